@@ -1,0 +1,251 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+--
+-- Scenario files: finding the scenarios in one, building a world from one,
+-- running and replaying it, and saying in a line how it ended.  What only C
+-- can do comes in `native` (src/repl/native.c).  Everything taken from the
+-- global table is taken when this is loaded: what a script puts there later
+-- does not matter.
+
+local run, replay, timeline, cpus = run, replay, timeline, cpus
+local io, table, type, tostring = io, table, type, tostring
+local pairs, ipairs, print, error, xpcall = pairs, ipairs, print, error, xpcall
+
+local OK, ERROR, USAGE, VIOLATION, BOUND, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+return function(native)
+	local M = {}
+
+	-- Ends what was asked for with an exit status and a message.
+	local function fail(status, fmt, ...)
+		error({ status = status, message = fmt:format(...) }, 0)
+	end
+
+	local function counted(n, what)
+		return ("%d %s%s"):format(n, what, n == 1 and "" or "s")
+	end
+
+	local function stop_if_interrupted()
+		if native.interrupted() then
+			fail(INTERRUPTED, "interrupted after %s", counted(native.steps(), "step"))
+		end
+	end
+
+	-- Calls fn(...); an error in it is the script's, with its traceback.
+	local function call(fn, ...)
+		local r = table.pack(xpcall(fn, native.traceback, ...))
+		if not r[1] then
+			stop_if_interrupted()
+			fail(ERROR, "%s", r[2])
+		end
+		return table.unpack(r, 2, r.n)
+	end
+
+	local function exists(path)
+		local f = io.open(path, "rb")
+		return f and f:close()
+	end
+
+	-- "FILE:NAME" -> FILE, NAME; a file whose own name has a colon wins.
+	local function split(spec)
+		if exists(spec) then
+			return spec
+		end
+		local file, name = spec:match("^(.+):([^:/]+)$")
+		return file or spec, name
+	end
+
+	local function a_value(v)
+		local t = type(v)
+		return t == "nil" and "nothing" or t == "number" and "a number" or "a " .. t
+	end
+
+	-- The scenarios that a file's chunk gave, in the order of their names.
+	local function collect(file, v)
+		if type(v) == "function" then
+			return { { title = file, fn = v } }
+		elseif type(v) ~= "table" then
+			fail(USAGE, "%s: the file returns %s, not a function or a table of named functions",
+				file, a_value(v))
+		end
+		local list = {}
+		for name, fn in pairs(v) do
+			if type(name) ~= "string" then
+				fail(USAGE, "%s: the file returns a table with the key %s, where names are expected",
+					file, tostring(name))
+			elseif type(fn) ~= "function" then
+				fail(USAGE, "%s: scenario '%s' is %s, not a function", file, name, a_value(fn))
+			end
+			list[#list + 1] = { title = file .. ":" .. name, name = name, fn = fn }
+		end
+		if #list == 0 then
+			fail(USAGE, "%s: the file returns an empty table: no scenario", file)
+		end
+		table.sort(list, function(a, b) return a.name < b.name end)
+		return list
+	end
+
+	local function names(list)
+		local t = {}
+		for i, s in ipairs(list) do
+			t[i] = s.name
+		end
+		return table.concat(t, ", ")
+	end
+
+	-- find("FILE[:NAME]") -> list of {title=, name=, fn=}
+	function M.find(spec)
+		local file, name = split(spec)
+		local chunk, message = native.load(file)
+		if not chunk then
+			fail(USAGE, "%s", message)
+		end
+		local list = collect(file, (call(chunk)))
+		if not name then
+			return list
+		end
+		for _, s in ipairs(list) do
+			if s.name == name then
+				return { s }
+			end
+		end
+		if not list[1].name then
+			fail(USAGE, "%s: the file returns one function, none is named '%s'", file, name)
+		end
+		fail(USAGE, "%s: no scenario '%s' (there are: %s)", file, name, names(list))
+	end
+
+	-- The only one, where there can be no more.
+	function M.find_one(spec)
+		local list = M.find(spec)
+		if #list > 1 then
+			fail(USAGE, "%s: which scenario? FILE:NAME picks one of %s", spec, names(list))
+		end
+		return list[1]
+	end
+
+	-- Builds the world; opts.cpus is what the scenario may still change.
+	function M.build(s, opts)
+		local fn = s.fn
+		if opts.cpus then
+			local inner = fn
+			fn = function()
+				cpus(opts.cpus)
+				return inner()
+			end
+		end
+		call(native.build, fn, s.title)
+		for _, t in ipairs(native.tasks()) do
+			if t.kind == "thread" or t.kind == "irq" then
+				return
+			end
+		end
+		fail(USAGE, "%s: the scenario makes no threads", s.title)
+	end
+
+	-- Who has not come to an end, and why: "reader (blocked by assume)"; and
+	-- whether somebody only waits to be called.
+	local function waiting()
+		local t, idle = {}, false
+		for _, task in ipairs(native.tasks()) do
+			if task.kind == "thread" or task.kind == "irq" then
+				if task.state == "ready" or task.state == "blocked" then
+					t[#t + 1] = ("%s (%s)"):format(task.name, task.why or task.state)
+				end
+				idle = idle or task.state == "idle"
+			end
+		end
+		return table.concat(t, ", "), idle
+	end
+
+	-- How the world stands after a run, in a line; and the exit status.
+	function M.outcome(bound)
+		local steps = counted(native.steps(), "step")
+		local v = native.violation()
+		if v then
+			return ("violation: %s after %s"):format(v, steps), VIOLATION
+		elseif bound then
+			return ("incomplete: stopped after %s by %s"):format(steps, bound), BOUND
+		end
+		local who, idle = waiting()
+		if who ~= "" then
+			return ("ok: %s; not at their end: %s"):format(steps, who), OK
+		elseif idle then
+			return ("ok: %s, nothing is left to do"):format(steps), OK
+		end
+		return ("ok: %s, every thread is done"):format(steps), OK
+	end
+
+	-- Prints timeline, violations and outcome; gives the exit status.
+	local function tell(title, opts, bound)
+		local line, status = M.outcome(bound)
+		if not opts.quiet and native.steps() > 0 then
+			timeline()
+			print()
+		end
+		native.violations(not opts.quiet)
+		if status == VIOLATION then
+			print()
+		end
+		print(title .. ": " .. line)
+		return status
+	end
+
+	local function worse(a, b)
+		return (a == VIOLATION or b == VIOLATION) and VIOLATION or a > b and a or b
+	end
+
+	-- srcush run
+	function M.run(spec, opts)
+		local status = OK
+		local list = M.find(spec)
+		for i, s in ipairs(list) do
+			if #list > 1 and not opts.quiet then
+				print(("%s== %s"):format(i > 1 and "\n" or "", s.title))
+			end
+			M.build(s, opts)
+			local report = call(run, {
+				policy = opts.seed and "random" or "rr",
+				seed = opts.seed,
+				max_steps = opts.max_steps,
+			})
+			stop_if_interrupted()
+			status = worse(status, tell(s.title, opts,
+				report.verdict == "incomplete" and (report.bound or "a bound")))
+		end
+		return status
+	end
+
+	-- A schedule as given: itself, or @FILE.  A schedule's own head is "@model,cpus".
+	function M.schedule(text)
+		local file = text:match("^@(.+)$")
+		if not file or text:match("^@%a+,") then
+			return text
+		end
+		local f, why = io.open(file, "r")
+		local s = f and f:read("a")
+		if f then
+			f:close()
+		end
+		if not s then
+			fail(USAGE, "cannot read the schedule '%s': %s", file,
+				why and why:gsub("^.*: ", "") or "Is a directory")
+		end
+		return (s:gsub("%s+", " "):gsub("^ ", ""):gsub(" $", ""))
+	end
+
+	-- srcush replay
+	function M.replay(spec, text, opts)
+		local schedule = M.schedule(text)
+		local s = M.find_one(spec)
+		M.build(s, opts)
+		local ok, message = call(replay, schedule)
+		stop_if_interrupted()
+		if not ok then
+			fail(USAGE, "%s", message)
+		end
+		native.stuck()
+		return tell(s.title, opts)
+	end
+
+	return M
+end

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the binding's files share: the session, handles of objects, the tables
+ * from which functions, help(), the manual page and the editor's annotations
+ * are made.  A binding translates and checks; it decides nothing.
+ */
+#ifndef SRCUSH_BINDING_BINDING_H
+#define SRCUSH_BINDING_BINDING_H
+
+#include <lua.h>
+#include <lauxlib.h>
+
+#include "engine/driver.h"
+#include "engine/world.h"
+
+struct srcu;
+
+/* One function or method as a script sees it: the only source of help(),
+ * srcush-lua(3), completion and annotations. */
+struct lb_func {
+	const char *name;	/* "srcu_read_lock", "srcu.new", "ss:state" */
+	lua_CFunction fn;
+	const char *sig;	/* "(ss) -> idx" */
+	const char *doc;	/* one line, no full stop needed; NULL: a variant of
+				 * the nearest entry above that has one */
+	const char *example;	/* one or two lines of Lua, or NULL */
+};
+/* A chapter of the vocabulary; `funcs` ends with {0}. */
+struct lb_section {
+	const char *name;	/* "srcu", "locks", "stepping" */
+	const char *title;	/* "Locks and completions" */
+	const char *text;	/* a sentence or two for the manual, or NULL */
+	const struct lb_func *funcs;
+};
+/*
+ * Registers a section: plain names become globals, "lib.name" a field of a
+ * global table, "kind:name" a method of the kind's metatable.  An entry whose
+ * fn is NULL is only documented (dot-commands, what Lua code defines).  Every
+ * function is a closure whose first upvalue is its entry: see lb_func_running().
+ */
+void lb_register(lua_State *L, const struct lb_section *s);
+/* Pushes f->fn as such a closure, for what is found by other ways (metamethods). */
+void lb_push_func(lua_State *L, const struct lb_func *f);
+/* The entry of the C function that runs, NULL if it was not registered; and its
+ * name for messages ("srcu_read_lock"), whatever the script calls it. */
+const struct lb_func *lb_func_running(lua_State *L);
+const char *lb_func_name(lua_State *L);
+/* All registered sections, in order; for help and the generators. */
+const struct lb_section *lb_section(size_t i);	/* NULL past the end */
+
+/*
+ * The session of one lua_State: its current world, which `world()` replaces.
+ * Reached from any Lua thread of the state.
+ */
+struct session {
+	lua_State *L;		/* the main thread */
+	struct world *w;	/* never NULL */
+	uint32_t generation;	/* number of the world: handles of older ones are stale */
+	enum carrier_kind carrier; /* for the next world */
+	bool color;		/* print in colours */
+	unsigned columns;	/* 0: ask the terminal, 80 where there is none */
+	bool batch;		/* no live terminal: never wait for a key */
+	struct task *focus;	/* the shell's: calls typed run there */
+	lua_State *running;	/* the Lua thread that runs on the driver's side: lb_running() */
+	lua_State *aux;		/* a Lua thread for short protected calls (lua_task.c) */
+	unsigned finalizing;	/* finalizers under way: primitives refuse */
+	int scenario_ref;	/* registry: the function that built the world, or LUA_NOREF */
+	char *scenario_name;	/* "FILE:NAME" for messages, or NULL */
+	bool building;		/* the scenario function runs: what it makes is made
+				 * again by calling it, not from the journal */
+	unsigned busy;		/* stepping functions under way: world() is refused */
+	unsigned pure;		/* predicates under way: nothing may be made or changed */
+	lua_State *builder;	/* a Lua thread for calls from the journal */
+	bool (*interrupt)(void *); /* given to each new world, see world_set_interrupt() */
+	void *interrupt_arg;
+};
+static inline struct session *lb_session(lua_State *L)
+{
+	return *(struct session **)lua_getextraspace(L);
+}
+
+/* Opens everything into a fresh lua_State: session, world, all sections, the
+ * Lua prelude and embedded modules.  Raises on error. */
+void lb_open(lua_State *L, enum carrier_kind carrier);
+/* The shell goes: nothing of its own is called any more.  Before lua_close(), which
+ * releases the world after the last finalizer, so that finalizers may use it. */
+void lb_close(lua_State *L);
+/* Discards the current world; the next is empty, or built by the function at
+ * `idx` (0: none).  Raises what the function raises, leaving an empty world. */
+void lb_new_world(lua_State *L, int scenario_idx);
+
+/* --- handles --- */
+
+/* Raises where a predicate runs, in which nothing may be made or changed. */
+void lb_check_impure(lua_State *L);
+/* Pushes the handle of an object (nil for NULL); equal objects give the same userdata. */
+void lb_push_object(lua_State *L, struct object *o);
+/* The object of a handle: raises when it is of another kind, of another world,
+ * not made yet at this step (after going back) or destroyed.  Freed heap objects
+ * pass (touching them is the oracle's matter). */
+struct object *lb_check_object(lua_State *L, int idx, const struct objtype *type);
+/* Any kind; NULL if it is no handle.  Raises as lb_check_object() does when its
+ * object cannot be used. */
+struct object *lb_test_object(lua_State *L, int idx);
+/* A new world begins: no handle is known yet. */
+void lb_handles_reset(lua_State *L);
+/* The object of the handle at `handle_idx`, which stands for argument `arg`. */
+struct object *lb_resolve(lua_State *L, int arg, int handle_idx);
+/* An SRCU domain that has not been cleaned up. */
+struct srcu *lb_check_srcu(lua_State *L, int idx);
+/* A thread, by handle or by name. */
+struct task *lb_check_task(lua_State *L, int idx);
+/* A name argument: valid characters, or an argument error. */
+const char *lb_check_name(lua_State *L, int idx);
+/* An integer in a range, or "bad argument #2 to 'NAME' (expected 0..3, got 7)". */
+lua_Integer lb_check_range(lua_State *L, int idx, lua_Integer lo, lua_Integer hi);
+/* An integer; strings are not converted. */
+lua_Integer lb_check_int(lua_State *L, int idx);
+/* A value of the Lua type (LUA_TTABLE ...). */
+void lb_check_type(lua_State *L, int idx, int type);
+/* Raises "bad argument #idx to 'NAME' (...)", printf-like as lua_pushfstring(); NAME as
+ * it was registered, whatever the script calls the function. */
+int lb_arg_error(lua_State *L, int idx, const char *fmt, ...);
+/* The same with "mutex expected, got number". */
+int lb_type_error(lua_State *L, int idx, const char *expected);
+/* Adds methods to a kind's metatable happens through lb_register ("kind:name");
+ * this makes the metatable itself, with __tostring, __name, __eq. */
+void lb_new_kind(lua_State *L, const struct objtype *type);
+
+/* --- making objects --- */
+
+/*
+ * What it takes to make an object, now and at each rebuild: the head of a
+ * kind's own structure.  `make` gives NULL with world_error() set; it may use
+ * nothing but the recipe.  lb_recipe_new() checks the name at `idx`, allocates
+ * `size` zeroed bytes and fills in the head; lb_make() takes the recipe, makes
+ * the object (through the journal when no task runs and no scenario is being
+ * built) and pushes its handle.  Both raise.
+ */
+struct lb_recipe {
+	struct object *(*make)(struct world *w, struct lb_recipe *r);
+	void (*release)(struct lb_recipe *r);	/* frees what it holds beside itself */
+	struct object *made;
+	char *name;
+};
+void *lb_recipe_new(lua_State *L, int idx, size_t size,
+		    struct object *(*make)(struct world *, struct lb_recipe *));
+void lb_recipe_free(struct lb_recipe *r);
+void lb_make(lua_State *L, struct lb_recipe *r);
+/* Calls fn(builder) with `ud` as light userdata at index 1, protected, from where an
+ * error must not be raised (journal entries).  False with world_error() set. */
+bool lb_protected(struct session *s, lua_CFunction fn, void *ud);
+
+/* The simplest kinds: those of k_object_new() with `value` in their first eight
+ * bytes.  The name is at `idx`.  Pushes the handle. */
+void lb_make_basic(lua_State *L, int idx, const struct objtype *type, uint64_t value);
+
+/* --- locations: what READ_ONCE() and its like are applied to --- */
+
+enum lb_loc_kind {
+	LB_VAR,		/* a var: integers */
+	LB_PTR,		/* a ptr: objects and nil */
+	LB_INT_FIELD,	/* a field made with an integer: integers, objects */
+	LB_PTR_FIELD,	/* a field made with null or an object: those, and integers */
+};
+struct lb_loc {
+	void *addr;
+	struct object *obj;
+	enum lb_loc_kind kind;
+};
+/* A var, a ptr, or a field's location (o'f', o'f'[i]). */
+void lb_check_loc(lua_State *L, int idx, struct lb_loc *loc);
+/* A value that the location can hold; and a value of it for the script. */
+uint64_t lb_loc_tovalue(lua_State *L, int idx, const struct lb_loc *loc);
+void lb_loc_pushvalue(lua_State *L, uint64_t v, const struct lb_loc *loc);
+/* Pushes what the location holds: a step at `base` in a thread, none outside. */
+void lb_loc_read(lua_State *L, const struct lb_loc *loc, const struct site *base);
+bool lb_is_null(lua_State *L, int idx);	/* nil, none or `null` */
+void lb_push_null(lua_State *L);	/* `null`: nil where a table cannot hold nil */
+
+/* --- Lua functions that C structures hold (lua_task.c) --- */
+
+/* Counted: recipes, bodies and callbacks share one reference.  lb_fn_new() takes the
+ * function (or, for ghosts, any value) at `idx` and raises when memory runs out; the others never raise. */
+struct lb_fn { struct session *s; int ref; unsigned count; };
+struct lb_fn *lb_fn_new(lua_State *L, int idx);
+struct lb_fn *lb_fn_get(struct lb_fn *f);
+void lb_fn_put(struct lb_fn *f);	/* NULL is allowed */
+/* Calls f(handle of `arg`, if any) for C code that runs in the current task (an SRCU
+ * callback), in a Lua thread of its own, on the task's stack: it may step.  An error
+ * is a violation and ends the task. */
+void lb_fn_call(struct lb_fn *f, struct object *arg);
+/* The Lua thread that runs now, for hooks: safe in a signal handler. */
+lua_State *lb_running(struct session *s);
+
+/* --- calls from a thread's body (lua_task.c) --- */
+
+/* The current task, or raises "NAME: no current thread" (NAME is the running C
+ * function's).  Also refuses in finalizers and in predicates. */
+static inline struct task *lb_task(lua_State *L);
+/* True on the driver's side and in predicates, where reads take no step. */
+static inline bool lb_outside(lua_State *L)
+{
+	return !task_current() || lb_session(L)->pure;
+}
+struct task *lb_task_refuse(lua_State *L);	/* raises: why there is none */
+static inline struct task *lb_task(lua_State *L)
+{
+	struct session *s = lb_session(L);
+	struct task *t = task_current();
+
+	return t && !s->pure && !s->finalizing ? t : lb_task_refuse(L);
+}
+/* A site of a primitive used by the script itself: file and line of the caller.  To
+ * ask Lua for them costs as much as the rest of a step: from the LB_LINES_MAXth step
+ * of an execution on it is `base`, which has none. */
+#define LB_LINES_MAX 10000
+struct site *lb_site(lua_State *L, const struct site *base);
+/* Raises if a task runs: stepping functions must not be called in a body. */
+void lb_check_driver(lua_State *L);
+/* The base of such sites: a primitive that scripts use. */
+#define LB_SITE(op_, order_, flags_, prim_)					\
+	{ .op = (op_), .order = (order_), .flags = SITE_LUA | (flags_),		\
+	  .prim = (prim_), .expr = "", .func = "", .file = "" }
+/* Performs an event at the script's own site and returns the answer. */
+uint64_t lb_event(lua_State *L, const struct site *base, void *loc, unsigned size,
+		  uint64_t a, uint64_t b);
+
+/* Integers and objects as 64-bit values of ptr variables and fields. */
+uint64_t lb_tovalue(lua_State *L, int idx);	/* integer, handle or nil */
+void lb_pushvalue(lua_State *L, uint64_t v);	/* an object's address gives its handle */
+
+/* Is L the Lua thread of t's body itself?  Does t run a typed call? */
+bool lb_is_body_thread(struct task *t, lua_State *L);
+bool lb_task_takes_calls(struct task *t);
+/* Makes a thread's task: body `f` (NULL: it takes calls), cpu -1: see task_new(). */
+struct task *lb_task_new(struct session *s, struct world *w, const char *name, int cpu,
+			 struct lb_fn *f);
+/* Runs the chunk at `idx` (a function) on a thread that takes calls; the journal
+ * keeps it.  It is then stepped like anything else. */
+void lb_thread_call(lua_State *L, struct task *t, int idx);
+/* After the steps: has the last typed call of t ended?  Its results (or error) are
+ * then pushed; returns their number, -1 with a message pushed on error, -2 when
+ * it has not ended. */
+int lb_thread_result(lua_State *L, struct task *t);
+
+/* Pushes the violation as a table {kind=, message=, thread=, other=, step=, schedule=}. */
+void lb_push_violation(lua_State *L, const struct violation *v);
+/* Pushes the event of a record or of a pending step as api.md section 4 says. */
+void lb_push_event(lua_State *L, uint64_t step);
+void lb_push_pending(lua_State *L, struct task *t);
+
+/* The session, when stepping is possible here: not in a thread's body, a
+ * predicate, a scenario function or another stepping function; raises else. */
+struct session *lb_check_steppable(lua_State *L);
+/* Lets each new thread run to its first step, so that one can look at it.  The
+ * world; raises when that fails. */
+struct world *lb_prime(lua_State *L);
+/* Pushes a userdata that owns a growing string: released when it is collected. */
+struct sbuf;
+struct sbuf *lb_new_sbuf(lua_State *L);
+/* The width to print for: the session's, the terminal's, or 0 for the default. */
+unsigned lb_columns(lua_State *L);
+
+/* Sections, opened in this order by lb_open. */
+void lb_open_world(lua_State *L);	/* world cpus var ptr ghost ... : lua_object.c */
+void lb_open_heap(lua_State *L);	/* kmalloc, array, null, kfree: lua_heap.c */
+void lb_open_field(lua_State *L);	/* o.f and o'f'; by lb_open_heap(): lua_field.c */
+void lb_open_task(lua_State *L);	/* what Lua itself needs on task stacks: lua_task.c */
+void lb_open_thread(lua_State *L);	/* thread, migrate, yield, assert ...: lua_thread.c */
+void lb_open_guard(lua_State *L);	/* print, coroutines, finalizers, the watchdog: lua_guard.c */
+void lb_open_access(lua_State *L);	/* READ_ONCE .. smp_mb .. atomics: lua_access.c */
+void lb_open_rcu(lua_State *L);		/* rcu_dereference ..; by lb_open_access(): lua_rcu.c */
+void lb_open_lock(lua_State *L);	/* mutex, spinlock, completion: lua_lock.c */
+void lb_open_srcu(lua_State *L);	/* srcu.*, srcu_read_lock ...: lua_srcu.c */
+void lb_open_kvm(lua_State *L);		/* kvm.*: lua_kvm.c */
+void lb_open_step(lua_State *L);	/* step run back schedule ...: lua_step.c */
+void lb_open_travel(lua_State *L);	/* back replay ...: lua_travel.c, by lb_open_step() */
+void lb_open_event(lua_State *L);	/* pending trace ...: lua_event.c, by lb_open_step() */
+void lb_open_view(lua_State *L);	/* show timeline: lua_view.c */
+void lb_open_help(lua_State *L);	/* what the prelude defines: lua_core.c */
+
+#endif

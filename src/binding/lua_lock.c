@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Mutexes, spinlocks, completions, and what a CPU forbids itself: preemption,
+ * bottom halves, interrupts.  A lock's event is on its owner, a completion's on
+ * its count, both at the start of the object.
+ */
+#include <config.h>
+
+#include "binding/binding.h"
+#include "check/check.h"
+#include "k/lock.h"
+#include "k/mem.h"
+#include "k/objtypes.h"
+
+/* What a function of the table does: the event, and on what. */
+struct lock_op {
+	struct site site;
+	const struct objtype *type;
+	int delta;		/* l_context: 1 off, -1 on again */
+};
+static const struct lock_op lock_ops[];
+static const struct lb_func lock_funcs[];
+
+static const struct lock_op *op_of(lua_State *L)
+{
+	return &lock_ops[lb_func_running(L) - lock_funcs];
+}
+
+/* --- making --- */
+
+static int l_new(lua_State *L)
+{
+	lb_make_basic(L, 1, op_of(L)->type, 0);
+	return 1;
+}
+
+/* --- locking --- */
+
+static struct object *check_op(lua_State *L)
+{
+	lb_task(L);
+	return lb_check_object(L, 1, op_of(L)->type);
+}
+
+static uint64_t perform(lua_State *L, const struct object *o, uint64_t operand)
+{
+	return lb_event(L, &op_of(L)->site, o->base, 8, operand, 0);
+}
+
+static int l_op(lua_State *L)
+{
+	perform(L, check_op(L), 0);
+	return 0;
+}
+
+static int l_try(lua_State *L)
+{
+	lua_pushboolean(L, perform(L, check_op(L), 0) != 0);
+	return 1;
+}
+
+/* The flags say whether interrupts were off before: a nested section leaves
+ * them off, which the engine knows by counting. */
+static int l_irqsave(lua_State *L)
+{
+	struct object *o = check_op(L);
+	bool off = task_current()->ctx.irq != 0;
+
+	perform(L, o, 0);
+	lua_pushinteger(L, off);
+	return 1;
+}
+
+static int l_irqrestore(lua_State *L)
+{
+	struct object *o = check_op(L);
+
+	lb_check_range(L, 2, 0, 1);
+	perform(L, o, 0);
+	return 0;
+}
+
+static int l_complete(lua_State *L)
+{
+	perform(L, check_op(L), 1);
+	return 0;
+}
+
+/* --- who holds it? --- */
+
+/* A mutex or a spinlock. */
+static struct object *check_lock(lua_State *L)
+{
+	struct object *o = lb_test_object(L, 1);
+
+	if (!o || (o->type != &mutex_objtype && o->type != &spinlock_objtype))
+		lb_type_error(L, 1, "mutex or spinlock");
+	return o;
+}
+
+static int l_lockdep_is_held(lua_State *L)
+{
+	lb_task(L);
+	lua_pushboolean(L, k_lock_held(check_lock(L)->base));
+	return 1;
+}
+
+static int l_lockdep_assert_held(lua_State *L)
+{
+	struct task *t = lb_task(L);
+	struct object *o = check_lock(L);
+
+	if (!k_lock_held(o->base))
+		check_report(t->w, "warning", t, NULL, "lockdep_assert_held(%s) failed: %s does "
+			     "not hold it", o->name, task_name(t));
+	return 0;
+}
+
+/* --- preemption, bottom halves, interrupts --- */
+
+static uint16_t context_depth(const struct task *t, const struct site *s)
+{
+	return s->flags & SITE_IRQ ? t->ctx.irq : s->flags & SITE_BH ? t->ctx.bh : t->ctx.preempt;
+}
+
+static int l_context(lua_State *L)
+{
+	struct task *t = lb_task(L);
+	const struct lock_op *op = op_of(L);
+	uint16_t depth = context_depth(t, &op->site);
+
+	if (op->delta < 0 && !depth)
+		return luaL_error(L, "%s: nothing was disabled", op->site.prim);
+	if (op->delta > 0 && depth == UINT16_MAX)
+		return luaL_error(L, "%s: nested too deeply", op->site.prim);
+	k_ctx(lb_site(L, &op->site), op->delta);
+	return 0;
+}
+
+/* --- the table --- */
+
+#define M "local m = mutex(\"m\")\nthread(\"t\", function() "
+#define S "local l = spinlock(\"l\")\nthread(\"t\", function() "
+#define C "local c = completion(\"c\")\nthread(\"t\", function() "
+#define T "thread(\"t\", function() "
+#define IRQ_LOCK (SITE_SPIN | SITE_IRQ)
+#define BH_LOCK (SITE_SPIN | SITE_BH)
+
+/* X(name, function, operation, order, flags, type, delta, signature, doc, example) */
+#define LOCKS(X) \
+	X("mutex", l_new, OP_NONE, ORD_NONE, 0, &mutex_objtype, 0, "(name) -> mutex", \
+	  "Makes a mutex, unlocked", "local m = mutex(\"vm.lock\")") \
+	X("mutex_lock", l_op, OP_LOCK, ORD_ACQUIRE, SITE_MUTEX | SITE_SLEEPS, &mutex_objtype, 0, \
+	  "(m)", "Takes a mutex; the thread is blocked while another holds it", \
+	  M "mutex_lock(m); mutex_unlock(m) end)") \
+	X("mutex_trylock", l_try, OP_TRYLOCK, ORD_ACQUIRE, SITE_MUTEX, &mutex_objtype, 0, \
+	  "(m) -> boolean", "Takes a mutex if it is free; was it?", \
+	  M "if mutex_trylock(m) then mutex_unlock(m) end end)") \
+	X("mutex_unlock", l_op, OP_UNLOCK, ORD_RELEASE, SITE_MUTEX, &mutex_objtype, 0, "(m)", \
+	  "Gives a mutex back", M "mutex_lock(m); mutex_unlock(m) end)") \
+	X("mutex_is_locked", l_try, OP_LOAD, ORD_ONCE, 0, &mutex_objtype, 0, "(m) -> boolean", \
+	  "Does anybody hold the mutex?", M "print(mutex_is_locked(m)) end)") \
+	X("spinlock", l_new, OP_NONE, ORD_NONE, 0, &spinlock_objtype, 0, "(name) -> spinlock", \
+	  "Makes a spinlock, unlocked", "local l = spinlock(\"l\")") \
+	X("spin_lock", l_op, OP_LOCK, ORD_ACQUIRE, SITE_SPIN, &spinlock_objtype, 0, "(l)", \
+	  "Takes a spinlock; until it is given back the CPU runs nothing else, and the thread may " \
+	  "not sleep", S "spin_lock(l); spin_unlock(l) end)") \
+	X("spin_trylock", l_try, OP_TRYLOCK, ORD_ACQUIRE, SITE_SPIN, &spinlock_objtype, 0, \
+	  "(l) -> boolean", "Takes a spinlock if it is free; was it?", \
+	  S "if spin_trylock(l) then spin_unlock(l) end end)") \
+	X("spin_unlock", l_op, OP_UNLOCK, ORD_RELEASE, SITE_SPIN, &spinlock_objtype, 0, "(l)", \
+	  "Gives a spinlock back", S "spin_lock(l); spin_unlock(l) end)") \
+	X("spin_lock_irqsave", l_irqsave, OP_LOCK, ORD_ACQUIRE, IRQ_LOCK, &spinlock_objtype, 0, \
+	  "(l) -> flags", "Takes a spinlock with interrupts off", \
+	  S "local flags = spin_lock_irqsave(l); spin_unlock_irqrestore(l, flags) end)") \
+	X("spin_unlock_irqrestore", l_irqrestore, OP_UNLOCK, ORD_RELEASE, IRQ_LOCK, \
+	  &spinlock_objtype, 0, "(l, flags)", "Gives it back; interrupts are as they were before", \
+	  S "local flags = spin_lock_irqsave(l); spin_unlock_irqrestore(l, flags) end)") \
+	X("spin_lock_irq", l_op, OP_LOCK, ORD_ACQUIRE, IRQ_LOCK, &spinlock_objtype, 0, "(l)", \
+	  "Takes a spinlock with interrupts off, which were on", \
+	  S "spin_lock_irq(l); spin_unlock_irq(l) end)") \
+	X("spin_unlock_irq", l_op, OP_UNLOCK, ORD_RELEASE, IRQ_LOCK, &spinlock_objtype, 0, "(l)", \
+	  "Gives it back, with interrupts on again", S "spin_lock_irq(l); spin_unlock_irq(l) end)") \
+	X("spin_lock_bh", l_op, OP_LOCK, ORD_ACQUIRE, BH_LOCK, &spinlock_objtype, 0, "(l)", \
+	  "Takes a spinlock with bottom halves off", S "spin_lock_bh(l); spin_unlock_bh(l) end)") \
+	X("spin_unlock_bh", l_op, OP_UNLOCK, ORD_RELEASE, BH_LOCK, &spinlock_objtype, 0, "(l)", \
+	  "Gives it back, with bottom halves on again", S "spin_lock_bh(l); spin_unlock_bh(l) end)") \
+	X("lockdep_is_held", l_lockdep_is_held, OP_NONE, ORD_NONE, 0, NULL, 0, "(m) -> boolean", \
+	  "Does this thread hold the mutex or spinlock? No step", \
+	  M "mutex_lock(m); print(lockdep_is_held(m)); mutex_unlock(m) end)") \
+	X("lockdep_assert_held", l_lockdep_assert_held, OP_NONE, ORD_NONE, 0, NULL, 0, "(m)", \
+	  "Reports \"warning\" unless this thread holds the mutex or spinlock; no step", \
+	  M "mutex_lock(m); lockdep_assert_held(m); mutex_unlock(m) end)") \
+	X("completion", l_new, OP_NONE, ORD_NONE, 0, &completion_objtype, 0, "(name) -> completion", \
+	  "Makes a completion, not complete", "local c = completion(\"c\")") \
+	X("wait_for_completion", l_op, OP_WAIT, ORD_ACQUIRE, SITE_SLEEPS, &completion_objtype, 0, \
+	  "(c)", "Blocks until the completion is complete, and uses one complete() up", \
+	  C "wait_for_completion(c) end)\nthread(\"u\", function() complete(c) end)") \
+	X("complete", l_complete, OP_COMPLETE, ORD_RELEASE, 0, &completion_objtype, 0, "(c)", \
+	  "Lets one waiter go, now or later", C "complete(c) end)") \
+	X("preempt_disable", l_context, OP_CPU_CTX, ORD_NONE, 0, NULL, 1, "()", \
+	  "Until preempt_enable() the CPU runs nothing but this thread; nests", \
+	  T "preempt_disable(); preempt_enable() end)") \
+	X("preempt_enable", l_context, OP_CPU_CTX, ORD_NONE, 0, NULL, -1, "()", \
+	  "Ends preempt_disable()", T "preempt_disable(); preempt_enable() end)") \
+	X("local_bh_disable", l_context, OP_CPU_CTX, ORD_NONE, SITE_BH, NULL, 1, "()", \
+	  "No bottom halves on this CPU, and no preemption; nests", \
+	  T "local_bh_disable(); local_bh_enable() end)") \
+	X("local_bh_enable", l_context, OP_CPU_CTX, ORD_NONE, SITE_BH, NULL, -1, "()", \
+	  "Ends local_bh_disable()", T "local_bh_disable(); local_bh_enable() end)") \
+	X("local_irq_disable", l_context, OP_CPU_CTX, ORD_NONE, SITE_IRQ, NULL, 1, "()", \
+	  "No interrupts on this CPU, and no preemption; nests", \
+	  T "local_irq_disable(); local_irq_enable() end)") \
+	X("local_irq_enable", l_context, OP_CPU_CTX, ORD_NONE, SITE_IRQ, NULL, -1, "()", \
+	  "Ends local_irq_disable()", T "local_irq_disable(); local_irq_enable() end)")
+
+#define FUNC(name, fn, op, order, flags, type, delta, sig, doc, example) \
+	{ name, fn, sig, doc, example },
+static const struct lb_func lock_funcs[] = { LOCKS(FUNC) { 0 } };
+
+#define OP(name, fn, op, order, flags, type, delta, sig, doc, example) \
+	{ LB_SITE(op, order, flags, name), type, delta },
+static const struct lock_op lock_ops[] = { LOCKS(OP) };
+
+static const struct lb_section lock_section = {
+	"locks", "Locks, completions, and what the CPU forbids itself",
+	"Taking a lock that is held blocks; nobody spins. To sleep (mutex, completion, "
+	"synchronize) under a spinlock or with preemption or interrupts off is a violation.",
+	lock_funcs
+};
+
+void lb_open_lock(lua_State *L)
+{
+	lb_new_kind(L, &mutex_objtype);
+	lb_new_kind(L, &spinlock_objtype);
+	lb_new_kind(L, &completion_objtype);
+	lb_register(L, &lock_section);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Plugs the oracles into a world: every step and every begin and end of an API
+ * call comes in here and is handed to the rules that care for it.  Each world
+ * has its own state, which is forgotten when the world is built again.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/internal.h"
+
+/* On the path of every step: nothing here but tests that nearly always fail. */
+static bool on_access(struct world *w, struct task *t, const struct event *ev)
+{
+	struct check *c = check_of(w);
+
+	if (ev->op == OP_FREE)
+		return heap_free(c, t, ev);
+	if (c->heap.nfreed && ev->loc && heap_is_freed(c, ev->loc))
+		return heap_access(c, t, ev);
+	if (ev->op == OP_UNLOCK || ev->op == OP_UNLOCK_READ)
+		return unlock_allowed(c, t, ev);
+	return true;
+}
+
+static void on_performed(struct world *w, struct task *t, const struct event *ev)
+{
+	(void)ev;
+	gp_performed(check_of(w), t);
+}
+
+static void on_call_begin(struct world *w, struct task *t, const struct kcall *call)
+{
+	gp_call_begin(check_of(w), t, call);
+}
+
+static void on_call_end(struct world *w, struct task *t, const struct kcall *call,
+			uint64_t result)
+{
+	gp_call_end(check_of(w), t, call, result);
+}
+
+static void on_rebuilt(struct world *w)
+{
+	struct check *c = check_of(w);
+
+	gp_forget(c);
+	heap_forget(c);
+	c->stuck = false;
+}
+
+static void on_release(struct world *w)
+{
+	struct check *c = check_of(w);
+
+	gp_release(c);
+	heap_forget(c);
+	free(c);
+}
+
+static const struct engine_hooks check_hooks = {
+	.access = on_access,
+	.performed = on_performed,
+	.call_begin = on_call_begin,
+	.call_end = on_call_end,
+	.rebuilt = on_rebuilt,
+	.release = on_release,
+};
+
+bool check_attach(struct world *w)
+{
+	struct check *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return world_fail(w, "out of memory");
+	c->w = w;
+	world_set_hooks(w, &check_hooks, c);
+	return true;
+}
+
+bool check_grow(struct check *c, void **p, size_t *cap, size_t need, size_t size)
+{
+	size_t n = *cap ? *cap : 16;
+	void *q;
+
+	if (need <= *cap)
+		return true;
+	while (n < need)
+		n *= 2;
+	q = realloc(*p, n * size);
+	if (!q)
+		return world_fail(c->w, "out of memory");
+	memset((char *)q + *cap * size, 0, (n - *cap) * size);
+	*p = q;
+	*cap = n;
+	return true;
+}

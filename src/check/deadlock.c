@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nothing moves any more: is that the end, a deadlock or a stall?  Tasks that
+ * wait in a circle are a deadlock, a wait for somebody who has ended is one too;
+ * a wait that nobody is left to end is a stall.  Idle workers and timers, threads
+ * without a call and assume(false) may stand for ever.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "check/waitgraph.h"
+#include "srcu/srcu.h"
+
+/* --- words --- */
+
+static void add_since(struct msg *m, uint64_t since)
+{
+	if (since)
+		msg_addf(m, " since step %" PRIu64, since);
+}
+
+static void add_call(struct msg *m, const struct node *n)
+{
+	msg_addf(m, "%s(%s)", n->call->api->name, ss_name(n->gp));
+}
+
+static void add_lock(struct msg *m, const struct node *n)
+{
+	char lock[112];
+
+	lock_text(n->t->w, n->t->ev.site, n->b.loc, lock, sizeof(lock));
+	msg_addf(m, "%s", lock);
+}
+
+/* "which is inside a read section of ss since step 4", of a waiting reader */
+static void add_section(struct msg *m, const struct edge *e)
+{
+	const struct section *s = e->section;
+
+	if (s->any_task)
+		msg_addf(m, "which began a read section of %s (index %d) with "
+			 "srcu_down_read() at step %" PRIu64 " that nobody has ended",
+			 ss_name(s->ss), s->idx, s->since);
+	else {
+		msg_addf(m, "which is inside ");
+		msg_section(m, s);
+	}
+}
+
+/* "writer waits for mutex vm.lock, which reader holds since step 9" */
+static void add_edge(struct msg *m, const struct node *n, const struct edge *e)
+{
+	const char *me = task_name(n->t), *you = task_name(e->to);
+
+	switch (e->kind) {
+	case EDGE_LOCK:
+		msg_addf(m, "%s waits for ", me);
+		add_lock(m, n);
+		msg_addf(m, ", which %s holds", you);
+		add_since(m, n->b.since);
+		break;
+	case EDGE_SECTION:
+		msg_addf(m, "%s waits in ", me);
+		add_call(m, n);
+		msg_addf(m, " for %s, ", you);
+		add_section(m, e);
+		break;
+	case EDGE_WORKER:
+		msg_addf(m, "%s waits in ", me);
+		add_call(m, n);
+		msg_addf(m, " for %s, which does the work of %s", you, ss_name(n->gp));
+		break;
+	case EDGE_CPU:
+		msg_addf(m, "%s waits for CPU %" PRIu32 ", which %s does not give up "
+			 "(it may not be preempted there)", me, n->t->cpu, you);
+		break;
+	default:
+		msg_addf(m, "%s waits for %s", me, you);
+		break;
+	}
+}
+
+/* --- a circle --- */
+
+static void report_self(struct check *c, struct node *n)
+{
+	struct gp_task *gt = gp_task(c, n->t);
+	struct msg m;
+
+	if (!gt || gt->reported || !msg_begin(&m))
+		return;
+	gt->reported = true;
+	if (n->taken.kind == EDGE_SECTION) {
+		msg_addf(&m, "%s waits in ", task_name(n->t));
+		add_call(&m, n);
+		msg_addf(&m, " although it is itself inside ");
+		msg_section(&m, n->taken.section);
+		msg_addf(&m, ". The grace period has to wait for that section, and the "
+			 "section for the grace period: %s can never go on.", task_name(n->t));
+	} else {
+		msg_addf(&m, "%s waits for ", task_name(n->t));
+		add_lock(&m, n);
+		msg_addf(&m, ", which it holds itself");
+		add_since(&m, n->b.since);
+		msg_addf(&m, ". Nobody else can release it: %s can never go on.",
+			 task_name(n->t));
+	}
+	msg_end(&m, c->w, "self-deadlock", n->t, n->t);
+}
+
+/* Where to begin telling a circle: at a wait for a grace period, because that is
+ * the edge that people do not see. */
+static size_t telling_start(struct node **cycle, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (cycle[i]->gp)
+			return i;
+	return 0;
+}
+
+/* A circle stays while others move on: it is said once. */
+static bool said_before(struct check *c, struct node **cycle)
+{
+	bool all = true;
+
+	for (size_t i = 0; cycle[i]; i++) {
+		struct gp_task *gt = gp_task(c, cycle[i]->t);
+
+		if (!gt)
+			return false;
+		all &= gt->reported;
+		gt->reported = true;
+	}
+	return all;
+}
+
+static void report_cycle(struct check *c, struct node **cycle)
+{
+	size_t n = 0, first;
+	struct msg m;
+
+	while (cycle[n])
+		n++;
+	if (n == 1) {
+		report_self(c, cycle[0]);
+		return;
+	}
+	if (said_before(c, cycle) || !msg_begin(&m))
+		return;
+	first = telling_start(cycle, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct node *at = cycle[(first + i) % n];
+
+		msg_addf(&m, "%s", i ? "; " : "");
+		add_edge(&m, at, &at->taken);
+	}
+	msg_addf(&m, ". %s can ever go on.", n == 2 ? "Neither" : "None of them");
+	msg_end(&m, c->w, "deadlock", cycle[first]->t, cycle[first]->taken.to);
+}
+
+/* --- a wait for somebody who has ended --- */
+
+static bool is_over(const struct task *t)
+{
+	return t->state == TASK_DONE || t->state == TASK_FAILED;
+}
+
+static bool report_ended(struct graph *g, struct node *n, const struct edge *e)
+{
+	const char *end = e->to->state == TASK_DONE ? "ended" : "failed";
+	struct msg m;
+
+	if (!msg_begin(&m))
+		return true;
+	add_edge(&m, n, e);
+	if (e->kind == EDGE_LOCK)
+		msg_addf(&m, ". But %s has %s without releasing it: nobody else can.",
+			 task_name(e->to), end);
+	else if (e->section && e->section->any_task)
+		msg_addf(&m, ". %s has %s, and nobody is left who could call "
+			 "srcu_up_read().", task_name(e->to), end);
+	else if (e->kind == EDGE_SECTION)
+		msg_addf(&m, ". But %s has %s inside its section: no grace period of %s "
+			 "can end any more.", task_name(e->to), end, ss_name(n->gp));
+	else
+		msg_addf(&m, ". But %s has %s.", task_name(e->to), end);
+	msg_end(&m, g->c->w, "deadlock", n->t, e->to);
+	return true;
+}
+
+static bool find_ended(struct graph *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct node *n = &g->nodes[i];
+		struct edge e;
+
+		n->cursor = 0;
+		while (node_waits(n) && (e = graph_next(g, n)).kind != EDGE_NONE) {
+			if (!e.to || !is_over(e.to))
+				continue;
+			if (e.section && e.section->any_task && g->may_come)
+				continue;
+			return report_ended(g, n, &e);
+		}
+	}
+	return false;
+}
+
+/* --- a wait that nobody ends --- */
+
+/* What there is to say of a grace period that no section holds up. */
+static void add_counters(struct msg *m, struct srcu *ss)
+{
+	static const char *const states[] = { "IDLE", "SCAN1", "SCAN2", "?" };
+	struct srcu_view v = { 0 };
+
+	if (!ss->ops || !ss->ops->view)
+		return;
+	ss->ops->view(ss, &v);
+	if (v.has_gp_seq)
+		msg_addf(m, " Its state is %s", states[v.gp_state & 3]);
+	for (unsigned idx = 0; idx < 2 && v.has_counts && ss->ops->counts; idx++) {
+		uint64_t locks = 0, unlocks = 0, a, b;
+
+		for (unsigned cpu = 0; cpu < v.ncpus; cpu++) {
+			if (!ss->ops->counts(ss, cpu, idx, &a, &b))
+				break;
+			locks += a;
+			unlocks += b;
+		}
+		msg_addf(m, ", index %u has %" PRIu64 " lock%s and %" PRIu64 " unlock%s", idx,
+			 locks, locks == 1 ? "" : "s", unlocks, unlocks == 1 ? "" : "s");
+	}
+	if (v.has_gp_seq)
+		msg_addf(m, ".");
+}
+
+/* Callbacks that were queued and not invoked: the likely helpers that are missing. */
+static void add_callbacks(struct msg *m, struct check *c)
+{
+	struct gp *gp = &c->gp;
+
+	for (size_t i = 0; i < gp->nwaits; i++) {
+		const struct open_wait *x = &gp->waits[i];
+
+		if (x->dead || x->kind != KAPI_CALL)
+			continue;
+		msg_addf(m, " The callback that %s queued with %s(%s) at step %" PRIu64
+			 " was never invoked", id_name(c->w, x->pub.task), x->pub.api,
+			 ss_name(x->pub.ss), x->pub.since);
+		for (size_t k = 0; k < gp->nsections; k++) {
+			const struct section *s = &gp->sections[k].pub;
+
+			if (gp->sections[k].dead || s->ss != x->pub.ss)
+				continue;
+			msg_addf(m, ": %s is inside ", id_name(c->w, s->task));
+			msg_section(m, s);
+			break;
+		}
+		msg_addf(m, ".");
+		return;
+	}
+}
+
+static bool report_stall(struct graph *g, struct node *n)
+{
+	const char *name = task_name(n->t);
+	struct msg m;
+
+	if (!msg_begin(&m))
+		return true;
+	if (n->gp) {
+		msg_addf(&m, "%s waits in ", name);
+		add_call(&m, n);
+		add_since(&m, n->b.waiting_since);
+		msg_addf(&m, ", no read section holds its grace period up, and still nothing "
+			 "is left to run that would end it.");
+		add_counters(&m, n->gp);
+	} else if (n->b.why == BLOCK_COND) {
+		msg_addf(&m, "%s waits in %s()", name,
+			 n->t->ev.site->prim ? n->t->ev.site->prim : "cond_wait");
+		add_since(&m, n->b.waiting_since);
+		msg_addf(&m, ", and nothing is left to run that could make its condition true.");
+		add_callbacks(&m, g->c);
+	} else {
+		msg_addf(&m, "%s waits for ", name);
+		add_lock(&m, n);
+		add_since(&m, n->b.waiting_since);
+		msg_addf(&m, ", and nothing is left to run that could %s it.",
+			 n->b.why == BLOCK_WAIT ? "complete" : "release");
+		add_callbacks(&m, g->c);
+	}
+	msg_end(&m, g->c->w, "stall", n->t, NULL);
+	return true;
+}
+
+static bool find_stall(struct graph *g, bool threads)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct node *n = &g->nodes[i];
+
+		n->cursor = 0;
+		if (node_waits(n) && (n->t->kind == TASK_THREAD) == threads &&
+		    graph_next(g, n).kind == EDGE_NONE)
+			return report_stall(g, n);
+	}
+	return false;
+}
+
+/* Everybody is done, and a callback was never invoked. */
+static bool find_lost_callback(struct graph *g)
+{
+	struct gp *gp = &g->c->gp;
+	const struct open_wait *x;
+	struct msg m;
+
+	for (size_t i = 0; i < gp->nwaits; i++) {
+		struct task *reader = NULL;
+
+		x = &gp->waits[i];
+		if (x->dead || x->kind != KAPI_CALL)
+			continue;
+		if (!msg_begin(&m))
+			return true;
+		msg_addf(&m, "The callback that %s queued with %s(%s) at step %" PRIu64
+			 " was never invoked", id_name(g->c->w, x->pub.task), x->pub.api,
+			 ss_name(x->pub.ss), x->pub.since);
+		for (size_t k = 0; k < gp->nsections && !reader; k++) {
+			const struct open_section *s = &gp->sections[k];
+
+			if (s->dead || s->pub.ss != x->pub.ss)
+				continue;
+			reader = task_by_id(g->c->w, s->pub.task);
+			msg_addf(&m, ": %s ended inside ", id_name(g->c->w, s->pub.task));
+			msg_section(&m, &s->pub);
+			msg_addf(&m, ", and no grace period of %s can end any more",
+				 ss_name(x->pub.ss));
+		}
+		msg_addf(&m, reader ? "." : ", and nothing is left to run that would invoke it.");
+		if (!reader)
+			add_counters(&m, x->pub.ss);
+		msg_end(&m, g->c->w, reader ? "deadlock" : "stall",
+			task_by_id(g->c->w, x->pub.task), reader);
+		return true;
+	}
+	return false;
+}
+
+/* --- the questions --- */
+
+static bool find_all(struct graph *g)
+{
+	struct check *c = g->c;
+	struct node **cycle;
+
+	cycle = graph_cycle(g);
+	if (cycle) {
+		report_cycle(c, cycle);
+		free(cycle);
+		return true;
+	}
+	if (!g->quiet)
+		return false;
+	if (find_ended(g))
+		return true;
+	/* after a violation, what stands still is its consequence */
+	if (g->may_come || g->failed)
+		return false;
+	return find_stall(g, true) || find_stall(g, false) || find_lost_callback(g);
+}
+
+bool check_stuck(struct world *w)
+{
+	struct check *c = check_of(w);
+	struct graph g;
+	bool found;
+
+	if (!c)
+		return false;
+	if (c->stuck && c->stuck_at == world_steps(w))
+		return true;
+	found = graph_build(&g, c) && find_all(&g);
+	graph_release(&g);
+	c->stuck = found;
+	c->stuck_at = world_steps(w);
+	return found;
+}
+
+bool check_blocked(struct world *w, struct task *t)
+{
+	struct check *c = check_of(w);
+	struct node n = { .t = t, .b = task_blocked(t), .scanned = -1 };
+	struct gp_task *gt;
+
+	if (!c || n.b.why != BLOCK_SELF)
+		return false;
+	gt = gp_task(c, t);
+	if (!gt || gt->reported)
+		return false;
+	report_self(c, &n);
+	return true;
+}

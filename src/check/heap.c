@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The heap's rules: nobody touches what has been freed, and kfree() gets the
+ * start of a live object that kmalloc() made.  Freed memory is marked in a
+ * bitmap, because every step asks; the arena never gives it out again, so a
+ * mark lasts as long as the execution.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "check/internal.h"
+
+bool heap_is_freed(struct check *c, const void *loc)
+{
+	uint32_t at = arena_offset(c->w, loc);
+	const uint64_t *chunk;
+	uint32_t bit = at % HEAP_CHUNK / HEAP_GRANULE;
+
+	if (at == LOC_NONE)
+		return false;
+	chunk = c->heap.chunks[at / HEAP_CHUNK];
+	return chunk && (chunk[bit / 64] >> (bit % 64) & 1);
+}
+
+static bool mark_freed(struct check *c, const struct object *o)
+{
+	uint32_t first = arena_offset(c->w, o->base);
+
+	if (first == LOC_NONE)
+		return true;
+	for (size_t i = 0; i < o->size; i += HEAP_GRANULE) {
+		uint32_t at = first + (uint32_t)i, bit = at % HEAP_CHUNK / HEAP_GRANULE;
+		uint64_t **chunk = &c->heap.chunks[at / HEAP_CHUNK];
+
+		if (!*chunk)
+			*chunk = calloc(HEAP_CHUNK / HEAP_GRANULE / 64, sizeof(**chunk));
+		if (!*chunk)
+			return world_fail(c->w, "out of memory");
+		(*chunk)[bit / 64] |= 1ull << (bit % 64);
+	}
+	c->heap.nfreed++;
+	return true;
+}
+
+void heap_forget(struct check *c)
+{
+	if (!c->heap.nfreed)
+		return;
+	for (size_t i = 0; i < HEAP_CHUNKS; i++) {
+		free(c->heap.chunks[i]);
+		c->heap.chunks[i] = NULL;
+	}
+	c->heap.nfreed = 0;
+}
+
+/* What t did to a location, in a word. */
+static const char *access_verb(const struct event *ev)
+{
+	switch (ev->op) {
+	case OP_LOAD:
+	case OP_PLAIN_LOAD:
+		return "read";
+	case OP_STORE:
+	case OP_PLAIN_STORE:
+		return "wrote";
+	case OP_LOCK:
+	case OP_TRYLOCK:
+	case OP_LOCK_READ:
+		return "locked";
+	case OP_UNLOCK:
+	case OP_UNLOCK_READ:
+		return "unlocked";
+	case OP_WAIT:
+		return "waited for";
+	default:
+		return "updated";
+	}
+}
+
+/* ", but X had freed Y at step 17" */
+static void add_freed(struct msg *m, struct check *c, struct task *t, const struct object *o)
+{
+	struct task *by = task_by_id(c->w, o->freed_by);
+	const char *who = !by ? "somebody" : by == t ? "it" : task_name(by);
+
+	msg_addf(m, ", but %s had%s freed %s at step %" PRIu64, who,
+		 by == t ? " itself" : "", o->name, o->freed_at);
+}
+
+bool heap_access(struct check *c, struct task *t, const struct event *ev)
+{
+	struct object *o = object_at(c->w, ev->loc);
+	const struct section *s = section_own(c, t, NULL, false);
+	char name[96];
+	struct msg m;
+
+	if (!o || !msg_begin(&m))
+		return !o;
+	if (!location_name(c->w, ev->loc, name, sizeof(name), NULL))
+		snprintf(name, sizeof(name), "%s", o->name);
+	msg_addf(&m, "%s %s %s", task_name(t), access_verb(ev), name);
+	msg_site(&m, ev->site);
+	msg_at_step(&m, c->w);
+	add_freed(&m, c, t, o);
+	msg_addf(&m, ".");
+	if (s && s->since < o->freed_at) {
+		msg_addf(&m, " At that time %s was inside ", task_name(t));
+		msg_section(&m, s);
+		msg_addf(&m, ": whoever frees what a reader can still see has to wait for a "
+			 "grace period first, after no pointer leads there any more.");
+	} else if (s) {
+		msg_addf(&m, " %s has been inside ", task_name(t));
+		msg_section(&m, s);
+		msg_addf(&m, ", which began only after that: a pointer to the freed object "
+			 "was still to be found, or was kept from an earlier section.");
+	}
+	msg_end(&m, c->w, "use-after-free", t, task_by_id(c->w, o->freed_by));
+	return false;
+}
+
+static bool double_free(struct check *c, struct task *t, const struct event *ev,
+			const struct object *o)
+{
+	struct msg m;
+
+	if (!msg_begin(&m))
+		return false;
+	msg_addf(&m, "%s freed %s", task_name(t), o->name);
+	msg_site(&m, ev->site);
+	msg_at_step(&m, c->w);
+	add_freed(&m, c, t, o);
+	msg_addf(&m, " already.");
+	msg_end(&m, c->w, "double-free", t, task_by_id(c->w, o->freed_by));
+	return false;
+}
+
+static bool invalid_free(struct check *c, struct task *t, const struct event *ev,
+			 const struct object *o)
+{
+	char name[96];
+	struct msg m;
+
+	if (!msg_begin(&m))
+		return false;
+	msg_addf(&m, "%s called kfree()", task_name(t));
+	msg_site(&m, ev->site);
+	msg_at_step(&m, c->w);
+	if (!o) {
+		msg_addf(&m, " on something that is no object at all.");
+	} else if (!o->heap) {
+		msg_addf(&m, " on %s %s, which kmalloc() did not make.", o->type->kind, o->name);
+	} else if (o->is_static) {
+		msg_addf(&m, " on %s, which is static: it is never freed.", o->name);
+	} else {
+		if (!location_name(c->w, ev->loc, name, sizeof(name), NULL))
+			snprintf(name, sizeof(name), "%s", o->name);
+		msg_addf(&m, " on %s, a place inside %s: only the pointer that kmalloc() "
+			 "returned may be freed.", name, o->name);
+	}
+	msg_end(&m, c->w, "invalid-free", t, NULL);
+	return false;
+}
+
+/* The engine marks the object as freed when this says that it may. */
+bool heap_free(struct check *c, struct task *t, const struct event *ev)
+{
+	struct object *o;
+
+	if (!ev->loc)
+		return true;
+	o = object_at(c->w, ev->loc);
+	if (!o || !o->heap || o->is_static || ev->loc != o->base)
+		return invalid_free(c, t, ev, o);
+	if (o->state == OBJECT_FREED)
+		return double_free(c, t, ev, o);
+	mark_freed(c, o);
+	return true;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The words of the oracles: pieces that several findings share, reports that
+ * come from elsewhere, and the headline under which a violation is printed.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/internal.h"
+#include "srcu/srcu.h"
+
+bool msg_begin(struct msg *m)
+{
+	*m = (struct msg){ 0 };
+	m->f = open_memstream(&m->text, &m->len);
+	return m->f;
+}
+
+void msg_addf(struct msg *m, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(m->f, fmt, ap);
+	va_end(ap);
+}
+
+void msg_end(struct msg *m, struct world *w, const char *kind, struct task *t,
+	     struct task *other)
+{
+	if (fclose(m->f) || !m->text) {
+		free(m->text);
+		m->text = NULL;
+	}
+	/* what was found must be heard of even when there is no memory to say it */
+	world_violate(w, kind, m->text, t, other);
+}
+
+const char *ss_name(struct srcu *ss)
+{
+	return ss && ss->obj ? ss->obj->name : "?";
+}
+
+const char *id_name(struct world *w, uint32_t task)
+{
+	struct task *t = task_by_id(w, task);
+
+	return t ? task_name(t) : "?";
+}
+
+void msg_after_step(struct msg *m, struct world *w)
+{
+	if (world_steps(w))
+		msg_addf(m, "after step %" PRIu64, world_steps(w));
+	else
+		msg_addf(m, "before the first step");
+}
+
+void msg_at_step(struct msg *m, struct world *w)
+{
+	msg_addf(m, " at step %" PRIu64, world_steps(w) + 1);
+}
+
+void msg_section(struct msg *m, const struct section *s)
+{
+	msg_addf(m, "a read section of %s (index %d) since step %" PRIu64,
+		 ss_name(s->ss), s->idx, s->since);
+}
+
+void msg_site(struct msg *m, const struct site *s)
+{
+	if (!s || !s->file)
+		return;
+	msg_addf(m, " (");
+	if (s->prim && *s->prim)
+		msg_addf(m, "%s, ", s->prim);
+	if (!(s->flags & SITE_LUA) && s->func)
+		msg_addf(m, "%s, ", s->func);
+	msg_addf(m, "%s:%d)", site_file(s), s->line);
+}
+
+void lock_text(struct world *w, const struct site *s, const void *loc, char *buf, size_t n)
+{
+	const char *kind = s->flags & SITE_SPIN ? "spinlock " :
+			   s->flags & SITE_MUTEX ? "mutex " :
+			   s->op == OP_WAIT || s->op == OP_COMPLETE ? "completion " : "lock ";
+	int len = snprintf(buf, n, "%s", kind);
+
+	if (len < 0 || (size_t)len >= n)
+		return;
+	if (!location_name(w, loc, buf + len, n - (size_t)len, NULL))
+		snprintf(buf + len, n - (size_t)len, "%s", s->expr ? s->expr : "?");
+}
+
+/* Who and where: the second half of what others report. */
+static void add_where(struct msg *m, struct world *w, struct task *t)
+{
+	const struct section *s = section_own(check_of(w), t, NULL, false);
+
+	msg_addf(m, " This is %s on CPU %u, ", task_name(t), t->cpu);
+	msg_after_step(m, w);
+	if (t->ncalls)
+		msg_addf(m, ", in %s()", t->calls[t->ncalls - 1].api->name);
+	if (s) {
+		msg_addf(m, ", inside ");
+		msg_section(m, s);
+	}
+	msg_addf(m, ".");
+}
+
+void check_report(struct world *w, const char *kind, struct task *t, struct task *other,
+		  const char *fmt, ...)
+{
+	struct msg m;
+	char *text = NULL;
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (!text || !check_of(w) || !msg_begin(&m)) {
+		world_violate(w, kind, text, t, other);
+		return;
+	}
+	n = strlen(text);
+	msg_addf(&m, "%s%s", text, n && strchr(".!?", text[n - 1]) ? "" : ".");
+	free(text);
+	if (t)
+		add_where(&m, w, t);
+	msg_end(&m, w, kind, t, other);
+}
+
+/* What the kind means, for messages that others made and that do not say it. */
+static const struct {
+	const char *kind, *rule;
+} rules[] = {
+	{ "warning", "The kernel would print a stack trace here and go on; it means that "
+		     "SRCU is used against its rules, or that the algorithm is broken." },
+	{ "error", "The thread ends here, with all that it holds." },
+};
+
+/* A full stop belongs between the message and what is said after it. */
+static bool ends_sentence(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n && strchr(".!?", s[n - 1]);
+}
+
+char *violation_headline(struct world *w, const struct violation *v)
+{
+	const char *text = v->message ? v->message : "no memory was left to say more";
+	const char *rule = NULL;
+	struct msg m;
+
+	(void)w;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (!strcmp(v->kind, rules[i].kind))
+			rule = rules[i].rule;
+	if (!msg_begin(&m))
+		return NULL;
+	msg_addf(&m, "%s", text);
+	if (rule && !strchr(text, '\n'))
+		msg_addf(&m, "%s %s", ends_sentence(text) ? "" : ".", rule);
+	if (fclose(m.f)) {
+		free(m.text);
+		return NULL;
+	}
+	return m.text;
+}

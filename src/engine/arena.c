@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A world's simulated memory, and the idspace from which everything gets its
+ * number and its place.  Each creator allocates from chunks of its own, whose
+ * places the idspace remembers: the same thing has the same address in every
+ * execution, whoever came first.  Nothing is given back before the end of the
+ * execution, so that a freed object can be told from a new one.
+ */
+#include <config.h>
+
+#include "engine/internal.h"
+
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* The first chunk of a creator is small: most tasks make little. */
+#define CHUNK_FIRST 4096u
+#define CHUNK_MAX (4u << 20)
+#define ARENA_START 64u	/* offset 0 is nobody's */
+
+/* --- identities --- */
+
+struct placed { uint32_t offset, size; };
+struct creator {
+	uint32_t *children;
+	size_t nchildren, cap;
+	struct placed *chunks;
+	size_t nchunks, chunks_cap;
+};
+struct named { uint32_t id; char name[]; };
+
+struct idspace {
+	struct creator *creators;	/* by identity */
+	size_t cap;
+	uint32_t next;			/* the next free identity */
+	uint32_t top;			/* first free byte of the arena's layout */
+	void *named;			/* tsearch tree of struct named */
+};
+
+bool grow(void *arrayp, size_t *cap, size_t need, size_t elem)
+{
+	void **array = arrayp, *p;
+	size_t n = *cap ? *cap : 8;
+
+	if (need <= *cap)
+		return true;
+	while (n < need)
+		n *= 2;
+	p = realloc(*array, n * elem);
+	if (!p)
+		return false;
+	memset((char *)p + *cap * elem, 0, (n - *cap) * elem);
+	*array = p;
+	*cap = n;
+	return true;
+}
+
+struct idspace *idspace_new(void)
+{
+	struct idspace *s = calloc(1, sizeof(*s));
+
+	if (s) {
+		s->next = IDENT_WORLD + 1;
+		s->top = ARENA_START;
+	}
+	return s;
+}
+
+void idspace_free(struct idspace *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->cap; i++) {
+		free(s->creators[i].children);
+		free(s->creators[i].chunks);
+	}
+	free(s->creators);
+	tdestroy(s->named, free);
+	free(s);
+}
+
+static struct creator *creator_get(struct idspace *s, uint32_t id)
+{
+	return grow(&s->creators, &s->cap, (size_t)id + 1, sizeof(*s->creators)) ?
+		       &s->creators[id] : NULL;
+}
+
+/* The nth (from 0) thing that `creator` makes; 0 when memory runs out. */
+uint32_t idspace_get(struct idspace *s, uint32_t creator, uint32_t nth)
+{
+	struct creator *c = creator_get(s, creator);
+
+	if (!c || !grow(&c->children, &c->cap, (size_t)nth + 1, sizeof(*c->children)))
+		return 0;
+	if (!c->children[nth])
+		c->children[nth] = s->next++;
+	return c->children[nth];
+}
+
+static int cmp_named(const void *a, const void *b)
+{
+	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+uint32_t idspace_by_name(struct idspace *s, const char *name)
+{
+	size_t n = strlen(name) + 1;
+	struct named *key = malloc(sizeof(*key) + n), **found;
+
+	if (!key)
+		return 0;
+	memcpy(key->name, name, n);
+	found = tsearch(key, &s->named, cmp_named);
+	if (!found) {
+		free(key);
+		return 0;
+	}
+	if (*found == key)
+		key->id = s->next++;
+	else
+		free(key);
+	return (*found)->id;
+}
+
+/* Where the creator's nth chunk of at least `size` bytes lies; 0: arena full. */
+uint32_t idspace_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32_t size)
+{
+	struct creator *c = creator_get(s, creator);
+	struct placed *p;
+
+	if (!c || !grow(&c->chunks, &c->chunks_cap, (size_t)nth + 1, sizeof(*c->chunks)))
+		return 0;
+	p = &c->chunks[nth];
+	if (p->size < size) {
+		if (s->top > UINT32_MAX - 64 - size)
+			return 0;
+		p->offset = s->top;
+		p->size = size;
+		s->top += (size + 63) & ~63u;
+	}
+	return p->offset;
+}
+
+uint32_t idspace_count(struct idspace *s)
+{
+	return s->next;
+}
+
+/* --- memory --- */
+
+bool arena_init(struct world *w)
+{
+	/* as much as the system lets us reserve; only what is touched is used */
+	for (size_t n = (size_t)1 << 32; n >= (size_t)64 << 20; n >>= 1) {
+		w->arena = mmap(NULL, n, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (w->arena != MAP_FAILED) {
+			w->arena_size = n;
+			return true;
+		}
+	}
+	w->arena = NULL;
+	return world_oom(w);
+}
+
+void arena_reset(struct world *w)
+{
+	for (size_t i = 0; i < w->nchunks; i++) {
+		struct chunk *c = w->chunks[i];
+
+		/* large ones go back to the system, small ones are wiped in place */
+		if (c->used > (1u << 20)) {
+			uint32_t lo = (c->offset + 4095) & ~4095u;
+			uint32_t hi = (c->offset + c->used) & ~4095u;
+
+			memset(w->arena + c->offset, 0, lo - c->offset);
+			memset(w->arena + hi, 0, c->offset + c->used - hi);
+			if (madvise(w->arena + lo, hi - lo, MADV_DONTNEED))
+				memset(w->arena + lo, 0, hi - lo);
+		} else {
+			memset(w->arena + c->offset, 0, c->used);
+		}
+		free(c->regions);
+		free(c);
+	}
+	free(w->chunks);
+	w->chunks = NULL;
+	w->nchunks = w->chunks_cap = 0;
+	w->bump = NULL;
+}
+
+void arena_release(struct world *w)
+{
+	arena_reset(w);
+	if (w->arena)
+		munmap(w->arena, w->arena_size);
+	w->arena = NULL;
+}
+
+static struct chunk *chunk_new(struct world *w, uint32_t creator, size_t need)
+{
+	uint32_t nth = 0, size = CHUNK_FIRST, offset;
+	struct chunk *c;
+	size_t i;
+
+	for (i = 0; i < w->nchunks; i++)
+		if (w->chunks[i]->creator == creator) {
+			nth++;
+			size = w->chunks[i]->size > size ? w->chunks[i]->size : size;
+		}
+	if (nth && size < CHUNK_MAX)
+		size *= 4;
+	if (size < need + 64)
+		size = (uint32_t)((need + 64 + 4095) & ~(size_t)4095);
+	offset = idspace_chunk(w->ids, creator, nth, size);
+	if (!offset || (size_t)offset + size > w->arena_size)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c || !grow(&w->chunks, &w->chunks_cap, w->nchunks + 1, sizeof(*w->chunks))) {
+		free(c);
+		return NULL;
+	}
+	*c = (struct chunk){ .offset = offset, .size = size, .creator = creator };
+	for (i = w->nchunks; i && w->chunks[i - 1]->offset > offset; i--)
+		w->chunks[i] = w->chunks[i - 1];
+	w->chunks[i] = c;
+	w->nchunks++;
+	return c;
+}
+
+/* The creator's newest chunk, if it has room. */
+static struct chunk *chunk_with_room(struct world *w, uint32_t creator, size_t size)
+{
+	if (w->bump && w->bump->creator == creator && w->bump->used + size <= w->bump->size)
+		return w->bump;
+	for (size_t i = 0; i < w->nchunks; i++) {
+		struct chunk *c = w->chunks[i];
+
+		if (c->creator == creator && c->used + size + 64 <= c->size)
+			return c;
+	}
+	return NULL;
+}
+
+void *arena_alloc_for(struct world *w, uint32_t creator, size_t size)
+{
+	size_t align = size >= 64 ? 64 : 8;
+	struct chunk *c;
+	uint32_t at;
+
+	if (size > UINT32_MAX / 2) {
+		world_oom(w);
+		return NULL;
+	}
+	size = size ? (size + 7) & ~(size_t)7 : 8;
+	c = chunk_with_room(w, creator, size + align);
+	if (!c)
+		c = chunk_new(w, creator, size + align);
+	if (!c) {
+		world_fail(w, "out of simulated memory (%zu MiB)", w->arena_size >> 20);
+		return NULL;
+	}
+	w->bump = c;
+	at = (c->offset + c->used + (uint32_t)align - 1) & ~((uint32_t)align - 1);
+	c->used = at + (uint32_t)size - c->offset;
+	return w->arena + at;
+}
+
+void *arena_alloc(struct world *w, size_t size)
+{
+	return arena_alloc_for(w, creator_id(), size);
+}
+
+bool arena_contains(struct world *w, const void *p)
+{
+	return (const char *)p > w->arena && (const char *)p < w->arena + w->arena_size;
+}
+
+uint32_t arena_offset(struct world *w, const void *p)
+{
+	return arena_contains(w, p) ? (uint32_t)((const char *)p - w->arena) : LOC_NONE;
+}
+
+void *arena_addr(struct world *w, uint32_t offset)
+{
+	return offset == LOC_NONE ? NULL : w->arena + offset;
+}
+
+struct chunk *arena_chunk_at(struct world *w, const void *p)
+{
+	uint32_t off = arena_offset(w, p);
+	size_t lo = 0, hi = w->nchunks;
+
+	if (off == LOC_NONE)
+		return NULL;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (w->chunks[mid]->offset <= off)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || off >= w->chunks[lo - 1]->offset + w->chunks[lo - 1]->used)
+		return NULL;
+	return w->chunks[lo - 1];
+}
+
+bool arena_add_region(struct world *w, const struct region *r)
+{
+	struct chunk *c = arena_chunk_at(w, (const void *)r->base);
+	size_t i;
+
+	if (!c || !grow(&c->regions, &c->cap, c->nregions + 1, sizeof(*c->regions)))
+		return world_oom(w);
+	/* nearly always the last: memory only grows */
+	for (i = c->nregions; i && c->regions[i - 1].base > r->base; i--)
+		c->regions[i] = c->regions[i - 1];
+	c->regions[i] = *r;
+	c->nregions++;
+	return true;
+}

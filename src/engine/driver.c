@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The driver's loop body: perform what a task announced, record it, let the
+ * task run on to its next announcement.
+ */
+#include <config.h>
+
+#include "engine/carrier.h"
+#include "engine/switch.h"
+#include "engine/internal.h"
+#include "k/work.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lets t run until it announces or ends.  False: no OS thread could be had. */
+static bool resume(struct world *w, struct task *t)
+{
+	bool real = w->carrier == CARRIER_PTHREAD && !w->muted;
+	int err = 0;
+
+	if (real && !t->thread) {
+		t->thread = os_thread_get(&err);
+		if (!t->thread)
+			return world_fail(w, "cannot start an OS thread for \"%s\": %s "
+					  "(--carrier fiber needs none)",
+					  task_name(t), strerror(err));
+	}
+	task_running_ = t;
+	if (real)
+		os_thread_resume(t->thread, t->stack);
+	else
+		stack_resume(t->stack);
+	task_running_ = NULL;
+	if (t->state == TASK_DONE || t->state == TASK_FAILED) {
+		cpu_update_owner(t);
+		if (w->hooks.task_over)
+			w->hooks.task_over(w, t);
+		task_retire(t);
+	}
+	return true;
+}
+
+bool world_prime(struct world *w)
+{
+	/* a task's first stretch may make further tasks: they stand behind it */
+	for (size_t i = 0; w->nfresh && i < w->ntasks; i++) {
+		struct task *t = w->tasks[i];
+
+		if (t->state != TASK_FRESH)
+			continue;
+		if (!resume(w, t))
+			return false;
+		w->nfresh--;
+	}
+	return true;
+}
+
+void task_poke(struct task *t)
+{
+	if (t->state != TASK_READY || t->ev.op != OP_CALL_WAIT)
+		return;
+	t->state = TASK_FRESH;
+	t->w->nfresh++;
+}
+
+static void fill_record(struct world *w, struct task *t, unsigned choice, struct record *r)
+{
+	r->loc = t->ev.loc ? arena_offset(w, t->ev.loc) : LOC_NONE;
+	r->site = site_id((struct site *)t->ev.site);
+	r->call = t->ncalls ? t->calls[t->ncalls - 1].mark : 0;
+	r->task = (uint16_t)t->index;
+	r->cpu_lo = (uint8_t)t->cpu;
+	r->flags = (uint8_t)((t->cpu >> 8) << REC_CPU_SHIFT);
+	if (t->ev.op == OP_CHOOSE && choice > 1)
+		r->flags |= REC_CHOICE;
+}
+
+enum step_result world_step(struct world *w, struct task *t, unsigned choice)
+{
+	struct record *r;
+
+	assert(!task_current());
+	if (w->nfresh && !world_prime(w))
+		return STEP_ERROR;
+	if (t->state == TASK_DONE || t->state == TASK_FAILED)
+		return STEP_OVER;
+	if (w->found != t && task_blocked(t).why != BLOCK_NONE)
+		return STEP_BLOCKED;
+	w->found = NULL;
+	if (t->ev.op == OP_CHOOSE && choice > t->ev.a) {
+		world_fail(w, "there is no choice %u: 1 to %u can be had", choice, (unsigned)t->ev.a);
+		return STEP_ERROR;
+	}
+	r = log_append(w);
+	if (!r) {
+		world_oom(w);
+		return STEP_ERROR;
+	}
+	w->log.n--; /* the oracles and `since` count what is performed already */
+	fill_record(w, t, choice, r);
+	if (t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
+		/* the violating step stands in the log, so that a schedule leads
+		 * there; the task ends with it */
+		r->value = r->stored = 0;
+		w->log.n++;
+		t->state = TASK_FAILED;
+		cpu_update_owner(t);
+		if (w->hooks.task_over)
+			w->hooks.task_over(w, t);
+		task_retire(t);
+		return STEP_OK;
+	}
+	event_perform(w, t, choice, r);
+	w->log.n++;
+	t->steps++;
+	if (w->hooks.performed)
+		w->hooks.performed(w, t, &t->ev);
+	if (!resume(w, t))
+		return STEP_ERROR;
+	return w->nfresh && !world_prime(w) ? STEP_ERROR : STEP_OK;
+}
+
+bool world_advance(struct world *w, uint64_t ns)
+{
+	static struct site site = { .op = OP_ADVANCE, .prim = "advance", .expr = "",
+				    .func = "", .file = "", .flags = SITE_CLOCK };
+	struct record *r;
+
+	if (w->nfresh && !world_prime(w))
+		return false;
+	if (ns > INT64_MAX - *w->clock)
+		return world_fail(w, "the clock cannot go that far");
+	r = log_append(w);
+	if (!r)
+		return world_oom(w);
+	*r = (struct record){ .value = *w->clock, .stored = *w->clock + ns,
+			      .loc = arena_offset(w, w->clock), .site = site_id(&site),
+			      .task = UINT16_MAX };
+	*w->clock += ns;
+	w->found = NULL;
+	return true;
+}
+
+void world_batch_begin(struct world *w)
+{
+	w->batch++;
+	if (w->carrier == CARRIER_PTHREAD)
+		os_thread_pin();
+}
+
+void world_batch_end(struct world *w)
+{
+	w->batch--;
+	if (w->carrier == CARRIER_PTHREAD)
+		os_thread_unpin();
+}

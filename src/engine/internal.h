@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What only the engine's own files know: the inside of a world.
+ */
+#ifndef SRCUSH_ENGINE_INTERNAL_H
+#define SRCUSH_ENGINE_INTERNAL_H
+
+#include "engine/driver.h"
+#include "engine/kapi.h"
+#include "engine/log.h"
+#include "memory/model.h"
+
+#define LOG_CHUNK 4096
+
+/* A piece of the arena that one creator allocates from, bump-wise.  Its place
+ * comes from the idspace, so that it is the same in every execution. */
+struct chunk {
+	uint32_t offset, size, used;
+	uint32_t creator;
+	struct region *regions;	/* in order of address, because memory only grows */
+	size_t nregions, cap;
+};
+
+/* How many things of one label a task has made. */
+struct label_count {
+	uint32_t creator;
+	uint32_t count;
+	char label[];
+};
+
+struct journal_entry {
+	bool (*apply)(struct world *, void *);
+	void (*release)(void *);
+	void *arg;
+	uint64_t at;		/* steps performed when it was done */
+	bool vanishes;
+};
+
+struct events_log {
+	struct record **chunks;
+	size_t nchunks, cap;
+	uint64_t n;		/* records */
+	struct mark **mark_chunks;
+	size_t nmark_chunks, mark_cap;
+	size_t nmarks;
+};
+
+struct world {
+	char error[1024];
+	enum carrier_kind carrier;
+	unsigned cpus;
+	const struct memory_model *model;
+	bool frozen;		/* the first object is made: cpus() is refused */
+	bool muted;
+	unsigned batch;
+
+	/* simulated memory (arena.c) */
+	char *arena;
+	size_t arena_size;
+	struct chunk **chunks;	/* by offset */
+	size_t nchunks, chunks_cap;
+	struct chunk *bump;	/* the chunk of the creator that allocated last */
+	struct idspace *ids;
+
+	/* objects and tasks, in order of making */
+	struct object **objs;
+	size_t nobjs, objs_cap;
+	struct object **by_id;
+	size_t by_id_cap;
+	void *names, *labels;	/* tsearch trees */
+	uint32_t made;		/* by the world itself */
+	uint32_t threads_made;
+	struct task **tasks;
+	size_t ntasks, tasks_cap;
+	size_t nfresh;		/* tasks that have not been primed */
+	struct task *found;	/* found enabled by a policy, and nothing done since */
+	struct task **cpu_owner; /* per CPU: who may not be preempted there */
+
+	uint64_t *clock;	/* a location of its own */
+	struct object *clock_obj;
+	struct events_log log;
+
+	struct violation *violations;
+	size_t nviolations;
+
+	struct engine_hooks hooks;
+	void *check_data, *user;
+	bool (*interrupt)(void *);
+	void *interrupt_arg;
+
+	struct journal_entry *journal;
+	size_t njournal, journal_cap;
+	size_t applied;		/* entries that this execution has applied */
+};
+
+/* Grows an array to hold at least `need` elements; false: out of memory. */
+bool grow(void *arrayp, size_t *cap, size_t need, size_t elem);
+
+/* world.c */
+bool world_init_execution(struct world *w);	/* clock, owners */
+void world_drop_execution(struct world *w);	/* tasks, objects, memory, log */
+bool world_oom(struct world *w);		/* sets the error, returns false */
+
+/* arena.c */
+bool arena_init(struct world *w);
+void arena_reset(struct world *w);
+void arena_release(struct world *w);
+struct chunk *arena_chunk_at(struct world *w, const void *p);
+bool arena_add_region(struct world *w, const struct region *r);
+void *arena_alloc_for(struct world *w, uint32_t creator, size_t size);
+uint32_t idspace_by_name(struct idspace *s, const char *name);
+uint32_t idspace_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32_t size);
+uint32_t idspace_count(struct idspace *s);
+
+/* object.c */
+struct object *object_make(struct world *w, const struct objtype *type,
+			   const char *label, char *name, uint32_t id, uint32_t creator);
+void objects_release(struct world *w);
+uint32_t creator_id(void);
+struct region *region_at(struct world *w, const void *p);
+
+/* task.c */
+void tasks_release(struct world *w);
+void task_retire(struct task *t);	/* over: its stack and body go */
+struct task *task_new_engine(struct world *w, enum task_kind kind, const char *name,
+			     unsigned cpu, void (*body)(void *), void *arg);
+bool cpu_allows(struct task *t, struct block *b);
+void cpu_update_owner(struct task *t);
+
+/* log.c */
+struct record *log_append(struct world *w);	/* NULL: out of memory */
+struct mark *log_append_mark(struct world *w);
+struct mark *log_mark_mut(struct world *w, size_t i);
+void log_release(struct events_log *l);
+uint16_t kapi_id(const struct kapi *api);
+
+/* perform.c: what an event does to memory; fills *r's values. */
+void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r);
+uint64_t mem_read(const void *p, unsigned size);
+void mem_write(void *p, unsigned size, uint64_t v);
+bool op_writes(enum ev_op op);
+bool op_reads(enum ev_op op);
+
+/* idle.c: passes of workers that change nothing (semantics.md section 5) */
+void idle_pass_begin(struct task *t);
+void idle_note(struct task *t, const struct event *ev, uint64_t old);
+void idle_check_begins(struct task *t); /* udelay() */
+void idle_pass_end(struct task *t);
+bool idle_blocks(struct task *worker);	/* its last pass was idle and nothing it read changed */
+void idle_release(struct task *t);
+
+/* journal.c */
+bool journal_due(struct world *w);
+
+/* schedule.c */
+bool schedule_item(struct world *w, const char *item, size_t len, unsigned nth);
+
+#endif

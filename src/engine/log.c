@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The log's storage: chunks that never move, so that a record costs 32 bytes
+ * however long the run, and appending never slows down.
+ */
+#include <config.h>
+
+#include "engine/internal.h"
+
+#include <stdlib.h>
+
+#define BLOCK (LOG_CHUNK * sizeof(struct record))
+#define MARK_CHUNK (BLOCK / sizeof(struct mark))
+
+/* Blocks that no log uses.  Kept, because the first touch of fresh memory costs more
+ * than the steps that fill it; only so many, because a long run is rare. */
+#define POOL_MAX 512
+static void *pool[POOL_MAX];
+static size_t npool;
+
+static void *block_get(void)
+{
+	return npool ? pool[--npool] : malloc(BLOCK);
+}
+
+static void block_put(void *b)
+{
+	if (npool < POOL_MAX)
+		pool[npool++] = b;
+	else
+		free(b);
+}
+
+struct record *log_append(struct world *w)
+{
+	struct events_log *l = &w->log;
+	size_t c = l->n / LOG_CHUNK;
+
+	if (c == l->nchunks) {
+		if (!grow(&l->chunks, &l->cap, c + 1, sizeof(*l->chunks)))
+			return NULL;
+		l->chunks[c] = block_get();
+		if (!l->chunks[c])
+			return NULL;
+		l->nchunks++;
+	}
+	return &l->chunks[c][l->n++ % LOG_CHUNK];
+}
+
+struct mark *log_append_mark(struct world *w)
+{
+	struct events_log *l = &w->log;
+	size_t c = l->nmarks / MARK_CHUNK;
+
+	if (c == l->nmark_chunks) {
+		if (!grow(&l->mark_chunks, &l->mark_cap, c + 1, sizeof(*l->mark_chunks)))
+			return NULL;
+		l->mark_chunks[c] = block_get();
+		if (!l->mark_chunks[c])
+			return NULL;
+		l->nmark_chunks++;
+	}
+	return &l->mark_chunks[c][l->nmarks++ % MARK_CHUNK];
+}
+
+void log_release(struct events_log *l)
+{
+	for (size_t i = 0; i < l->nchunks; i++)
+		block_put(l->chunks[i]);
+	for (size_t i = 0; i < l->nmark_chunks; i++)
+		block_put(l->mark_chunks[i]);
+	free(l->chunks);
+	free(l->mark_chunks);
+	*l = (struct events_log){ 0 };
+}
+
+const struct record *log_record(struct world *w, uint64_t step)
+{
+	if (!step || step > w->log.n)
+		return NULL;
+	return &w->log.chunks[(step - 1) / LOG_CHUNK][(step - 1) % LOG_CHUNK];
+}
+
+size_t log_mark_count(struct world *w) { return w->log.nmarks; }
+
+const struct mark *log_mark(struct world *w, size_t i)
+{
+	return i < w->log.nmarks ? &w->log.mark_chunks[i / MARK_CHUNK][i % MARK_CHUNK] : NULL;
+}
+
+/* --- the process's table of API calls --- */
+
+static const struct kapi **apis;
+static size_t napis, apis_cap;
+
+uint16_t kapi_id(const struct kapi *api)
+{
+	static const struct kapi *last;
+	static uint16_t last_id;
+
+	if (api == last)
+		return last_id;
+	for (size_t i = 0; i < napis; i++)
+		if (apis[i] == api) {
+			last = api;
+			return last_id = (uint16_t)(i + 1);
+		}
+	if (!grow(&apis, &apis_cap, napis + 1, sizeof(*apis)))
+		return 0;
+	apis[napis++] = api;
+	return (uint16_t)napis;
+}
+
+const struct kapi *kapi_by_id(unsigned id)
+{
+	return id && id <= napis ? apis[id - 1] : NULL;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an event does to the world: the driver's answer to each operation under
+ * sequentially consistent memory, where every location has one latest value.
+ */
+#include <config.h>
+
+#include "engine/internal.h"
+#include "k/work.h"
+#include "memory/model.h"
+
+#include <stdlib.h>
+
+uint64_t mem_read(const void *p, unsigned size)
+{
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)p;
+	case 2:
+		return *(const uint16_t *)p;
+	case 4:
+		return *(const uint32_t *)p;
+	default:
+		return *(const uint64_t *)p;
+	}
+}
+
+void mem_write(void *p, unsigned size, uint64_t v)
+{
+	switch (size) {
+	case 1:
+		*(uint8_t *)p = (uint8_t)v;
+		break;
+	case 2:
+		*(uint16_t *)p = (uint16_t)v;
+		break;
+	case 4:
+		*(uint32_t *)p = (uint32_t)v;
+		break;
+	default:
+		*(uint64_t *)p = v;
+		break;
+	}
+}
+
+/* The cases that write and read their location, for the oracles and idle.c. */
+bool op_writes(enum ev_op op)
+{
+	switch (op) {
+	case OP_STORE: case OP_PLAIN_STORE: case OP_ADD: case OP_CPU_ADD: case OP_AND:
+	case OP_OR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
+	case OP_LOCK: case OP_TRYLOCK: case OP_UNLOCK: case OP_WAIT: case OP_COMPLETE:
+	case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_FREE:
+	case OP_LOCK_READ: case OP_UNLOCK_READ: case OP_ADVANCE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool op_reads(enum ev_op op)
+{
+	switch (op) {
+	case OP_STORE: case OP_PLAIN_STORE: case OP_UNLOCK: case OP_FREE:
+		return false;
+	case OP_LOAD: case OP_PLAIN_LOAD:
+		return true;
+	default:
+		return op_writes(op);
+	}
+}
+
+static uint64_t mask(unsigned size)
+{
+	return size >= 8 ? UINT64_MAX : ((uint64_t)1 << (size * 8)) - 1;
+}
+
+/* Context that a lock or a context switch of its own turns on (+1) or off (-1). */
+static void change_context(struct task *t, const struct event *ev, int delta)
+{
+	unsigned flags = ev->site->flags;
+
+	if (flags & SITE_SPIN)
+		t->ctx.spin = (uint16_t)(t->ctx.spin + delta);
+	if (flags & SITE_IRQ)
+		t->ctx.irq = (uint16_t)(t->ctx.irq + delta);
+	if (flags & SITE_BH)
+		t->ctx.bh = (uint16_t)(t->ctx.bh + delta);
+	if (ev->op == OP_CPU_CTX && !(flags & (SITE_IRQ | SITE_BH)))
+		t->ctx.preempt = (uint16_t)(t->ctx.preempt + delta);
+	cpu_update_owner(t);
+}
+
+static void lock_take(struct world *w, struct task *t)
+{
+	uint64_t *lock = t->ev.loc;
+
+	lock[0] = (uint64_t)task_id(t) + 1;
+	lock[1] = w->log.n + 1; /* this step's number; for messages and idle.c */
+	change_context(t, &t->ev, 1);
+}
+
+static void lock_drop(struct task *t)
+{
+	uint64_t *lock = t->ev.loc;
+
+	lock[0] = 0;
+	change_context(t, &t->ev, -1);
+}
+
+static void free_object(struct world *w, struct task *t)
+{
+	struct object *o = object_at(w, t->ev.loc);
+
+	if (!o)
+		return;
+	o->state = OBJECT_FREED;
+	o->freed_by = task_id(t);
+	o->freed_at = w->log.n + 1;
+}
+
+/* Read-modify-writes: the new value of the location. */
+static uint64_t rmw(const struct event *ev, uint64_t old)
+{
+	switch (ev->op) {
+	case OP_ADD: case OP_CPU_ADD:
+		return old + ev->a;
+	case OP_AND:
+		return old & ev->a;
+	case OP_OR:
+		return old | ev->a;
+	case OP_XCHG:
+		return ev->a;
+	case OP_CMPXCHG:
+		return old == (ev->a & mask(ev->size)) ? ev->b : old;
+	case OP_MIN_ARM:
+		return !old || ev->a < old ? ev->a : old;
+	case OP_MAX:
+		return ev->a > old ? ev->a : old;
+	default:
+		return old;
+	}
+}
+
+/* Operations without a location of their own. */
+static void perform_other(struct task *t, unsigned choice)
+{
+	struct event *ev = &t->ev;
+
+	ev->value = 0;
+	if (ev->op == OP_CHOOSE) {
+		ev->value = choice ? choice : 1;
+	} else if (ev->op == OP_MIGRATE) {
+		ev->value = t->cpu;
+		t->cpu = (uint32_t)ev->a;
+	} else if (ev->op == OP_CPU_CTX) {
+		change_context(t, ev, (int)(int64_t)ev->a);
+	} else if (ev->site->flags & SITE_DELAY) {
+		idle_check_begins(t);
+	}
+}
+
+/* The timer's stroke: until it waits again it owns its CPU, as a soft interrupt. */
+static void timer_context(struct task *t, bool on)
+{
+	t->ctx.bh = on;
+	cpu_update_owner(t);
+}
+
+/* A worker takes its item: it runs where that was queued. */
+static void work_starts(struct task *t)
+{
+	struct work_struct *work = t->work;
+
+	t->cpu = work->cpu;
+	work->started++;
+	idle_pass_begin(t);
+}
+
+static void perform_on(struct world *w, struct task *t, uint64_t old)
+{
+	struct event *ev = &t->ev;
+
+	ev->value = old;
+	switch (ev->op) {
+	case OP_STORE: case OP_PLAIN_STORE:
+		if (w->model->store)
+			w->model->store(w, t, ev);
+		else
+			mem_write(ev->loc, ev->size, ev->a);
+		break;
+	case OP_LOAD: case OP_PLAIN_LOAD:
+		if (w->model->load)
+			ev->value = w->model->load(w, t, ev);
+		break;
+	case OP_LOCK:
+		lock_take(w, t);
+		break;
+	case OP_TRYLOCK:
+		ev->value = !old;
+		if (!old)
+			lock_take(w, t);
+		break;
+	case OP_UNLOCK:
+		lock_drop(t);
+		break;
+	case OP_WAIT:
+		if (!ev->a)
+			mem_write(ev->loc, ev->size, old - 1);
+		break;
+	case OP_COMPLETE:
+		mem_write(ev->loc, ev->size, old + ev->a < old ? UINT64_MAX : old + ev->a);
+		break;
+	case OP_WORK_WAIT:
+		mem_write(ev->loc, ev->size, 0);
+		work_starts(t);
+		break;
+	case OP_TIMER_WAIT:
+		mem_write(ev->loc, ev->size, 0);
+		timer_context(t, true);
+		break;
+	case OP_FREE:
+		free_object(w, t);
+		break;
+	case OP_LOCK_READ:
+		mem_write(ev->loc, ev->size, old + 2);
+		break;
+	case OP_UNLOCK_READ:
+		mem_write(ev->loc, ev->size, old - 2);
+		break;
+	default:
+		mem_write(ev->loc, ev->size, rmw(ev, old));
+		break;
+	}
+}
+
+void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
+{
+	struct event *ev = &t->ev;
+	uint64_t old;
+
+	if (!ev->loc || ev->op == OP_COND || ev->op == OP_CALL_WAIT) {
+		perform_other(t, choice);
+		r->value = ev->value;
+		r->stored = ev->a;
+		return;
+	}
+	old = ev->size ? mem_read(ev->loc, ev->size) : 0;
+	perform_on(w, t, old);
+	/* for stores and lock operations the record keeps what was there before */
+	r->value = op_reads((enum ev_op)ev->op) ? ev->value : old;
+	r->stored = ev->size ? mem_read(ev->loc, ev->size) : 0;
+	if (t->in_pass)
+		idle_note(t, ev, old);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Worlds: making and dropping them, their settings, errors and violations.
+ */
+#include <config.h>
+
+#include "engine/carrier.h"
+#include "engine/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct field clock_fields[] = {
+	{ .name = "", .offset = 0, .size = 8, .flags = FIELD_TIME },
+	{ 0 }
+};
+static const struct objtype clock_type = { .kind = "clock", .fields = clock_fields };
+
+struct world *world_new(enum carrier_kind carrier)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	guard_install();
+	w->carrier = carrier;
+	w->cpus = WORLD_CPUS_DEFAULT;
+	w->model = &memory_sc;
+	w->ids = idspace_new();
+	if (!w->ids || !arena_init(w) || !world_init_execution(w)) {
+		world_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+bool world_init_execution(struct world *w)
+{
+	uint32_t id = idspace_by_name(w->ids, "clock");
+	char *name = strdup("clock");
+
+	w->cpu_owner = calloc(WORLD_CPUS_MAX, sizeof(*w->cpu_owner));
+	if (!w->cpu_owner || !id || !name) {
+		free(name);
+		return world_oom(w);
+	}
+	w->clock_obj = object_make(w, &clock_type, "clock", name, id, IDENT_WORLD);
+	if (!w->clock_obj)
+		return false;
+	w->clock = arena_alloc_for(w, id, 8);
+	if (!w->clock)
+		return false;
+	w->clock_obj->base = w->clock;
+	w->clock_obj->size = 8;
+	return object_describe(w->clock_obj, w->clock, NULL, clock_fields, 8);
+}
+
+void world_drop_execution(struct world *w)
+{
+	tasks_release(w);
+	if (w->hooks.rebuilt)
+		w->hooks.rebuilt(w);
+	objects_release(w);
+	arena_reset(w);
+	log_release(&w->log);
+	free(w->cpu_owner);
+	w->cpu_owner = NULL;
+	w->made = w->threads_made = 0;
+	w->found = NULL;
+	w->frozen = false;
+	w->cpus = WORLD_CPUS_DEFAULT;
+	for (size_t i = 0; i < w->nviolations; i++) {
+		free(w->violations[i].message);
+		free(w->violations[i].schedule);
+	}
+	free(w->violations);
+	w->violations = NULL;
+	w->nviolations = 0;
+}
+
+void world_free(struct world *w)
+{
+	if (!w)
+		return;
+	world_drop_execution(w);
+	if (w->hooks.release)
+		w->hooks.release(w);
+	for (size_t i = 0; i < w->njournal; i++)
+		if (w->journal[i].release)
+			w->journal[i].release(w->journal[i].arg);
+	free(w->journal);
+	arena_release(w);
+	idspace_free(w->ids);
+	free(w);
+}
+
+const char *world_error(struct world *w)
+{
+	return w->error;
+}
+
+bool world_fail(struct world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(w->error, sizeof(w->error), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool world_oom(struct world *w)
+{
+	return world_fail(w, "out of memory");
+}
+
+bool world_set_cpus(struct world *w, unsigned n)
+{
+	if (n < 1 || n > WORLD_CPUS_MAX)
+		return world_fail(w, "1 to %d CPUs can be had, not %u", WORLD_CPUS_MAX, n);
+	if (w->frozen)
+		return world_fail(w, "the number of CPUs must be set before the first object is made");
+	w->cpus = n;
+	return true;
+}
+
+unsigned world_cpus(struct world *w) { return w->cpus; }
+void world_set_carrier(struct world *w, enum carrier_kind c) { w->carrier = c; }
+enum carrier_kind world_carrier(struct world *w) { return w->carrier; }
+uint64_t world_clock(struct world *w) { return *w->clock; }
+uint64_t world_steps(struct world *w) { return w->log.n; }
+bool world_muted(struct world *w) { return w->muted; }
+void *world_check_data(struct world *w) { return w->check_data; }
+void *world_user(struct world *w) { return w->user; }
+void world_set_user(struct world *w, void *user) { w->user = user; }
+
+void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data)
+{
+	w->hooks = *h;
+	w->check_data = data;
+}
+
+void world_set_interrupt(struct world *w, bool (*fn)(void *), void *arg)
+{
+	w->interrupt = fn;
+	w->interrupt_arg = arg;
+}
+
+bool world_interrupted(struct world *w)
+{
+	return w->interrupt && w->interrupt(w->interrupt_arg);
+}
+
+void world_violate(struct world *w, const char *kind, char *message,
+		   struct task *t, struct task *other)
+{
+	struct violation *v = realloc(w->violations, (w->nviolations + 1) * sizeof(*v));
+
+	if (!v) {
+		/* what cannot be kept must still not look like ok */
+		fprintf(stderr, "srcush: out of memory while reporting a violation: %s: %s\n",
+			kind, message ? message : "");
+		abort();
+	}
+	w->violations = v;
+	v[w->nviolations++] = (struct violation){
+		.kind = kind,
+		.message = message,
+		.task = t ? task_id(t) : 0,
+		.other = other ? task_id(other) : 0,
+		.step = w->log.n,
+		.schedule = world_schedule(w),
+	};
+}
+
+size_t world_violation_count(struct world *w) { return w->nviolations; }
+
+const struct violation *world_violation(struct world *w, size_t i)
+{
+	return i < w->nviolations ? &w->violations[i] : NULL;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Integer types and small macros under the kernel's names. */
+#ifndef K_TYPES_H
+#define K_TYPES_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t s64;
+
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Counters that wrap: is a at or after / before b? */
+#define ULONG_CMP_GE(a, b) (ULONG_MAX / 2 >= (unsigned long)((a) - (b)))
+#define ULONG_CMP_LT(a, b) (ULONG_MAX / 2 < (unsigned long)((a) - (b)))
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Allocation, warnings and contexts of the stepped kernel.
+ */
+#include <config.h>
+
+#include "engine/internal.h"
+#include "k/kernel.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+unsigned raw_cpu(void)
+{
+	return task_current()->cpu;
+}
+
+unsigned k_nr_cpus(void)
+{
+	return task_current()->w->cpus;
+}
+
+void *k_kzalloc(const struct objtype *type, const char *label, size_t size)
+{
+	struct task *t = task_current();
+	struct object *o = object_new(t->w, type, label, size);
+
+	if (!o) {
+		world_violate(t->w, "error", strdup(world_error(t->w)), t, NULL);
+		task_fail();
+	}
+	o->heap = true;
+	return o->base;
+}
+
+void k_kfree(void *p, struct site *s)
+{
+	/* a pointer that is no object of ours still makes an event: the heap
+	 * oracle says what is wrong with it */
+	task_event((struct event){ .site = s, .op = OP_FREE, .loc = p });
+}
+
+bool k_warn(bool cond, const char *text, const char *func, const char *file, int line)
+{
+	struct task *t = task_current();
+	const char *src = strstr(file, "src/");
+	char *msg = NULL;
+
+	if (!cond || !t)
+		return cond;
+	if (asprintf(&msg, "%s in %s() (%s:%d) was hit by %s%s%s%s after step %" PRIu64 ".",
+		     text, func, src ? src : file, line, task_name(t),
+		     t->ncalls ? " in " : "", t->ncalls ? t->calls[0].api->name : "",
+		     t->ncalls ? "()" : "", t->w->log.n) < 0)
+		msg = NULL;
+	world_violate(t->w, "warning", msg, t, NULL);
+	return cond;
+}
+
+void k_ctx(struct site *s, int delta)
+{
+	(void)K_EV(s, NULL, 0, (int64_t)delta, 0);
+}

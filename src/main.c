@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The srcush command: an interpreter of Lua scripts that is used like `lua`, a
+ * shell, and the subcommands.  See srcush(1).
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "binding/binding.h"
+#include "repl/chunk.h"
+#include "repl/interrupt.h"
+#include "repl/options.h"
+#include "repl/shell.h"
+#include "repl/status.h"
+#include "repl/term.h"
+
+struct run {
+	int argc;
+	char **argv;
+	struct options opts;
+	struct shell shell;
+	bool is_open;		/* lb_open() has been called */
+	bool has_shell;		/* shell_init() has been called */
+	enum status status;
+};
+
+/* A descriptor that the caller has closed would be given to the next file that
+ * is opened, and the script's output would go there. */
+static void open_standard_files(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)!open("/dev/null", fd ? O_WRONLY : O_RDONLY);
+}
+
+/* Runs at exit, os.exit() included: output that could not be written is an
+ * error, unless nobody reads it any more. */
+static void close_stdout(void)
+{
+	bool failed = ferror(stdout) != 0;
+	int err = 0;
+
+	if (fflush(stdout) != 0) {
+		failed = true;
+		err = errno;
+	}
+	if (!failed || err == EPIPE)
+		return;
+	fprintf(stderr, "srcush: cannot write standard output%s%s\n", err ? ": " : "",
+		err ? strerror(err) : "");
+	_exit(STATUS_ERROR);
+}
+
+/* --- as lua does --- */
+
+/* The global `arg`: the script at 0, its arguments above, what led to it below. */
+static void set_arg(lua_State *L, const struct run *r)
+{
+	int script = r->opts.script;
+
+	lua_newtable(L);
+	if (r->opts.file) {
+		lua_pushstring(L, r->opts.file);
+		lua_rawseti(L, -2, 0);
+	} else {
+		for (int i = 0; i < r->argc; i++) {
+			lua_pushstring(L, r->argv[i]);
+			lua_rawseti(L, -2, i - script);
+		}
+	}
+	lua_setglobal(L, "arg");
+}
+
+static enum status run_string(lua_State *L, const char *text, const char *name)
+{
+	enum status r;
+
+	if (!chunk_load_text(L, text, strlen(text), name))
+		return chunk_complain(L, STATUS_USAGE);
+	r = chunk_call(L, 0, 0);
+	return r == STATUS_OK ? r : chunk_complain(L, r);
+}
+
+/* The function on top with `nargs` arguments from argv[from]. */
+static enum status run_chunk(lua_State *L, const struct run *r, int from)
+{
+	int nargs = from ? r->argc - from : 0;
+	enum status s;
+
+	luaL_checkstack(L, nargs + 3, "too many arguments");
+	for (int i = 0; i < nargs; i++)
+		lua_pushstring(L, r->argv[from + i]);
+	s = chunk_call(L, nargs, 0);
+	return s == STATUS_OK ? s : chunk_complain(L, s);
+}
+
+static enum status run_file(lua_State *L, const struct run *r, const char *path, int from)
+{
+	if (!chunk_load_file(L, path))
+		return chunk_complain(L, STATUS_USAGE);
+	return run_chunk(L, r, from);
+}
+
+/* LUA_INIT, as lua has it: code, or @FILE. */
+static enum status run_lua_init(lua_State *L, const struct run *r)
+{
+	const char *name = "=LUA_INIT_5_4", *init = getenv(name + 1);
+
+	if (!init)
+		init = getenv((name = "=LUA_INIT") + 1);
+	if (!init)
+		return STATUS_OK;
+	return *init == '@' ? run_file(L, r, init + 1, 0) : run_string(L, init, name);
+}
+
+/* -l NAME or -l GLOBAL=NAME */
+static enum status run_require(lua_State *L, const char *spec)
+{
+	const char *sep = strchr(spec, '=');
+	enum status r;
+
+	lua_getglobal(L, "require");
+	lua_pushstring(L, sep ? sep + 1 : spec);
+	r = chunk_call(L, 1, 1);
+	if (r != STATUS_OK)
+		return chunk_complain(L, r);
+	lua_pushlstring(L, spec, sep ? (size_t)(sep - spec) : strlen(spec));
+	lua_insert(L, -2);
+	lua_pushglobaltable(L);
+	lua_insert(L, -3);
+	lua_settable(L, -3);
+	lua_pop(L, 1);
+	return STATUS_OK;
+}
+
+/* -e and -l in the order in which they stand */
+static enum status run_options(lua_State *L, const struct run *r)
+{
+	enum status s = STATUS_OK;
+
+	for (int i = r->opts.first; s == STATUS_OK && i < r->opts.last; i++) {
+		const char *arg = r->argv[i], *value;
+
+		if (arg[0] != '-' || (arg[1] != 'e' && arg[1] != 'l'))
+			continue;
+		value = arg[2] ? arg + 2 : r->argv[++i];
+		s = arg[1] == 'l' ? run_require(L, value) :
+			run_string(L, value, "=(command line)");
+	}
+	return s;
+}
+
+/* --- what is to be done --- */
+
+static enum status run_plain(lua_State *L, struct run *r)
+{
+	const struct options *o = &r->opts;
+	enum status s = STATUS_OK;
+
+	if (o->version)
+		options_version();
+	if (!o->no_env)
+		s = run_lua_init(L, r);
+	if (s == STATUS_OK)
+		s = run_options(L, r);
+	if (s != STATUS_OK)
+		return s;
+	if (o->script) {
+		s = run_file(L, r, r->argv[o->script], o->script + 1);
+		return s == STATUS_OK && o->interactive ? shell_run(&r->shell, NULL) : s;
+	}
+	if (o->interactive)
+		return shell_run(&r->shell, NULL);
+	if (o->has_exec || o->version)
+		return s;
+	return r->has_shell ? shell_run(&r->shell, NULL) : run_file(L, r, NULL, 0);
+}
+
+static enum status run_scenario(lua_State *L, struct run *r)
+{
+	lua_pushstring(L, r->opts.file);
+	if (r->opts.command == CMD_REPLAY)
+		lua_pushstring(L, r->opts.schedule);
+	shell_push_options(&r->shell);
+	if (r->opts.command == CMD_REPLAY)
+		return shell_scenario(&r->shell, "replay", 3);
+	return shell_scenario(&r->shell, "run", 2);
+}
+
+/* Does anything of the shell come into it?  Its Lua parts cost start-up time. */
+static bool needs_shell(const struct options *o)
+{
+	if (o->command != CMD_SCRIPT || o->interactive)
+		return true;
+	return !o->script && !o->has_exec && !o->version && isatty(STDIN_FILENO);
+}
+
+static int protected_main(lua_State *L)
+{
+	struct run *r = lua_touserdata(L, 1);
+	const struct options *o = &r->opts;
+	struct session *s;
+
+	lua_settop(L, 0);
+	if (o->no_env) {
+		lua_pushboolean(L, 1);
+		lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+	}
+	lb_open(L, o->fiber ? CARRIER_FIBER : CARRIER_PTHREAD);
+	r->is_open = true;
+	s = lb_session(L);
+	s->color = term_color(o->color);
+	s->batch = !term_interactive();
+	set_arg(L, r);
+	if (o->warnings)
+		lua_warning(L, "@on", 0);
+	if (needs_shell(o)) {
+		shell_init(&r->shell, L, o);
+		r->has_shell = true;
+	}
+	interrupt_install(L, false);
+	if (o->cpus && o->command == CMD_SCRIPT && !world_set_cpus(s->w, o->cpus))
+		luaL_error(L, "%s", world_error(s->w));
+
+	if (o->command == CMD_SCRIPT)
+		r->status = run_plain(L, r);
+	else if (o->command == CMD_STEP)
+		r->status = shell_run(&r->shell, o->file);
+	else
+		r->status = run_scenario(L, r);
+	return 0;
+}
+
+static enum status run(struct run *r)
+{
+	lua_State *L = luaL_newstate();
+
+	if (!L) {
+		complain("not enough memory");
+		return STATUS_ERROR;
+	}
+	lua_pushcfunction(L, protected_main);
+	lua_pushlightuserdata(L, r);
+	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+		r->status = chunk_complain(L, interrupt_pending() ? STATUS_INTERRUPTED : STATUS_ERROR);
+	interrupt_release();
+	if (r->is_open)
+		lb_close(L);
+	lua_close(L);
+	if (r->has_shell)
+		shell_release(&r->shell);
+	return r->status;
+}
+
+int main(int argc, char **argv)
+{
+	struct run r = { .argc = argc, .argv = argv };
+	int status;
+
+	open_standard_files();
+	atexit(close_stdout);
+	status = options_parse(&r.opts, argc, argv);
+	if (status < 0)
+		status = (int)run(&r);
+	options_release(&r.opts);
+	return status;
+}

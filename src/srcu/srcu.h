@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One interface for every SRCU (design.md): a domain is a table of operations
+ * and the implementation's own structure.  The functions below are what the
+ * binding, KVM and the oracles call; they mark begin and end of each API call
+ * (engine/kapi.h) and otherwise only dispatch.
+ */
+#ifndef SRCUSH_SRCU_SRCU_H
+#define SRCUSH_SRCU_SRCU_H
+
+#include "engine/object.h"
+#include "engine/kapi.h"
+#include "k/types.h"
+
+struct srcu;
+struct world;
+
+/* As in the kernel; lives in simulated memory, one per pending callback. */
+struct rcu_head {
+	struct rcu_head *next;
+	void (*func)(struct rcu_head *head);
+	uint64_t queued;	/* 1 from call_srcu() to invocation: a second call_srcu() of
+				 * a queued head is a violation */
+};
+typedef void (*rcu_callback_t)(struct rcu_head *head);
+
+/* Faults: pieces of the algorithm that can be left out (api.md section 7). */
+enum srcu_fault {
+	SRCU_FAULT_NO_MB_A	 = 1u << 0,
+	SRCU_FAULT_NO_MB_B	 = 1u << 1,
+	SRCU_FAULT_NO_MB_C	 = 1u << 2,
+	SRCU_FAULT_NO_MB_D	 = 1u << 3,
+	SRCU_FAULT_NO_MB_E	 = 1u << 4,
+	SRCU_FAULT_NO_FLIP	 = 1u << 5,
+	SRCU_FAULT_BOTH_BANKS	 = 1u << 6,
+	SRCU_FAULT_NO_SCAN1	 = 1u << 7,
+	SRCU_FAULT_NO_SCAN2	 = 1u << 8,
+	SRCU_FAULT_LOCK_BEFORE_UNLOCK = 1u << 9,
+	SRCU_FAULT_SNAP_AFTER_ADVANCE = 1u << 10,
+	SRCU_FAULT_NO_GP_MUTEX	 = 1u << 11,
+	SRCU_FAULT_NO_CB_MUTEX	 = 1u << 12,
+	SRCU_FAULT_REENTRANT_WORK = 1u << 13,
+	SRCU_FAULT_PLAIN_GP_SEQ	 = 1u << 14,
+	SRCU_FAULT_PLAIN_INC	 = 1u << 15,
+};
+/* Name and one sentence of each fault; ends with {0}. */
+struct srcu_fault_info { const char *name; uint32_t bit; const char *text; };
+extern const struct srcu_fault_info srcu_fault_table[];
+
+enum srcu_size { SRCU_SIZE_OPT_AUTO, SRCU_SIZE_OPT_SMALL, SRCU_SIZE_OPT_BIG };
+
+/* How to make one (srcu.new's opts).  0 means the default of each. */
+struct srcu_opts {
+	enum srcu_size size;
+	unsigned fanout;
+	bool has_exp_holdoff;
+	uint64_t exp_holdoff;	/* ns; default 25 us as in the kernel */
+	unsigned counter_bits;	/* 2..64: reader counters wrap after so many bits */
+	unsigned seq_bits;	/* 4..64: gp_seq wraps */
+	uint32_t faults;	/* SRCU_FAULT_* */
+};
+
+/* What an implementation lets be seen; fields it does not have stay at "has" = 0. */
+enum srcu_gp_state { SRCU_GP_IDLE = 0, SRCU_GP_SCAN1 = 1, SRCU_GP_SCAN2 = 2 };
+struct srcu_cblist_view { long done, wait, next_ready, next; };
+struct srcu_view {
+	bool has_gp_seq, has_counts, has_cblist, has_mutexes, has_size_state;
+	uint64_t gp_seq, gp_seq_needed, gp_seq_needed_exp;
+	unsigned gp_state;		/* enum srcu_gp_state */
+	unsigned srcu_idx;		/* the raw value; & 1 is the index in use */
+	const char *size_state;		/* "SMALL", "ALLOC", ..., "BIG" */
+	unsigned ncpus;
+	const uint64_t *gp_mutex_owner, *cb_mutex_owner; /* task id + 1, or 0 */
+};
+
+struct srcu_ops {
+	const char *flavor;		/* "tree", "tiny", "ideal" */
+	size_t impl_size;		/* bytes of simulated memory for the structure */
+	size_t percpu_size;		/* more of it for each CPU, right behind */
+	const struct field *fields;	/* of that structure */
+	/* Before anything is made: can a domain be made with these options?  False
+	 * with world_error() set.  NULL: always. */
+	bool (*check_opts)(struct world *w, const struct srcu_opts *o);
+	/* Outside of tasks, without a step, on zeroed memory.  False with
+	 * world_error() set. */
+	bool (*init)(struct srcu *ss, const struct srcu_opts *o);
+	int (*read_lock)(struct srcu *ss);
+	void (*read_unlock)(struct srcu *ss, int idx);
+	int (*read_lock_nmisafe)(struct srcu *ss);
+	void (*read_unlock_nmisafe)(struct srcu *ss, int idx);
+	int (*down_read)(struct srcu *ss);
+	void (*up_read)(struct srcu *ss, int idx);
+	void (*synchronize)(struct srcu *ss);
+	void (*synchronize_expedited)(struct srcu *ss);
+	void (*call)(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
+	void (*barrier)(struct srcu *ss);
+	unsigned long (*get_state)(struct srcu *ss);
+	unsigned long (*start_poll)(struct srcu *ss);
+	bool (*poll_state)(struct srcu *ss, unsigned long cookie);
+	unsigned long (*batches_completed)(struct srcu *ss);
+	/* False: refused, as the kernel does (a WARN_ON was raised); the structure
+	 * is then leaked and stays usable for the readers that are still in it. */
+	bool (*cleanup)(struct srcu *ss);
+	/* Inspection: pure, no steps, from anywhere. */
+	void (*view)(struct srcu *ss, struct srcu_view *v);
+	/* Reader counters of one CPU and index, as they have run on since the start:
+	 * few counter_bits are a matter of comparing them.  False: no such CPU. */
+	bool (*counts)(struct srcu *ss, unsigned cpu, unsigned idx,
+		       uint64_t *lock_count, uint64_t *unlock_count);
+	bool (*cblist)(struct srcu *ss, unsigned cpu, struct srcu_cblist_view *v);
+};
+extern const struct srcu_ops srcu_tree_ops;
+
+struct srcu {
+	struct object *obj;		/* first: see kapi.h.  obj->name names it */
+	const struct srcu_ops *ops;
+	void *impl;			/* ops' own structure, in simulated memory */
+	struct srcu_opts opts;
+	bool cleaned;			/* cleanup_srcu_struct() has succeeded */
+};
+
+extern const struct objtype srcu_objtype;	/* kind "srcu" */
+
+/* --- for implementations --- */
+
+/* Invokes a callback whose grace period is over, marked as KAPI_CALLBACK. */
+void srcu_invoke_callback(struct srcu *ss, struct rcu_head *head);
+/* An object of the current task's that lives until srcu_stack_object_over(), as
+ * a variable on the stack would.  Never NULL: exhausted memory is an error of
+ * the task. */
+struct object *srcu_stack_object(struct srcu *ss, const struct objtype *type,
+				 const char *label, size_t size);
+void srcu_stack_object_over(struct object *o);
+
+/* Makes a domain (srcu.new).  NULL with world_error() set. */
+struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,
+		      const struct srcu_opts *o);
+
+/* The API, as called by KVM's C code and by the binding. */
+int srcu_read_lock(struct srcu *ss);
+void srcu_read_unlock(struct srcu *ss, int idx);
+int srcu_read_lock_nmisafe(struct srcu *ss);
+void srcu_read_unlock_nmisafe(struct srcu *ss, int idx);
+int srcu_down_read(struct srcu *ss);
+void srcu_up_read(struct srcu *ss, int idx);
+void synchronize_srcu(struct srcu *ss);
+void synchronize_srcu_expedited(struct srcu *ss);
+void call_srcu(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
+void srcu_barrier(struct srcu *ss);
+unsigned long get_state_synchronize_srcu(struct srcu *ss);
+unsigned long start_poll_synchronize_srcu(struct srcu *ss);
+bool poll_state_synchronize_srcu(struct srcu *ss, unsigned long cookie);
+unsigned long srcu_batches_completed(struct srcu *ss);
+void cleanup_srcu_struct(struct srcu *ss);
+
+#endif

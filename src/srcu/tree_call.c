@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tree SRCU, requests: posting a callback, waiting for a grace period, asking
+ * whether one has elapsed.  A request takes a snapshot, the number that stands
+ * once it is fulfilled, and records it where the grace-period side looks.
+ */
+#include <config.h>
+
+#include "srcu/tree.h"
+#include "srcu/tree_seq.h"
+
+/* The kernel makes static domains ready at first use; here they are from the
+ * start, and the look alone remains. */
+void check_init_srcu_struct(struct srcu_struct *ssp)
+{
+	unsigned long needed = smp_load_acquire(&ssp->srcu_sup->srcu_gp_seq_needed);
+
+	WARN_ON_ONCE(seq_state(needed));
+}
+
+/* These two try first, so that contention could be counted, as the kernel does
+ * to decide when a domain shall grow; in the small size the count is not kept. */
+static void spin_lock_irqsave_sdp_contention(struct srcu_data *sdp, unsigned long *flags)
+{
+	struct srcu_usage *sup = sdp->ssp->srcu_sup;
+
+	if (spin_trylock_irqsave_rcu_node(sdp, *flags))
+		return;
+	spin_lock_irqsave_rcu_node(sup, *flags);
+	spin_unlock_irqrestore_rcu_node(sup, *flags);
+	spin_lock_irqsave_rcu_node(sdp, *flags);
+}
+
+static void spin_lock_irqsave_sup_contention(struct srcu_usage *sup, unsigned long *flags)
+{
+	if (!spin_trylock_irqsave_rcu_node(sup, *flags))
+		spin_lock_irqsave_rcu_node(sup, *flags);
+}
+
+/* Expedites grace period s, which has been asked for already. */
+static void srcu_funnel_exp_start(struct srcu_struct *ssp, unsigned long s)
+{
+	struct srcu_usage *sup = ssp->srcu_sup;
+	unsigned long flags;
+
+	spin_lock_irqsave_sup_contention(sup, &flags);
+	if (seq_lt(sup->srcu_gp_seq_needed_exp, s, ssp->seq_mask))
+		WRITE_ONCE(sup->srcu_gp_seq_needed_exp, s);
+	spin_unlock_irqrestore_rcu_node(sup, flags);
+}
+
+/*
+ * Sees to it that grace period s happens, and starts one if none is under way.
+ * Called within a read section of ssp that was begun before s was taken, so that
+ * s cannot be over.
+ */
+static void srcu_funnel_gp_start(struct srcu_struct *ssp, unsigned long s, bool do_norm)
+{
+	struct srcu_usage *sup = ssp->srcu_sup;
+	unsigned long mask = ssp->seq_mask, flags;
+
+	spin_lock_irqsave_sup_contention(sup, &flags);
+	if (seq_lt(sup->srcu_gp_seq_needed, s, mask))
+		smp_store_release(&sup->srcu_gp_seq_needed, s);
+	if (!do_norm && seq_lt(sup->srcu_gp_seq_needed_exp, s, mask))
+		WRITE_ONCE(sup->srcu_gp_seq_needed_exp, s);
+	if (!WARN_ON_ONCE(rcu_seq_done(ssp, &sup->srcu_gp_seq, s)) &&
+	    seq_state(sup->srcu_gp_seq) == SRCU_STATE_IDLE) {
+		srcu_gp_start(ssp);
+		srcu_queue_gp_work(ssp, !!srcu_get_delay(ssp));
+	}
+	spin_unlock_irqrestore_rcu_node(sup, flags);
+}
+
+/* What one CPU's list has to do with a request. */
+struct srcu_request {
+	unsigned long s;	/* the snapshot */
+	bool need_gp;		/* nobody has asked for s through this list yet */
+	bool need_exp;		/* nor for s to be expedited */
+};
+
+/*
+ * Posts the callback, if there is one, with its grace period assigned.
+ *
+ * The snapshot comes before the look by which the list is advanced.  If a grace
+ * period ended in between the other way round, the snapshot would be one further
+ * than both waiting segments while neither could be freed, and the callback
+ * would be left without a grace period.
+ */
+static void srcu_post(struct srcu_struct *ssp, struct srcu_data *sdp, struct rcu_head *head,
+		      bool do_norm, struct srcu_request *r)
+{
+	unsigned long *sp = &ssp->srcu_sup->srcu_gp_seq, mask = ssp->seq_mask, flags;
+	bool late = srcu_fault(ssp, SRCU_FAULT_SNAP_AFTER_ADVANCE);
+	unsigned long s = 0;
+
+	spin_lock_irqsave_sdp_contention(sdp, &flags);
+	if (head)
+		rcu_segcblist_enqueue(&sdp->srcu_cblist, head);
+	if (!late)
+		s = rcu_seq_snap(ssp, sp);
+	if (head)
+		rcu_segcblist_advance(&sdp->srcu_cblist, rcu_seq_current(ssp, sp), mask);
+	if (late)
+		s = rcu_seq_snap(ssp, sp);
+	if (head)
+		WARN_ON_ONCE(!rcu_segcblist_accelerate(&sdp->srcu_cblist, s, mask));
+
+	*r = (struct srcu_request){ .s = s };
+	if (seq_lt(sdp->srcu_gp_seq_needed, s, mask)) {
+		sdp->srcu_gp_seq_needed = s;
+		r->need_gp = true;
+	}
+	if (!do_norm && seq_lt(sdp->srcu_gp_seq_needed_exp, s, mask)) {
+		sdp->srcu_gp_seq_needed_exp = s;
+		r->need_exp = true;
+	}
+	spin_unlock_irqrestore_rcu_node(sdp, flags);
+}
+
+/* Asks for a grace period, and posts a callback if head is not NULL.  Returns
+ * the number that stands once the grace period is over. */
+static unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu_head *head,
+					     bool do_norm)
+{
+	struct srcu_request r;
+	struct srcu_data *sdp;
+	int idx;
+
+	check_init_srcu_struct(ssp);
+	/* A section of our own: no grace period can both start and end while we
+	 * are in it, so the snapshot does not become stale. */
+	idx = __srcu_read_lock_nmisafe(ssp);
+	if (smp_load_acquire(&ssp->srcu_sup->srcu_size_state) < SRCU_SIZE_WAIT_CALL)
+		sdp = srcu_sdp(ssp, SRCU_BOOT_CPU);
+	else
+		sdp = srcu_sdp(ssp, raw_cpu());
+	srcu_post(ssp, sdp, head, do_norm, &r);
+	if (r.need_gp)
+		srcu_funnel_gp_start(ssp, r.s, do_norm);
+	else if (r.need_exp)
+		srcu_funnel_exp_start(ssp, r.s);
+	__srcu_read_unlock_nmisafe(ssp, idx);
+	return r.s;
+}
+
+static void __call_srcu(struct srcu_struct *ssp, struct rcu_head *head, rcu_callback_t func,
+			bool do_norm)
+{
+	bool callback_already_queued = cmpxchg_relaxed(&head->queued, 0, 1);
+
+	/* the list would be torn: the first posting stands, this one is dropped */
+	if (WARN_ON_ONCE(callback_already_queued))
+		return;
+	head->func = func;
+	srcu_gp_start_if_needed(ssp, head, do_norm);
+}
+
+void tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
+{
+	__call_srcu(ss->impl, head, func, true);
+}
+
+/*
+ * One waiting synchronize_srcu().  The kernel has it on the waiter's stack; a
+ * task's stack is no simulated memory, so here it is a small object, "ss:sync",
+ * that is gone when the call returns.
+ */
+struct rcu_synchronize {
+	struct rcu_head head;
+	struct completion completion;
+};
+
+static const struct field rcu_synchronize_fields[] = {
+	{ .name = "queued", .offset = offsetof(struct rcu_synchronize, head.queued), .size = 8 },
+	{ .name = "done", .offset = offsetof(struct rcu_synchronize, completion.done), .size = 8 },
+	{ 0 }
+};
+
+static const struct objtype rcu_synchronize_type = {
+	.kind = "rcu_synchronize",
+	.fields = rcu_synchronize_fields,
+};
+
+static void wakeme_after_rcu(struct rcu_head *head)
+{
+	complete(&container_of(head, struct rcu_synchronize, head)->completion);
+}
+
+static void __synchronize_srcu(struct srcu_struct *ssp, bool do_norm)
+{
+	struct object *o = srcu_stack_object(ssp->ss, &rcu_synchronize_type, ssp->sync_label,
+					     sizeof(struct rcu_synchronize));
+	struct rcu_synchronize *rcu = o->base;
+
+	check_init_srcu_struct(ssp);
+	init_completion(&rcu->completion);
+	__call_srcu(ssp, &rcu->head, wakeme_after_rcu, do_norm);
+	wait_for_completion(&rcu->completion);
+	srcu_stack_object_over(o);
+
+	/*
+	 * Puts what the caller does next behind the grace period, with which its
+	 * CPU may have had nothing to do.  Against the lock taken before callbacks
+	 * are invoked.
+	 */
+	smp_mb();
+}
+
+/*
+ * Does the domain look idle?  Then a waiter had better be served at once.  A
+ * guess: callbacks on other CPUs' lists are not looked at, and everything may
+ * have changed on return.
+ */
+static bool srcu_might_be_idle(struct srcu_struct *ssp)
+{
+	struct srcu_usage *sup = ssp->srcu_sup;
+	struct srcu_data *sdp;
+	unsigned long gp_seq, flags;
+	u64 now, last;
+	bool busy;
+
+	check_init_srcu_struct(ssp);
+	sdp = srcu_sdp(ssp, raw_cpu());
+	spin_lock_irqsave_rcu_node(sdp, flags);
+	busy = rcu_segcblist_pend_cbs(&sdp->srcu_cblist);
+	spin_unlock_irqrestore_rcu_node(sdp, flags);
+	if (busy)
+		return false;
+
+	/* soon after a grace period, more are likely to be wanted */
+	now = ktime_get_mono_fast_ns();
+	last = READ_ONCE(sup->srcu_last_gp_end);
+	if (ssp->exp_holdoff == 0 || time_in_range_open(now, last, last + ssp->exp_holdoff))
+		return false;
+
+	/* is one asked for, or has one gone by while we were looking? */
+	gp_seq = rcu_seq_current(ssp, &sup->srcu_gp_seq);
+	smp_mb();	/* the state before the requests */
+	if (seq_lt(gp_seq, READ_ONCE(sup->srcu_gp_seq_needed), ssp->seq_mask))
+		return false;
+	smp_mb();	/* the requests before the state again */
+	return gp_seq == rcu_seq_current(ssp, &sup->srcu_gp_seq);
+}
+
+void tree_synchronize(struct srcu *ss)
+{
+	bool expedite = srcu_might_be_idle(ss->impl);
+
+	__synchronize_srcu(ss->impl, !expedite);
+}
+
+void tree_synchronize_expedited(struct srcu *ss)
+{
+	__synchronize_srcu(ss->impl, false);
+}
+
+unsigned long tree_get_state(struct srcu *ss)
+{
+	struct srcu_struct *ssp = ss->impl;
+
+	smp_mb();	/* what the caller did before is covered by the grace period */
+	return rcu_seq_snap(ssp, &ssp->srcu_sup->srcu_gp_seq);
+}
+
+unsigned long tree_start_poll(struct srcu *ss)
+{
+	return srcu_gp_start_if_needed(ss->impl, NULL, true);
+}
+
+bool tree_poll_state(struct srcu *ss, unsigned long cookie)
+{
+	struct srcu_struct *ssp = ss->impl;
+
+	if (!rcu_seq_done(ssp, &ssp->srcu_sup->srcu_gp_seq, cookie))
+		return false;
+	smp_mb();	/* what the caller does next comes behind the grace period */
+	return true;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A violation in full: what it is in words, the last steps that led there, and
+ * the schedule that leads there again.
+ */
+#include <config.h>
+
+#include "view/timeline.h"
+#include "check/check.h"
+
+#include <stdlib.h>
+
+#define LAST_STEPS 12
+
+void view_violation(struct world *w, const struct violation *v, const struct view_opts *o, struct sbuf *out)
+{
+	struct view_opts tail = *o;
+	char *head = violation_headline(w, v);
+	uint64_t last;
+
+	if (!head) {
+		sbuf_fail(out);
+		return;
+	}
+	view_paint(out, o, TINT_BAD, "violation: ");
+	view_paint(out, o, TINT_BAD, v->kind);
+	sbuf_add(out, "\n");
+	view_wrap(out, o, head, 2, false);
+	free(head);
+	last = violation_step(w, v);
+	if (last && !o->brief) {
+		tail.last = last;
+		tail.first = last > LAST_STEPS ? last - LAST_STEPS + 1 : 1;
+		tail.max_lines = 0;
+		sbuf_add(out, "\nThe last steps:\n");
+		view_timeline(w, &tail, out);
+	}
+	if (v->schedule) {
+		sbuf_add(out, "\nThe schedule that leads here, for replay():\n");
+		view_wrap(out, o, v->schedule, 2, false);
+	}
+}

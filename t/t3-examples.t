@@ -1,0 +1,59 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+-- Each example that has a t/expected/NAME.txt prints exactly that, on either
+-- carrier.  After a change that is meant:
+--	srcush -E examples/NAME.lua >t/expected/NAME.txt
+-- and a critical look at the difference.
+
+local tap = require "tap"
+
+local SRCUSH = os.getenv "SRCUSH" or "./srcush"
+local TOP = os.getenv "top_srcdir" or "."
+
+local function quoted(s)
+  return "'" .. s:gsub("'", "'\\''") .. "'"
+end
+
+local function output(command)
+  local p = assert(io.popen("cd " .. quoted(TOP) .. " && " .. command))
+  local text = p:read "a"
+  local ok, _, status = p:close()
+  return text, ok and 0 or status
+end
+
+-- Says where two texts part.
+local function compare(got, expected, what)
+  if tap.ok(got == expected, what) then return end
+  local wanted, n = expected:gmatch "([^\n]*)\n?", 0
+  for line in got:gmatch "([^\n]*)\n?" do
+    n = n + 1
+    local want = wanted()
+    if line ~= want then
+      tap.diag(("line %d: got      '%s'\nline %d: expected '%s'"):format(n, line, n,
+               tostring(want)))
+      return
+    end
+  end
+end
+
+local names = {}
+for name in output("ls t/expected"):gmatch "([%w_-]+)%.txt" do names[#names + 1] = name end
+tap.ok(#names > 0, "there are expected outputs")
+
+for _, name in ipairs(names) do
+  local f = assert(io.open(TOP .. "/t/expected/" .. name .. ".txt"))
+  local expected = f:read "a"
+  f:close()
+  for _, carrier in ipairs {"pthread", "fiber"} do
+    local got, status = output(("%s -E --carrier %s examples/%s.lua 2>&1"):format(
+                               quoted(SRCUSH), carrier, name))
+    compare(got, expected, name .. " on " .. carrier .. " carriers")
+    tap.is(status, 0, name .. " on " .. carrier .. " carriers: exit status")
+  end
+  local wide
+  for line in expected:gmatch "[^\n]+" do
+    if utf8.len(line) > 80 then wide = line end
+  end
+  tap.is(wide, nil, name .. ": no line is wider than 80 columns")
+end
+
+tap.done()
