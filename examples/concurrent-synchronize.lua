@@ -18,10 +18,11 @@ local function title(text)
   say("\n%s\n%s", text, string.rep("-", #text))
 end
 
--- A violation in words, at most 78 columns wide.
+-- A violation in words, at most 78 columns wide; where in the C source it was
+-- found is left out.
 local function tell(v)
   local text = ""
-  for word in (v.kind .. ": " .. v.message):gmatch("%S+") do
+  for word in (v.kind .. ": " .. v.message:gsub(" %(src/.-%)", "")):gmatch("%S+") do
     if #text + #word > 77 then
       say("  %s", text)
       text = ""

@@ -319,7 +319,9 @@ synchronize_srcu() has to stand between the swap and kfree(): the old filter may
 be freed only when each vCPU that could find it has left its section.  It need
 not stand inside kvm->lock.  The lock is there for the other updaters: it makes
 one of "read the old pointer, store the new one", so that each old filter is
-found by one updater only and from then on is that updater's own.
+found by one updater only and from then on is that updater's own.  That updaters
+then wait for grace periods at the same time does no harm, as the second run
+shows; concurrent-synchronize.lua looks at the counters meanwhile.
 
 Held over synchronize_srcu(), the lock keeps other updaters out for as long as
 the slowest reader takes; and if a reader wants it itself, for ever: that is

@@ -278,13 +278,19 @@ end, "double-free", "^t freed o %(kfree, .*:%d+%) at step 2, but it had itself f
 wrong(function()
 	local o = kmalloc("o", { v = 1 }, { static = true })
 	thread("t", function() kfree(o) end)
-end, "invalid-free", "on o, which is static: it is never freed%.$", "a static object")
+end, "invalid-free", "^t freed o %(kfree, .*%) at step 1: that is static, and never freed%.$", "a static object")
 
 wrong(function()
 	local o = kmalloc("o", { v = 1 })
 	thread("t", function() kfree(o) WRITE_ONCE(o'v', 2) end)
 end, "use-after-free", "^t wrote o%.v %(WRITE_ONCE, .*%) at step 2, but it had itself freed o " ..
 	"at step 1%.$", "a write to what one freed oneself")
+
+wrong(function()
+	local m = mutex("m")
+	thread("t", function() kfree(m) end)
+end, "invalid-free", "^t freed m %(kfree, .*%) at step 1: that is a mutex, and nothing that " ..
+	"kmalloc%(%) made%.$", "something that kmalloc() did not make")
 
 legal(function()
 	local o, p = kmalloc("o", { v = 1 }), kmalloc("p", { v = 2 })
@@ -362,6 +368,71 @@ do
 		"mutex c, which z holds since step 3; z waits for mutex a, which x holds since " ..
 		"step 1. None of them can ever go on.", "a circle of three")
 end
+
+-- Each in a section of the one, waiting for readers of the other.
+wrong(function()
+	local a, b = srcu.new("a"), srcu.new("b")
+	local function crosses(name, mine, yours)
+		thread(name, function()
+			local idx = srcu_read_lock(mine)
+			synchronize_srcu(yours)
+			srcu_read_unlock(mine, idx)
+		end)
+	end
+	crosses("x", a, b)
+	crosses("y", b, a)
+end, "deadlock", "^x waits in synchronize_srcu%(b%) for y, which is inside a read section of b " ..
+	"%(index 0%) since step %d+; y waits in synchronize_srcu%(a%) for x, which is inside a " ..
+	"read section of a %(index 0%) since step %d+%. Neither can ever go on%.$",
+	"two srcu_structs, crosswise")
+
+wrong(function()
+	cpus(1)
+	local l, m = spinlock("l"), mutex("m")
+	thread("x", function() mutex_lock(m) yield() yield() mutex_unlock(m) end)
+	thread("y", function() spin_lock(l) mutex_lock(m) mutex_unlock(m) spin_unlock(l) end)
+end, "deadlock", "^x waits for CPU 0, which y does not give up %(it may not be preempted " ..
+	"there%); y waits for mutex m, which x holds since step 1%.", "a mutex under a spinlock")
+
+wrong(function()
+	local ss = srcu.new("ss")
+	thread("t", function()
+		local idx = srcu_read_lock(ss)
+		call_srcu(ss, function() end)
+		srcu_barrier(ss)
+		srcu_read_unlock(ss, idx)
+	end)
+end, "self-deadlock", "^t waits in srcu_barrier%(ss%) although it is itself inside",
+	"srcu_barrier() in one's own section")
+
+wrong(function()
+	local ss, m = srcu.new("ss"), mutex("m")
+	thread("t", function()
+		call_srcu(ss, function() mutex_lock(m) mutex_unlock(m) end)
+		mutex_lock(m)
+		srcu_barrier(ss)
+		mutex_unlock(m)
+	end)
+end, "deadlock", "^t waits in srcu_barrier%(ss%) for kworker/ss:cb0, which does the work of ss; " ..
+	"kworker/ss:cb0 waits for mutex m, which t holds", "a callback that takes a lock")
+
+wrong(function()
+	local ss, m, handed = srcu.new("ss"), mutex("m"), ghost("handed")
+	thread("first", function() handed.value = srcu_down_read(ss) end)
+	thread("writer", function()
+		mutex_lock(m)
+		cond_wait(function() return handed.value end)
+		synchronize_srcu(ss)
+		mutex_unlock(m)
+	end)
+	thread("second", function()
+		cond_wait(function() return handed.value end)
+		mutex_lock(m)
+		srcu_up_read(ss, handed.value)
+		mutex_unlock(m)
+	end)
+end, "deadlock", "first has ended, and whoever might call srcu_up_read%(%) waits too: second " ..
+	"waits for mutex m, which writer holds", "a section handed to one who cannot end it")
 
 wrong(function()
 	local m = mutex("m")
@@ -464,7 +535,7 @@ end, "warning", "WARN_ON%(%) was hit%. This is t on CPU 0, after step 3, inside 
 
 wrong(function()
 	thread("t", function() yield() error("no such thing") end)
-end, "error", "no such thing", "an error in a body")
+end, "error", "^[^\n]*no such thing%. This is t on CPU 0, after step 1%.\n", "an error in a body")
 
 -- --------------------------------------------------------------- going back
 

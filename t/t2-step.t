@@ -283,6 +283,25 @@ do
 end
 
 build(function()
+	local p = ptr("p", kmalloc("o", { v = 1 }))
+	thread("reader", function()
+		local o = READ_ONCE(p)
+		READ_ONCE(o"v")
+	end)
+	thread("freer", function() kfree(READ_ONCE(p)) end)
+end)
+do
+	step("reader")
+	finish("freer")
+	local e, v = step("reader")
+	tap.is(v and v.kind, "use-after-free", "a step that is not allowed is a violation")
+	tap.is(e and e.n, 4, "and stands among the events")
+	tap.is(status("reader"), "failed", "it was its thread's last")
+	tap.ok(replay(v.schedule), "the violation's schedule can be replayed")
+	tap.is(status("reader"), "failed", "and makes that step as well")
+end
+
+build(function()
 	thread("t", function()
 		local n = choose(3)
 		for _ = 1, n do yield() end

@@ -215,6 +215,38 @@ for _, expedited in ipairs {false, true} do
          "expedited=" .. tostring(expedited) .. ": the grace period asked for")
 end
 
+do
+  local function texts()
+    local t = {}
+    for i, e in ipairs(trace()) do t[i] = e.thread .. " " .. e.text end
+    return t
+  end
+  parked {sync = "inside"}
+  run()
+  local before, steps = texts(), schedule()
+  back(100)
+  run()
+  tap.same(texts(), before, "100 steps back and on again: the same steps")
+  reset()
+  tap.is(#trace(), 0, "back at the start")
+  replay(steps)
+  tap.same(texts(), before, "and by the schedule")
+end
+
+do
+  world()
+  local vm, answer
+  thread("maker", function()
+    vm = kvm.create_vm("kvm", {vcpus = 2})
+    assert(kvm_vm_ioctl_set_msr_filter(vm, reads(0)) == 0)
+    answer = {kvm_msr_allowed(vm, MSR, "read"), tostring(vm), tostring(vm.lock),
+              tostring(kvm.create_vm("kvm").lock)}
+  end)
+  run()
+  tap.same(answer, {false, 'vm "kvm@maker.1"', 'mutex "kvm.lock@maker.1"',
+                    'mutex "kvm.lock@maker.2"'}, "a thread makes VMs of one name")
+end
+
 -- ------------------------------------------------------ what the lock is for
 
 -- Two updaters, the first stopped between reading the old pointer and storing

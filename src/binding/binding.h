@@ -116,6 +116,9 @@ const char *lb_check_name(lua_State *L, int idx);
 lua_Integer lb_check_range(lua_State *L, int idx, lua_Integer lo, lua_Integer hi);
 /* An integer; strings are not converted. */
 lua_Integer lb_check_int(lua_State *L, int idx);
+/* Pushes and returns what a message says of a value: itself, or its type, as an
+ * address tells nothing. */
+const char *lb_describe(lua_State *L, int idx);
 /* A value of the Lua type (LUA_TTABLE ...). */
 void lb_check_type(lua_State *L, int idx, int type);
 /* Raises "bad argument #idx to 'NAME' (...)", printf-like as lua_pushfstring(); NAME as

@@ -186,8 +186,10 @@ static struct world *world_open(lua_State *L, struct session *s)
 /* Another, empty world.  When there is no memory for it the old one stays. */
 static void world_replace(lua_State *L, struct session *s)
 {
-	struct world *w = world_open(L, s), *old = s->w;
+	struct world *w, *old = s->w;
 
+	lb_handles_reset(L);	/* first: it may raise */
+	w = world_open(L, s);
 	s->w = w;
 	s->generation++;
 	s->focus = NULL;
@@ -196,7 +198,6 @@ static void world_replace(lua_State *L, struct session *s)
 	world_free(old);
 	luaL_unref(L, LUA_REGISTRYINDEX, s->scenario_ref);
 	s->scenario_ref = LUA_NOREF;
-	lb_handles_reset(L);
 }
 
 bool lb_protected(struct session *s, lua_CFunction fn, void *ud)

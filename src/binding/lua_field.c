@@ -159,7 +159,7 @@ static const struct field *check_field(lua_State *L, const struct object *o)
 				return f;
 	}
 	luaL_error(L, "%s \"%s\" has no field '%s'", o->type->kind, o->name,
-		   luaL_tolstring(L, 2, NULL));
+		   lb_describe(L, 2));
 	return NULL;
 }
 

@@ -212,6 +212,18 @@ int lb_type_error(lua_State *L, int idx, const char *expected)
 	return lb_arg_error(L, idx, "%s expected, got %s", expected, got);
 }
 
+const char *lb_describe(lua_State *L, int idx)
+{
+	switch (lua_type(L, idx)) {
+	case LUA_TSTRING:
+	case LUA_TNUMBER:
+	case LUA_TBOOLEAN:
+		return luaL_tolstring(L, idx, NULL);
+	default:
+		return lua_pushfstring(L, "(%s)", luaL_typename(L, idx));
+	}
+}
+
 void lb_check_type(lua_State *L, int idx, int type)
 {
 	if (lua_type(L, idx) != type)

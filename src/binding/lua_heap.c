@@ -197,7 +197,8 @@ static struct object *heap_make(struct world *w, struct lb_recipe *r)
 	if (!object_describe(o, o->base, NULL, o->own_fields, h->size))
 		return NULL;
 	for (const struct field *f = h->fields; f->name; f++, n++)
-		for (uint32_t i = 0; i < (f->count ? f->count : 1); i++)
+		/* 0 stands there already: a large array is not to be touched */
+		for (uint32_t i = 0; h->initial[n] && i < (f->count ? f->count : 1); i++)
 			((uint64_t *)((char *)o->base + f->offset))[i] = h->initial[n];
 	return o;
 }

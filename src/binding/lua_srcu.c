@@ -41,7 +41,7 @@ static void opt_flavor(lua_State *L, const char *name, struct srcu_recipe *r)
 			return;
 		}
 	lb_arg_error(L, 2, "option '%s' is \"tree\" in this version, not %s", name,
-		     luaL_tolstring(L, -1, NULL));
+		     lb_describe(L, -1));
 }
 
 static void opt_size(lua_State *L, const char *name, struct srcu_recipe *r)
@@ -55,7 +55,7 @@ static void opt_size(lua_State *L, const char *name, struct srcu_recipe *r)
 			return;
 		}
 	lb_arg_error(L, 2, "option '%s' is \"small\", \"big\" or \"auto\", not %s", name,
-		     luaL_tolstring(L, -1, NULL));
+		     lb_describe(L, -1));
 }
 
 static lua_Integer opt_integer(lua_State *L, const char *name, lua_Integer lo, lua_Integer hi)
@@ -98,7 +98,7 @@ static uint32_t fault_bit(lua_State *L, const char *name)
 		if (!strcmp(v, f->name))
 			return f->bit;
 	lb_arg_error(L, 2, "option '%s': no fault is called %s (see srcu.faults())", name,
-		     luaL_tolstring(L, -1, NULL));
+		     lb_describe(L, -1));
 	return 0;
 }
 
@@ -146,7 +146,7 @@ static void check_opts(lua_State *L, struct srcu_recipe *r)
 		if (!o)
 			lb_arg_error(L, 2, "no option is called '%s' (flavor, size, fanout, "
 				     "exp_holdoff, counter_bits, seq_bits, faults)",
-				     luaL_tolstring(L, 3, NULL));
+				     lb_describe(L, 3));
 		o->take(L, o->name, r);
 	}
 }

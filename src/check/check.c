@@ -56,7 +56,7 @@ static void on_release(struct world *w)
 	struct check *c = check_of(w);
 
 	gp_release(c);
-	heap_forget(c);
+	heap_release(c);
 	free(c);
 }
 

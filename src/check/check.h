@@ -15,10 +15,12 @@ struct srcu;
 bool check_attach(struct world *w);
 
 /*
- * Nothing is enabled, or one task is stuck: is that a deadlock or a stall?
+ * Nothing is enabled, or one task is stuck: is that a deadlock or a stall?  While
+ * something is still enabled only circles are reported, which nobody can undo.
  * Reports a violation ("deadlock" with its cycle in words, else "stall") and
  * returns true, or false when everything that waits is legal (idle workers,
- * threads waiting for a call, assume(false)).
+ * threads waiting for a call, assume(false)).  A circle, and a state of the world,
+ * is reported once: true then comes without a new violation.
  */
 bool check_stuck(struct world *w);
 

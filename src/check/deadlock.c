@@ -89,8 +89,9 @@ static void report_self(struct check *c, struct node *n)
 	struct gp_task *gt = gp_task(c, n->t);
 	struct msg m;
 
-	if (!gt || gt->reported || !msg_begin(&m))
+	if (!gt || gt->reported)
 		return;
+	msg_begin(&m);
 	gt->reported = true;
 	if (n->taken.kind == EDGE_SECTION) {
 		msg_addf(&m, "%s waits in ", task_name(n->t));
@@ -147,8 +148,9 @@ static void report_cycle(struct check *c, struct node **cycle)
 		report_self(c, cycle[0]);
 		return;
 	}
-	if (said_before(c, cycle) || !msg_begin(&m))
+	if (said_before(c, cycle))
 		return;
+	msg_begin(&m);
 	first = telling_start(cycle, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct node *at = cycle[(first + i) % n];
@@ -167,20 +169,43 @@ static bool is_over(const struct task *t)
 	return t->state == TASK_DONE || t->state == TASK_FAILED;
 }
 
+/* A section that was handed over: who was to end it cannot be known, but all who
+ * are left stand still. */
+static void add_helpers(struct msg *m, struct graph *g, const struct node *n,
+			const struct task *owner)
+{
+	size_t helpers = 0;
+
+	msg_addf(m, ". %s has %s, and ", task_name(owner),
+		 owner->state == TASK_DONE ? "ended" : "failed");
+	for (size_t i = 0; i < g->n; i++) {
+		struct node *x = &g->nodes[i];
+		struct edge e;
+
+		if (x == n || x->t->kind != TASK_THREAD || !node_waits(x))
+			continue;
+		x->cursor = 0;
+		e = graph_next(g, x);
+		if (!e.to)
+			continue;
+		msg_addf(m, "%s", helpers++ ? "; " : "whoever might call srcu_up_read() waits too: ");
+		add_edge(m, x, &e);
+	}
+	msg_addf(m, helpers ? "." : "nobody is left who could call srcu_up_read().");
+}
+
 static bool report_ended(struct graph *g, struct node *n, const struct edge *e)
 {
 	const char *end = e->to->state == TASK_DONE ? "ended" : "failed";
 	struct msg m;
 
-	if (!msg_begin(&m))
-		return true;
+	msg_begin(&m);
 	add_edge(&m, n, e);
 	if (e->kind == EDGE_LOCK)
 		msg_addf(&m, ". But %s has %s without releasing it: nobody else can.",
 			 task_name(e->to), end);
 	else if (e->section && e->section->any_task)
-		msg_addf(&m, ". %s has %s, and nobody is left who could call "
-			 "srcu_up_read().", task_name(e->to), end);
+		add_helpers(&m, g, n, e->to);
 	else if (e->kind == EDGE_SECTION)
 		msg_addf(&m, ". But %s has %s inside its section: no grace period of %s "
 			 "can end any more.", task_name(e->to), end, ss_name(n->gp));
@@ -237,31 +262,46 @@ static void add_counters(struct msg *m, struct srcu *ss)
 		msg_addf(m, ".");
 }
 
-/* Callbacks that were queued and not invoked: the likely helpers that are missing. */
-static void add_callbacks(struct msg *m, struct check *c)
+/* The first callback that was queued and not invoked, or NULL. */
+static const struct open_wait *lost_callback(const struct gp *gp)
 {
-	struct gp *gp = &c->gp;
+	for (size_t i = 0; i < gp->nwaits; i++)
+		if (!gp->waits[i].dead && gp->waits[i].kind == KAPI_CALL)
+			return &gp->waits[i];
+	return NULL;
+}
 
-	for (size_t i = 0; i < gp->nwaits; i++) {
-		const struct open_wait *x = &gp->waits[i];
+/* The oldest open section of ss, or NULL. */
+static const struct section *oldest_section(const struct gp *gp, const struct srcu *ss)
+{
+	for (size_t i = 0; i < gp->nsections; i++)
+		if (!gp->sections[i].dead && gp->sections[i].pub.ss == ss)
+			return &gp->sections[i].pub;
+	return NULL;
+}
 
-		if (x->dead || x->kind != KAPI_CALL)
-			continue;
-		msg_addf(m, " The callback that %s queued with %s(%s) at step %" PRIu64
-			 " was never invoked", id_name(c->w, x->pub.task), x->pub.api,
-			 ss_name(x->pub.ss), x->pub.since);
-		for (size_t k = 0; k < gp->nsections; k++) {
-			const struct section *s = &gp->sections[k].pub;
+static void add_callback(struct msg *m, struct world *w, const struct open_wait *x)
+{
+	msg_addf(m, "The callback that %s queued with %s(%s) at step %" PRIu64
+		 " was never invoked", id_name(w, x->pub.task), x->pub.api,
+		 ss_name(x->pub.ss), x->pub.since);
+}
 
-			if (gp->sections[k].dead || s->ss != x->pub.ss)
-				continue;
-			msg_addf(m, ": %s is inside ", id_name(c->w, s->task));
-			msg_section(m, s);
-			break;
-		}
-		msg_addf(m, ".");
+/* Whoever waits may wait for a callback: the likely helper that is missing. */
+static void add_missing_help(struct msg *m, struct check *c)
+{
+	const struct open_wait *x = lost_callback(&c->gp);
+	const struct section *s = x ? oldest_section(&c->gp, x->pub.ss) : NULL;
+
+	if (!x)
 		return;
+	msg_addf(m, " ");
+	add_callback(m, c->w, x);
+	if (s) {
+		msg_addf(m, ": %s is inside ", id_name(c->w, s->task));
+		msg_section(m, s);
 	}
+	msg_addf(m, ".");
 }
 
 static bool report_stall(struct graph *g, struct node *n)
@@ -269,8 +309,7 @@ static bool report_stall(struct graph *g, struct node *n)
 	const char *name = task_name(n->t);
 	struct msg m;
 
-	if (!msg_begin(&m))
-		return true;
+	msg_begin(&m);
 	if (n->gp) {
 		msg_addf(&m, "%s waits in ", name);
 		add_call(&m, n);
@@ -283,14 +322,14 @@ static bool report_stall(struct graph *g, struct node *n)
 			 n->t->ev.site->prim ? n->t->ev.site->prim : "cond_wait");
 		add_since(&m, n->b.waiting_since);
 		msg_addf(&m, ", and nothing is left to run that could make its condition true.");
-		add_callbacks(&m, g->c);
+		add_missing_help(&m, g->c);
 	} else {
 		msg_addf(&m, "%s waits for ", name);
 		add_lock(&m, n);
 		add_since(&m, n->b.waiting_since);
 		msg_addf(&m, ", and nothing is left to run that could %s it.",
 			 n->b.why == BLOCK_WAIT ? "complete" : "release");
-		add_callbacks(&m, g->c);
+		add_missing_help(&m, g->c);
 	}
 	msg_end(&m, g->c->w, "stall", n->t, NULL);
 	return true;
@@ -312,40 +351,26 @@ static bool find_stall(struct graph *g, bool threads)
 /* Everybody is done, and a callback was never invoked. */
 static bool find_lost_callback(struct graph *g)
 {
-	struct gp *gp = &g->c->gp;
-	const struct open_wait *x;
+	struct check *c = g->c;
+	const struct open_wait *x = lost_callback(&c->gp);
+	const struct section *s = x ? oldest_section(&c->gp, x->pub.ss) : NULL;
+	struct task *reader = s ? task_by_id(c->w, s->task) : NULL;
 	struct msg m;
 
-	for (size_t i = 0; i < gp->nwaits; i++) {
-		struct task *reader = NULL;
-
-		x = &gp->waits[i];
-		if (x->dead || x->kind != KAPI_CALL)
-			continue;
-		if (!msg_begin(&m))
-			return true;
-		msg_addf(&m, "The callback that %s queued with %s(%s) at step %" PRIu64
-			 " was never invoked", id_name(g->c->w, x->pub.task), x->pub.api,
-			 ss_name(x->pub.ss), x->pub.since);
-		for (size_t k = 0; k < gp->nsections && !reader; k++) {
-			const struct open_section *s = &gp->sections[k];
-
-			if (s->dead || s->pub.ss != x->pub.ss)
-				continue;
-			reader = task_by_id(g->c->w, s->pub.task);
-			msg_addf(&m, ": %s ended inside ", id_name(g->c->w, s->pub.task));
-			msg_section(&m, &s->pub);
-			msg_addf(&m, ", and no grace period of %s can end any more",
-				 ss_name(x->pub.ss));
-		}
-		msg_addf(&m, reader ? "." : ", and nothing is left to run that would invoke it.");
-		if (!reader)
-			add_counters(&m, x->pub.ss);
-		msg_end(&m, g->c->w, reader ? "deadlock" : "stall",
-			task_by_id(g->c->w, x->pub.task), reader);
-		return true;
+	if (!x)
+		return false;
+	msg_begin(&m);
+	add_callback(&m, c->w, x);
+	if (s) {
+		msg_addf(&m, ": %s ended inside ", id_name(c->w, s->task));
+		msg_section(&m, s);
+		msg_addf(&m, ", and no grace period of %s can end any more.", ss_name(s->ss));
+	} else {
+		msg_addf(&m, ", and nothing is left to run that would invoke it.");
+		add_counters(&m, x->pub.ss);
 	}
-	return false;
+	msg_end(&m, c->w, s ? "deadlock" : "stall", task_by_id(c->w, x->pub.task), reader);
+	return true;
 }
 
 /* --- the questions --- */

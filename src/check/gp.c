@@ -162,8 +162,7 @@ static void report_missed(struct check *c, struct task *t, const struct gp_end *
 	uint64_t now = world_steps(w);
 	struct msg m;
 
-	if (!msg_begin(&m))
-		return;
+	msg_begin(&m);
 	if (e->kind == KAPI_CALL)
 		msg_addf(&m, "The callback that %s queued with %s(%s) was invoked after step %" PRIu64,
 			 starter, e->api, ss, now);
@@ -229,8 +228,7 @@ static void judge_barrier(struct check *c, struct task *t, const struct open_wai
 		if (x->dead || x->kind != KAPI_CALL || x->pub.ss != b->pub.ss ||
 		    !x->returned || x->returned > b->start)
 			continue;
-		if (!msg_begin(&m))
-			return;
+		msg_begin(&m);
 		msg_addf(&m, "%s(%s) by %s returned at step %" PRIu64 " although the callback "
 			 "that %s queued with %s(%s) at step %" PRIu64 " has not been invoked. "
 			 "It had been queued before the barrier, which had to wait for it.",
@@ -391,8 +389,9 @@ static void sync_in_own_section(struct check *c, struct task *t, const struct kc
 	struct gp_task *gt = gp_task(c, t);
 	struct msg m;
 
-	if (!s || !gt || !msg_begin(&m))
+	if (!s || !gt)
 		return;
+	msg_begin(&m);
 	gt->reported = true;
 	msg_addf(&m, "%s called %s(%s) ", task_name(t), call->api->name, ss_name(s->ss));
 	msg_after_step(&m, c->w);

@@ -24,35 +24,57 @@ bool heap_is_freed(struct check *c, const void *loc)
 	return chunk && (chunk[bit / 64] >> (bit % 64) & 1);
 }
 
-static bool mark_freed(struct check *c, const struct object *o)
+/* The word and bit of a granule; NULL: the chunk could not be made. */
+static uint64_t *granule(struct heap *h, uint32_t at, uint64_t *bit)
 {
-	uint32_t first = arena_offset(c->w, o->base);
+	uint64_t **chunk = &h->chunks[at / HEAP_CHUNK];
+	uint32_t n = at % HEAP_CHUNK / HEAP_GRANULE;
 
-	if (first == LOC_NONE)
-		return true;
-	for (size_t i = 0; i < o->size; i += HEAP_GRANULE) {
-		uint32_t at = first + (uint32_t)i, bit = at % HEAP_CHUNK / HEAP_GRANULE;
-		uint64_t **chunk = &c->heap.chunks[at / HEAP_CHUNK];
+	if (!*chunk)
+		*chunk = calloc(HEAP_CHUNK / HEAP_GRANULE / 64, sizeof(**chunk));
+	*bit = 1ull << (n % 64);
+	return *chunk ? &(*chunk)[n / 64] : NULL;
+}
 
-		if (!*chunk)
-			*chunk = calloc(HEAP_CHUNK / HEAP_GRANULE / 64, sizeof(**chunk));
-		if (!*chunk)
-			return world_fail(c->w, "out of memory");
-		(*chunk)[bit / 64] |= 1ull << (bit % 64);
+static void mark_freed(struct check *c, const struct object *o)
+{
+	struct heap *h = &c->heap;
+	uint32_t at = arena_offset(c->w, o->base);
+	uint64_t *word, bit;
+
+	if (!check_grow(c, (void **)&h->freed, &h->cap, h->nfreed + 1, sizeof(*h->freed)))
+		return;
+	h->freed[h->nfreed++] = (struct freed){ at, (uint32_t)o->size };
+	for (uint32_t i = 0; i < o->size; i += HEAP_GRANULE) {
+		word = granule(h, at + i, &bit);
+		if (word)
+			*word |= bit;
+		else
+			world_fail(c->w, "out of memory");
 	}
-	c->heap.nfreed++;
-	return true;
 }
 
 void heap_forget(struct check *c)
 {
-	if (!c->heap.nfreed)
-		return;
-	for (size_t i = 0; i < HEAP_CHUNKS; i++) {
-		free(c->heap.chunks[i]);
-		c->heap.chunks[i] = NULL;
+	struct heap *h = &c->heap;
+	uint64_t *word, bit;
+
+	while (h->nfreed) {
+		struct freed f = h->freed[--h->nfreed];
+
+		for (uint32_t i = 0; i < f.size; i += HEAP_GRANULE) {
+			word = granule(h, f.at + i, &bit);
+			if (word)
+				*word = 0;
+		}
 	}
-	c->heap.nfreed = 0;
+}
+
+void heap_release(struct check *c)
+{
+	for (size_t i = 0; i < HEAP_CHUNKS; i++)
+		free(c->heap.chunks[i]);
+	free(c->heap.freed);
 }
 
 /* What t did to a location, in a word. */
@@ -96,8 +118,9 @@ bool heap_access(struct check *c, struct task *t, const struct event *ev)
 	char name[96];
 	struct msg m;
 
-	if (!o || !msg_begin(&m))
-		return !o;
+	if (!o)
+		return true;
+	msg_begin(&m);
 	if (!location_name(c->w, ev->loc, name, sizeof(name), NULL))
 		snprintf(name, sizeof(name), "%s", o->name);
 	msg_addf(&m, "%s %s %s", task_name(t), access_verb(ev), name);
@@ -125,8 +148,7 @@ static bool double_free(struct check *c, struct task *t, const struct event *ev,
 {
 	struct msg m;
 
-	if (!msg_begin(&m))
-		return false;
+	msg_begin(&m);
 	msg_addf(&m, "%s freed %s", task_name(t), o->name);
 	msg_site(&m, ev->site);
 	msg_at_step(&m, c->w);
@@ -142,23 +164,21 @@ static bool invalid_free(struct check *c, struct task *t, const struct event *ev
 	char name[96];
 	struct msg m;
 
-	if (!msg_begin(&m))
-		return false;
-	msg_addf(&m, "%s called kfree()", task_name(t));
+	msg_begin(&m);
+	if (!location_name(c->w, ev->loc, name, sizeof(name), NULL))
+		snprintf(name, sizeof(name), "something");
+	msg_addf(&m, "%s freed %s", task_name(t), o && ev->loc == o->base ? o->name : name);
 	msg_site(&m, ev->site);
 	msg_at_step(&m, c->w);
-	if (!o) {
-		msg_addf(&m, " on something that is no object at all.");
-	} else if (!o->heap) {
-		msg_addf(&m, " on %s %s, which kmalloc() did not make.", o->type->kind, o->name);
-	} else if (o->is_static) {
-		msg_addf(&m, " on %s, which is static: it is never freed.", o->name);
-	} else {
-		if (!location_name(c->w, ev->loc, name, sizeof(name), NULL))
-			snprintf(name, sizeof(name), "%s", o->name);
-		msg_addf(&m, " on %s, a place inside %s: only the pointer that kmalloc() "
-			 "returned may be freed.", name, o->name);
-	}
+	if (!o)
+		msg_addf(&m, ": that is no object at all.");
+	else if (!o->heap)
+		msg_addf(&m, ": that is a %s, and nothing that kmalloc() made.", o->type->kind);
+	else if (o->is_static)
+		msg_addf(&m, ": that is static, and never freed.");
+	else
+		msg_addf(&m, ": that lies inside %s, and only the pointer that kmalloc() "
+			 "returned may be freed.", o->name);
 	msg_end(&m, c->w, "invalid-free", t, NULL);
 	return false;
 }

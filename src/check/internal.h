@@ -77,8 +77,10 @@ struct gp {
 #define HEAP_GRANULE	8u
 #define HEAP_CHUNK	(1u << 20)	/* bytes of arena in a chunk */
 #define HEAP_CHUNKS	4096u		/* the arena has at most 4 GiB */
+struct freed { uint32_t at, size; };
 struct heap {
-	size_t nfreed;
+	struct freed *freed;	/* what is marked, to be wiped with little work */
+	size_t nfreed, cap;
 	uint64_t *chunks[HEAP_CHUNKS];
 };
 
@@ -137,6 +139,7 @@ bool heap_access(struct check *c, struct task *t, const struct event *ev);
 bool heap_free(struct check *c, struct task *t, const struct event *ev);
 bool heap_is_freed(struct check *c, const void *loc);
 void heap_forget(struct check *c);
+void heap_release(struct check *c);
 
 /* --- unlock.c: releases of locks and of sections that do not fit --- */
 bool unlock_allowed(struct check *c, struct task *t, const struct event *ev);
@@ -145,13 +148,14 @@ void unlock_report_section(struct check *c, struct task *t, const struct kcall *
 
 /* --- text.c --- */
 
-/* A message in the making.  msg_end() reports it as a violation. */
+/* A message in the making.  msg_end() reports it as a violation, whose text is
+ * missing when memory has run out. */
 struct msg {
 	FILE *f;
 	char *text;
 	size_t len;
 };
-bool msg_begin(struct msg *m);
+void msg_begin(struct msg *m);
 void msg_addf(struct msg *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void msg_end(struct msg *m, struct world *w, const char *kind, struct task *t,
 	     struct task *other);

@@ -13,17 +13,28 @@
 #include "check/internal.h"
 #include "srcu/srcu.h"
 
-bool msg_begin(struct msg *m)
+void msg_begin(struct msg *m)
 {
 	*m = (struct msg){ 0 };
 	m->f = open_memstream(&m->text, &m->len);
-	return m->f;
+}
+
+/* The text, malloced; NULL when there was no memory for it. */
+static char *msg_text(struct msg *m)
+{
+	if (!m->f || fclose(m->f)) {
+		free(m->text);
+		return NULL;
+	}
+	return m->text;
 }
 
 void msg_addf(struct msg *m, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (!m->f)
+		return;
 	va_start(ap, fmt);
 	vfprintf(m->f, fmt, ap);
 	va_end(ap);
@@ -32,12 +43,8 @@ void msg_addf(struct msg *m, const char *fmt, ...)
 void msg_end(struct msg *m, struct world *w, const char *kind, struct task *t,
 	     struct task *other)
 {
-	if (fclose(m->f) || !m->text) {
-		free(m->text);
-		m->text = NULL;
-	}
-	/* what was found must be heard of even when there is no memory to say it */
-	world_violate(w, kind, m->text, t, other);
+	/* what was found is reported even when there is no memory to say it */
+	world_violate(w, kind, msg_text(m), t, other);
 }
 
 const char *ss_name(struct srcu *ss)
@@ -96,6 +103,12 @@ void lock_text(struct world *w, const struct site *s, const void *loc, char *buf
 		snprintf(buf + len, n - (size_t)len, "%s", s->expr ? s->expr : "?");
 }
 
+/* A full stop belongs between a text and what is said after it. */
+static bool ends_sentence(const char *s, size_t n)
+{
+	return n && strchr(".!?", s[n - 1]);
+}
+
 /* Who and where: the second half of what others report. */
 static void add_where(struct msg *m, struct world *w, struct task *t)
 {
@@ -124,53 +137,45 @@ void check_report(struct world *w, const char *kind, struct task *t, struct task
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	if (!text || !check_of(w) || !msg_begin(&m)) {
+	if (!text || !check_of(w)) {
 		world_violate(w, kind, text, t, other);
 		return;
 	}
-	n = strlen(text);
-	msg_addf(&m, "%s%s", text, n && strchr(".!?", text[n - 1]) ? "" : ".");
-	free(text);
+	msg_begin(&m);
+	/* a traceback comes last */
+	n = strcspn(text, "\n");
+	msg_addf(&m, "%.*s%s", (int)n, text, ends_sentence(text, n) ? "" : ".");
 	if (t)
 		add_where(&m, w, t);
+	msg_addf(&m, "%s", text + n);
+	free(text);
 	msg_end(&m, w, kind, t, other);
 }
 
-/* What the kind means, for messages that others made and that do not say it. */
-static const struct {
-	const char *kind, *rule;
-} rules[] = {
-	{ "warning", "The kernel would print a stack trace here and go on; it means that "
-		     "SRCU is used against its rules, or that the algorithm is broken." },
-	{ "error", "The thread ends here, with all that it holds." },
-};
-
-/* A full stop belongs between the message and what is said after it. */
-static bool ends_sentence(const char *s)
+/* What the kind means, where others made the message and it does not say so. */
+static const char *rule_of(const char *kind, const char *text)
 {
-	size_t n = strlen(s);
-
-	return n && strchr(".!?", s[n - 1]);
+	if (!strcmp(kind, "warning"))
+		return strncmp(text, "WARN_ON(", 8) || text[8] == ')' ?
+			       "The kernel would print a stack trace here and go on." :
+			       "The kernel would print a stack trace here and go on. Such a "
+			       "warning means that SRCU is used against its rules, or that "
+			       "the algorithm itself is broken.";
+	if (!strcmp(kind, "error"))
+		return "The thread ends here, with all that it holds.";
+	return NULL;
 }
 
 char *violation_headline(struct world *w, const struct violation *v)
 {
 	const char *text = v->message ? v->message : "no memory was left to say more";
-	const char *rule = NULL;
+	const char *rule = rule_of(v->kind, text);
 	struct msg m;
 
 	(void)w;
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (!strcmp(v->kind, rules[i].kind))
-			rule = rules[i].rule;
-	if (!msg_begin(&m))
-		return NULL;
+	msg_begin(&m);
 	msg_addf(&m, "%s", text);
 	if (rule && !strchr(text, '\n'))
-		msg_addf(&m, "%s %s", ends_sentence(text) ? "" : ".", rule);
-	if (fclose(m.f)) {
-		free(m.text);
-		return NULL;
-	}
-	return m.text;
+		msg_addf(&m, "%s %s", ends_sentence(text, strlen(text)) ? "" : ".", rule);
+	return msg_text(&m);
 }

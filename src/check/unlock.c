@@ -24,8 +24,7 @@ bool unlock_allowed(struct check *c, struct task *t, const struct event *ev)
 		return true;
 	if (word)
 		holder = task_by_id(c->w, (uint32_t)word - 1);
-	if (!msg_begin(&m))
-		return false;
+	msg_begin(&m);
 	lock_text(c->w, ev->site, ev->loc, lock, sizeof(lock));
 	msg_addf(&m, "%s released %s", task_name(t), lock);
 	msg_site(&m, ev->site);
@@ -72,8 +71,7 @@ void unlock_report_section(struct check *c, struct task *t, const struct kcall *
 {
 	struct msg m;
 
-	if (!msg_begin(&m))
-		return;
+	msg_begin(&m);
 	msg_addf(&m, "%s called %s(%s, %d) ", task_name(t), call->api->name,
 		 ss_name(call->obj), (int)call->arg);
 	msg_after_step(&m, c->w);

@@ -17,7 +17,7 @@ struct facts {
 	const void *loc;
 	uint64_t value, stored;
 	const struct field *field;
-	bool pending;
+	bool pending, refused;
 };
 
 static const char *with_letter(const struct site *s, char *buf, size_t n)
@@ -42,7 +42,7 @@ static void access_text(struct event_view *v, const struct facts *f)
 {
 	bool writes = op_writes((enum ev_op)f->site->op), reads = op_reads((enum ev_op)f->site->op);
 
-	if (f->pending)
+	if (f->pending || f->refused)
 		snprintf(v->text, sizeof(v->text), "%s %s", v->prim, v->object);
 	else if (!writes)
 		snprintf(v->text, sizeof(v->text), "%s %s = %s", v->prim, v->object, v->value);
@@ -97,10 +97,27 @@ static void make_text(struct event_view *v, const struct facts *f)
 	}
 }
 
+/* kfree() takes an object, not the field that stands first in it. */
+static void freed_name(struct world *w, struct event_view *v, const void *loc)
+{
+	struct object *o = loc ? object_at(w, loc) : NULL;
+
+	if (!loc)
+		snprintf(v->object, sizeof(v->object), "NULL");
+	else if (o && o->base == loc)
+		snprintf(v->object, sizeof(v->object), "%s", o->name);
+	else
+		location_name(w, loc, v->object, sizeof(v->object), NULL);
+}
+
 static void set_values(struct world *w, struct event_view *v, struct facts *f)
 {
-	if (f->loc)
+	if (f->site->op == OP_FREE)
+		freed_name(w, v, f->loc);
+	else if (f->loc)
 		location_name(w, f->loc, v->object, sizeof(v->object), &f->field);
+	if (f->refused)
+		return;
 	if (f->loc == w->clock && f->site->op != OP_ADVANCE && f->site->op != OP_MAX &&
 	    !strcmp(f->site->prim, "jiffies"))
 		snprintf(v->value, sizeof(v->value), "%" PRIu64, f->value / NSEC_PER_JIFFY);
@@ -145,7 +162,8 @@ bool event_view(struct world *w, uint64_t step, struct event_view *v)
 	if (!r)
 		return false;
 	f = (struct facts){ .site = site_by_id(r->site), .loc = arena_addr(w, r->loc),
-			    .value = r->value, .stored = r->stored };
+			    .value = r->value, .stored = r->stored,
+			    .refused = r->flags & REC_REFUSED };
 	if (!f.site)
 		return false;
 	v->n = step;

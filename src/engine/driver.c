@@ -77,9 +77,32 @@ static void fill_record(struct world *w, struct task *t, unsigned choice, struct
 		r->flags |= REC_CHOICE;
 }
 
+/*
+ * An oracle would not have t's event performed, which ends t.  The step stands in
+ * the log all the same, without values, so that a schedule leads to it; what was
+ * reported of it has to count it.
+ */
+static void refuse_step(struct world *w, struct task *t, struct record *r, size_t violations)
+{
+	r->value = r->stored = 0;
+	r->flags |= REC_REFUSED;
+	w->log.n++;
+	for (size_t i = violations; i < w->nviolations; i++) {
+		w->violations[i].step = w->log.n;
+		free(w->violations[i].schedule);
+		w->violations[i].schedule = world_schedule(w);
+	}
+	t->state = TASK_FAILED;
+	cpu_update_owner(t);
+	if (w->hooks.task_over)
+		w->hooks.task_over(w, t);
+	task_retire(t);
+}
+
 enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 {
 	struct record *r;
+	size_t violations;
 
 	assert(!task_current());
 	if (w->nfresh && !world_prime(w))
@@ -100,16 +123,9 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 	}
 	w->log.n--; /* the oracles and `since` count what is performed already */
 	fill_record(w, t, choice, r);
+	violations = w->nviolations;
 	if (t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
-		/* the violating step stands in the log, so that a schedule leads
-		 * there; the task ends with it */
-		r->value = r->stored = 0;
-		w->log.n++;
-		t->state = TASK_FAILED;
-		cpu_update_owner(t);
-		if (w->hooks.task_over)
-			w->hooks.task_over(w, t);
-		task_retire(t);
+		refuse_step(w, t, r, violations);
 		return STEP_OK;
 	}
 	event_perform(w, t, choice, r);

@@ -345,7 +345,7 @@ void value_name(struct world *w, uint64_t value, const struct field *f, char *bu
 		o = value ? object_by_id(w, (uint32_t)value - 1) : NULL;
 		snprintf(buf, n, "%s", !value ? "free" : o ? o->name : "?");
 	} else if (flags & FIELD_GP_SEQ) {
-		snprintf(buf, n, "%" PRIu64 " %s", value >> 2, gp_states[value & 3]);
+		snprintf(buf, n, "%" PRIu64 " %s", value, gp_states[value & 3]);
 	} else if (flags & FIELD_TIME) {
 		time_name(value, buf, n);
 	} else if ((flags & FIELD_PTR) && !value) {

@@ -386,9 +386,13 @@ void kapi_enter(const struct kapi *api, void *obj, uint64_t arg)
 	struct kcall *c;
 	struct mark *m;
 
-	if (!t || t->ncalls == TASK_CALLS_MAX)
+	if (!t)
 		return;
 	w = t->w;
+	if (t->ncalls == TASK_CALLS_MAX) {
+		world_violate(w, "error", strdup("calls and callbacks are nested too deeply"), t, NULL);
+		task_fail();
+	}
 	c = &t->calls[t->ncalls++];
 	*c = (struct kcall){ .api = api, .obj = obj, .arg = arg, .since = w->log.n };
 	m = log_append_mark(w);

@@ -32,7 +32,11 @@ struct record {
 	uint8_t flags;		/* REC_* */
 };
 #define LOC_NONE UINT32_MAX
-enum { REC_CHOICE = 1u << 0, REC_CPU_SHIFT = 4 };
+enum {
+	REC_CHOICE = 1u << 0,	/* choose(): value was the schedule's */
+	REC_REFUSED = 1u << 1,	/* an oracle refused it: nothing was done */
+	REC_CPU_SHIFT = 4
+};
 
 /* A ghost event: an API call begins or ends.  24 bytes. */
 struct mark {

@@ -14,9 +14,7 @@
 #include <string.h>
 
 #include "engine/world.h"
-#include "k/bitops.h"
 #include "k/kernel.h"
-#include "k/rcu.h"
 #include "kvm/kvm.h"
 
 /* The kernel's layout; its default_allow is a bit-field, which has no address

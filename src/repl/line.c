@@ -42,6 +42,8 @@ static enum line_result read_plain(char **line)
 			if (!interrupt_pending())
 				continue;
 			free(s);
+			if (terminal)
+				putchar('\n');	/* behind the terminal's own ^C */
 			return LINE_ABANDONED;
 		}
 		if (c == EOF || c == '\n')

@@ -193,13 +193,22 @@ static int native_object_names(lua_State *L)
 	return 1;
 }
 
-/* stuck(): when nothing can move any more, is that a violation? */
-static int native_stuck(lua_State *L)
+void native_stuck(struct shell *sh)
 {
-	struct world *w = the_world(L);
+	struct world *w = sh->session->w;
 
-	if (!world_violation_count(w) && !world_next_rr(w, -1))
-		check_stuck(w);
+	if (!world_steps(w) || world_violation_count(w))
+		return;
+	for (size_t i = 0; i < world_task_count(w); i++)
+		if (task_enabled(world_task(w, i)))
+			return;
+	check_stuck(w);
+}
+
+/* stuck() */
+static int native_check_stuck(lua_State *L)
+{
+	native_stuck(the_shell(L));
 	return 0;
 }
 
@@ -264,7 +273,7 @@ void native_push(lua_State *L, struct shell *sh)
 		{ "object_names", native_object_names },
 		{ "violations", native_print_violations },
 		{ "violation", native_violation },
-		{ "stuck", native_stuck },
+		{ "stuck", native_check_stuck },
 		{ "interrupted", native_interrupted },
 		{ "focus", native_focus },
 		{ "focused", native_focused },

@@ -194,6 +194,7 @@ static void settle(struct shell *sh, enum eval e)
 	focus_refresh(sh);
 	if (e == EVAL_OK)
 		e = focus_finished(sh);
+	native_stuck(sh);
 	native_violations(sh, false);
 	if (interrupt_pending()) {
 		fflush(stdout);

@@ -67,6 +67,9 @@ void shell_push_options(struct shell *sh);
 
 /* Pushes the table of functions that the Lua parts need. */
 void native_push(lua_State *L, struct shell *sh);
+/* When steps were made and nothing can move any more: is that a violation?  No
+ * task that has not run yet is made to. */
+void native_stuck(struct shell *sh);
 /* Prints the violations that have not been printed yet; `brief`: below a
  * timeline that shows their last steps. */
 void native_violations(struct shell *sh, bool brief);

@@ -146,9 +146,11 @@ size_t view_fit_least(const char *text, const char *object)
 
 	if (!cut_init(&c, text, object))
 		return strlen(text);
+	cut_parts(&c, 0);
 	if (verb_can_go(&c))
 		c.verb = 0;
-	cut_parts(&c, 0);
+	else if (next_part(c.part))
+		c.part = next_part(c.part);
 	return cut_width(&c);
 }
 

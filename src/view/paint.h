@@ -39,7 +39,7 @@ void sbuf_fail(struct sbuf *b);
  */
 size_t view_fit(struct sbuf *b, const struct view_opts *o, enum tint t,
 		const char *text, const char *object, unsigned width);
-/* The width from which on nothing is lost but the verb and all but two parts. */
+/* The width from which on nothing is lost but a verb and first parts of the name. */
 size_t view_fit_least(const char *text, const char *object);
 
 /* Adds a name, cut in the middle: both its kind and its number tell it from others. */

@@ -144,6 +144,7 @@ static void tell(struct telling *g, struct story_line *l)
 
 			snprintf(text, sizeof(text), "%s:", task_name(l->task));
 			lane->actor = l->task;
+			teller_of(g->s, l->task->index)->own_lines++;
 			tell_plainly(g, &who);
 		}
 		l->depth++;
@@ -339,15 +340,6 @@ static void tell_gp_state(struct telling *g, const struct record *r)
 	tell_rule(g, TINT_RULE, text, false);
 }
 
-uint64_t violation_step(struct world *w, const struct violation *v)
-{
-	struct task *t = v->task ? task_by_id(w, v->task) : NULL;
-	const struct record *next = log_record(w, v->step + 1);
-
-	return t && t->state == TASK_FAILED && next && next->task == t->index ?
-		       v->step + 1 : v->step;
-}
-
 static void tell_violations(struct telling *g)
 {
 	struct world *w = g->s->w;
@@ -357,27 +349,13 @@ static void tell_violations(struct telling *g)
 
 	for (size_t i = 0; i < world_violation_count(w); i++) {
 		v = world_violation(w, i);
-		if (violation_step(w, v) != g->n)
+		if (v->step != g->n)
 			continue;
 		o = v->task ? object_by_id(w, v->task) : NULL;
 		snprintf(text, sizeof(text), "violation: %s%s%s", v->kind, o ? " in " : "",
 			 o ? o->name : "");
 		tell_rule(g, TINT_BAD, text, false);
 	}
-}
-
-/* Was step n the one that its thread was not allowed to make? */
-static bool was_refused(struct world *w, const struct task *t, uint64_t n)
-{
-	const struct record *r = log_record(w, n);
-
-	if (t->state != TASK_FAILED || r->value || r->stored)
-		return false;
-	for (size_t i = 0; i < world_violation_count(w); i++)
-		if (world_violation(w, i)->task == task_id(t) &&
-		    world_violation(w, i)->step == n - 1)
-			return n == violation_step(w, world_violation(w, i));
-	return false;
 }
 
 /* --- steps --- */
@@ -409,7 +387,6 @@ static void tell_step(struct telling *g, const struct event_view *v)
 		.task = v->task, .numbered = true, .text = v->text, .object = v->object,
 	};
 	char text[320];
-	size_t len;
 
 	if (!t) {		/* advance(): nobody's step */
 		tell_rule(g, TINT_RULE, v->text, true);
@@ -425,15 +402,8 @@ static void tell_step(struct telling *g, const struct event_view *v)
 			l.text = text;
 		}
 	}
-	if (was_refused(g->s->w, v->task, g->n)) {
-		/* there is no value to show: the access did not happen */
-		len = strlen(v->value) + 3;
-		snprintf(text, sizeof(text), "%s", l.text);
-		if (strlen(text) > len && !strncmp(text + strlen(text) - len, " = ", 3))
-			text[strlen(text) - len] = '\0';
-		l.text = text;
+	if (log_record(g->s->w, g->n)->flags & REC_REFUSED)
 		l.tint = TINT_BAD;
-	}
 	show_begins(g, v->task);
 	t->own_lines++;
 	tell(g, &l);

@@ -162,15 +162,17 @@ static bool lay_out(struct layout *y)
 	return true;
 }
 
-/* One column for all. */
+/* One column for all.  Names are cut only where texts would be. */
 static void lay_out_list(struct layout *y)
 {
-	size_t width;
+	size_t rest = y->number + LANE_GAP + LANE_GAP + y->longest;
+	size_t name = rest < y->columns ? y->columns - rest : 0;
 
-	if (y->name > y->columns / NAME_SHARE)
-		y->name = y->columns / NAME_SHARE;
-	width = y->number + LANE_GAP + y->name + LANE_GAP + y->longest;
-	y->width = width < y->columns ? width : y->columns;
+	if (name < y->columns / NAME_SHARE)
+		name = y->columns / NAME_SHARE;
+	if (y->name > name)
+		y->name = name;
+	y->width = y->name + rest < y->columns ? y->name + rest : y->columns;
 }
 
 /* The column at which a line's text begins, and how wide it may be. */

@@ -58,10 +58,4 @@ bool story_arrange(struct story *s, bool shared);
 /* Tells it: each line to `line`.  May be called again. */
 void story_tell(struct story *s, void (*line)(void *, const struct story_line *), void *arg);
 
-/*
- * The step at which a violation is shown.  One that is found in the attempt of a
- * step carries the number of the step before: that attempt is its thread's last.
- */
-uint64_t violation_step(struct world *w, const struct violation *v);
-
 #endif

@@ -27,7 +27,7 @@ void view_violation(struct world *w, const struct violation *v, const struct vie
 	sbuf_add(out, "\n");
 	view_wrap(out, o, head, 2, false);
 	free(head);
-	last = violation_step(w, v);
+	last = v->step;
 	if (last && !o->brief) {
 		tail.last = last;
 		tail.first = last > LAST_STEPS ? last - LAST_STEPS + 1 : 1;

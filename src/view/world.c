@@ -155,7 +155,7 @@ void view_world(struct world *w, const struct view_opts *o, struct sbuf *out)
 		const struct violation *v = world_violation(w, i);
 
 		snprintf(line, sizeof(line), "\nviolation at step %" PRIu64 ": %s",
-			 violation_step(w, v), v->kind);
+			 v->step, v->kind);
 		view_paint(out, o, TINT_BAD, line);
 		sbuf_add(out, "\n");
 	}

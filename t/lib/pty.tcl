@@ -3,7 +3,7 @@
 # For tests at a terminal: starts srcush on a pseudo-terminal, types into it,
 # and checks what it answers, with TAP on standard output.
 #
-#   plan N              how many checks there are
+#   done                the end: how many checks there were
 #   start ARG...        starts srcush; the one before must have ended
 #   type TEXT           types a line (the newline is added)
 #   key TEXT            types just that
@@ -11,6 +11,7 @@
 #   prompt NAME TEXT    a check: the prompt TEXT appears, and nothing behind it
 #   leaves NAME STATUS  a check: srcush ends with that exit status
 #   ok CONDITION NAME   a check
+#   readline            whether srcush was built with it
 
 log_user 0
 # Under a sanitizer on a busy machine, everything takes its time.
@@ -19,8 +20,9 @@ set tests 0
 set env(TERM) dumb
 set stty_init "rows 40 columns 100"
 
-proc plan {n} {
-	puts "1..$n"
+proc done {} {
+	global tests
+	puts "1..$tests"
 }
 
 proc ok {condition name} {
@@ -28,6 +30,11 @@ proc ok {condition name} {
 	incr tests
 	puts "[expr {$condition ? {ok} : {not ok}}] $tests - $name"
 	flush stdout
+}
+
+proc readline {} {
+	global env
+	return [string match "*readline*" [eval exec $env(SRCUSH) -v]]
 }
 
 proc diag {text} {

@@ -5,8 +5,10 @@
 
 #include "k/types.h"
 #include "k/access.h"
+#include "k/bitops.h"
 #include "k/lock.h"
 #include "k/mem.h"
+#include "k/rcu.h"
 #include "k/work.h"
 
 #endif
