@@ -142,22 +142,22 @@ return function(native)
 		fail(USAGE, "%s: the scenario makes no threads", s.title)
 	end
 
-	-- Who has not come to an end, and why: "reader (blocked by assume)"; and
-	-- whether somebody only waits to be called.
+	-- Who has not come to an end, and why, in a line for each; and whether
+	-- somebody only waits to be called.
 	local function waiting()
 		local t, idle = {}, false
 		for _, task in ipairs(native.tasks()) do
 			if task.kind == "thread" or task.kind == "irq" then
 				if task.state == "ready" or task.state == "blocked" then
-					t[#t + 1] = ("%s (%s)"):format(task.name, task.why or task.state)
+					t[#t + 1] = ("\n  %s is %s"):format(task.name, task.why or task.state)
 				end
 				idle = idle or task.state == "idle"
 			end
 		end
-		return table.concat(t, ", "), idle
+		return table.concat(t), idle
 	end
 
-	-- How the world stands after a run, in a line; and the exit status.
+	-- How the world stands after a run, and the exit status.
 	function M.outcome(bound)
 		local steps = counted(native.steps(), "step")
 		local v = native.violation()
@@ -168,7 +168,7 @@ return function(native)
 		end
 		local who, idle = waiting()
 		if who ~= "" then
-			return ("ok: %s; not at their end: %s"):format(steps, who), OK
+			return ("ok: %s; not at their end:%s"):format(steps, who), OK
 		elseif idle then
 			return ("ok: %s, nothing is left to do"):format(steps), OK
 		end

@@ -133,8 +133,14 @@ return function(native)
 
 	-- --------------------------------------------------------------- stepping
 
-	local function print_event(e)
-		print(("%6d  %-12s %s"):format(e.n, e.thread, e.text))
+	local function print_events(list)
+		local width = 10
+		for _, e in ipairs(list) do
+			width = math.max(width, #e.thread)
+		end
+		for _, e in ipairs(list) do
+			print(("%6d  %s%s  %s"):format(e.n, e.thread, (" "):rep(width - #e.thread), e.text))
+		end
 	end
 
 	-- Calls a stepping function and prints the steps that it made.
@@ -146,9 +152,7 @@ return function(native)
 			print(("        (%d steps; the last %d:)"):format(n, EVENTS_SHOWN))
 		end
 		if n > 0 then
-			for _, e in ipairs(trace(math.min(n, EVENTS_SHOWN))) do
-				print_event(e)
-			end
+			print_events(trace(math.min(n, EVENTS_SHOWN)))
 		end
 		return result, type(why) == "string" and why or nil, n
 	end
@@ -285,9 +289,7 @@ return function(native)
 		function(args)
 			local n = take_count(args, EVENTS_SHOWN)
 			no_more(args)
-			for _, e in ipairs(trace(n)) do
-				print_event(e)
-			end
+			print_events(trace(n))
 		end)
 	command("schedule", "", "print the schedule so far, as .replay and 'srcush replay' take it",
 		function(args)

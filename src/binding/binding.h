@@ -226,8 +226,16 @@ void lb_check_driver(lua_State *L);
 	{ .op = (op_), .order = (order_), .flags = SITE_LUA | (flags_),		\
 	  .prim = (prim_), .expr = "", .func = "", .file = "" }
 /* Performs an event at the script's own site and returns the answer. */
-uint64_t lb_event(lua_State *L, const struct site *base, void *loc, unsigned size,
-		  uint64_t a, uint64_t b);
+static inline uint64_t lb_event(lua_State *L, const struct site *base, void *loc, unsigned size,
+				uint64_t a, uint64_t b)
+{
+	struct site *s;
+
+	lb_task(L);
+	s = lb_site(L, base);
+	return task_event((struct event){ .site = s, .op = s->op, .order = s->order,
+					  .loc = loc, .size = (uint8_t)size, .a = a, .b = b });
+}
 
 /* Integers and objects as 64-bit values of ptr variables and fields. */
 uint64_t lb_tovalue(lua_State *L, int idx);	/* integer, handle or nil */

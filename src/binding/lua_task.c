@@ -462,17 +462,6 @@ struct site *lb_site(lua_State *L, const struct site *base)
 	return s;
 }
 
-uint64_t lb_event(lua_State *L, const struct site *base, void *loc, unsigned size,
-		  uint64_t a, uint64_t b)
-{
-	struct site *s;
-
-	lb_task(L);
-	s = lb_site(L, base);
-	return task_event((struct event){ .site = s, .op = s->op, .order = s->order,
-					  .loc = loc, .size = (uint8_t)size, .a = a, .b = b });
-}
-
 void lb_open_task(lua_State *L)
 {
 	struct session *s = lb_session(L);

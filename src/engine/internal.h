@@ -119,6 +119,14 @@ void objects_release(struct world *w);
 uint32_t creator_id(void);
 struct region *region_at(struct world *w, const void *p);
 
+/* The commonest answer of task_blocked() without its text: nothing in the event
+ * blocks, nobody owns the CPU.  False says nothing. */
+static inline bool task_surely_enabled(const struct task *t)
+{
+	return t->state == TASK_READY && t->ev.op < OP_FENCE && t->ev.op &&
+	       (!t->w->cpu_owner[t->cpu] || t->w->cpu_owner[t->cpu] == t);
+}
+
 /* task.c */
 void tasks_release(struct world *w);
 void task_retire(struct task *t);	/* over: its stack and body go */
@@ -128,7 +136,18 @@ bool cpu_allows(struct task *t, struct block *b);
 void cpu_update_owner(struct task *t);
 
 /* log.c */
-struct record *log_append(struct world *w);	/* NULL: out of memory */
+struct record *log_append_slow(struct world *w);
+/* A new last record; NULL: out of memory. */
+static inline struct record *log_append(struct world *w)
+{
+	struct events_log *l = &w->log;
+	uint64_t n = l->n;
+
+	if (n % LOG_CHUNK == 0)
+		return log_append_slow(w);
+	l->n++;
+	return &l->chunks[n / LOG_CHUNK][n % LOG_CHUNK];
+}
 struct mark *log_append_mark(struct world *w);
 struct mark *log_mark_mut(struct world *w, size_t i);
 void log_release(struct events_log *l);

@@ -8,30 +8,53 @@
 #include "engine/internal.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define BLOCK (LOG_CHUNK * sizeof(struct record))
 #define MARK_CHUNK (BLOCK / sizeof(struct mark))
 
-/* Blocks that no log uses.  Kept, because the first touch of fresh memory costs more
- * than the steps that fill it; only so many, because a long run is rare. */
-#define POOL_MAX 512
-static void *pool[POOL_MAX];
-static size_t npool;
-
-static void *block_get(void)
-{
-	return npool ? pool[--npool] : malloc(BLOCK);
-}
+/*
+ * Blocks that no log uses, linked through their first word.  Kept for the next
+ * run: the first touch of fresh memory costs more than the steps that fill it.
+ * After the first few they come by the slab, in huge pages where there are any.
+ */
+#define SLAB_BLOCKS 16
+static void *pool;
+static size_t nblocks;
 
 static void block_put(void *b)
 {
-	if (npool < POOL_MAX)
-		pool[npool++] = b;
-	else
-		free(b);
+	*(void **)b = pool;
+	pool = b;
 }
 
-struct record *log_append(struct world *w)
+static void slab_get(void)
+{
+	char *slab = aligned_alloc(SLAB_BLOCKS * BLOCK, SLAB_BLOCKS * BLOCK);
+
+	if (!slab)
+		return;
+	madvise(slab, SLAB_BLOCKS * BLOCK, MADV_HUGEPAGE);
+	for (size_t i = SLAB_BLOCKS; i--;)
+		block_put(slab + i * BLOCK);
+}
+
+static void *block_get(void)
+{
+	void *b;
+
+	if (!pool && nblocks >= SLAB_BLOCKS)
+		slab_get();
+	b = pool;
+	if (b) {
+		pool = *(void **)b;
+		return b;
+	}
+	nblocks++;
+	return malloc(BLOCK);
+}
+
+struct record *log_append_slow(struct world *w)
 {
 	struct events_log *l = &w->log;
 	size_t c = l->n / LOG_CHUNK;

@@ -40,7 +40,7 @@ struct task *world_next_rr(struct world *w, int last)
 		size_t i = (size_t)(last + 1) + k - 1;
 		struct task *t = w->tasks[i < w->ntasks ? i : i % w->ntasks];
 
-		if (!waits_for_time(t) && task_enabled(t))
+		if (task_surely_enabled(t) || (!waits_for_time(t) && task_enabled(t)))
 			return w->found = t;
 	}
 	return w->found = earliest_timer(w);

@@ -10,7 +10,6 @@
 #include "k/lock.h"
 #include "k/work.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,18 +113,6 @@ struct task *task_new_engine(struct world *w, enum task_kind kind, const char *n
 		return NULL;
 	}
 	return t;
-}
-
-uint64_t task_event(struct event ev)
-{
-	struct task *t = current;
-
-	assert(t); /* a primitive outside of tasks: the callers check */
-	t->ev = ev;
-	t->state = TASK_READY;
-	t->start_since = t->w->log.n;
-	stack_suspend(t->stack);
-	return t->ev.value;
 }
 
 _Noreturn void task_fail(void)

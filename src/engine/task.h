@@ -13,6 +13,7 @@
 
 #include "engine/object.h"
 #include "engine/site.h"
+#include "engine/switch.h"
 
 enum task_kind { TASK_THREAD, TASK_WORKER, TASK_TIMER, TASK_IRQ };
 enum task_state {
@@ -101,7 +102,17 @@ struct task *task_new(struct world *w, enum task_kind kind, const char *label, i
 
 /* Announces `ev` for the current task and returns when it has been performed;
  * the answer is in the return value.  Only on a task's stack. */
-uint64_t task_event(struct event ev);
+static inline uint64_t task_event(struct event ev);
+
+static inline uint64_t task_event(struct event ev)
+{
+	struct task *t = task_current();
+
+	t->ev = ev;
+	t->state = TASK_READY;
+	stack_suspend(t->stack);
+	return t->ev.value;
+}
 
 /* The current task stops here as failed and never runs again (violations). */
 _Noreturn void task_fail(void);

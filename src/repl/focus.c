@@ -132,40 +132,60 @@ enum eval focus_finished(struct shell *sh)
 	return e;
 }
 
+static const char *helper_state(struct task *t)
+{
+	switch (task_blocked(t).why) {
+	case BLOCK_NONE:
+		return "ready";
+	case BLOCK_OVER:
+		return "at its end";
+	case BLOCK_CALL:
+		return "waits for a call";
+	default:
+		return "blocked itself";
+	}
+}
+
+/* One line of the list; the head comes with the first. */
+static void print_helper(bool *any, struct task *t)
+{
+	if (!*any)
+		puts("  could unblock it:");
+	*any = true;
+	printf("    %s", task_name(t));
+}
+
+/* Who could end t's wait: who holds what it waits for; else the workers and
+ * timers that can go on, and the readers that hold a grace period up. */
 static void print_helpers(struct task *t, const struct block *b)
 {
 	struct world *w = t->w;
 	void *ss = t->ncalls ? t->calls[0].obj : NULL;
-	const char *sep = "  could unblock it: ";
+	bool any = false;
 
 	if (b->holder) {
-		struct block hb = task_blocked(b->holder);
-
-		printf("%s%s (%s)", sep, task_name(b->holder),
-		       hb.why == BLOCK_NONE ? "ready" : hb.why == BLOCK_OVER ? "at its end" :
-		       hb.why == BLOCK_CALL ? "waits for a call" : "blocked itself");
-		sep = ", ";
+		print_helper(&any, b->holder);
+		printf(" (%s)\n", helper_state(b->holder));
+		return;
 	}
-	for (size_t i = 0; !b->holder && i < world_task_count(w); i++) {
+	for (size_t i = 0; i < world_task_count(w); i++) {
 		struct task *o = world_task(w, i);
 
 		if (o->kind == TASK_THREAD || o->kind == TASK_IRQ || !task_enabled(o))
 			continue;
-		printf("%s%s (ready)", sep, task_name(o));
-		sep = ", ";
+		print_helper(&any, o);
+		puts(" (ready)");
 	}
-	for (size_t i = 0; !b->holder && i < check_section_count(w); i++) {
+	for (size_t i = 0; i < check_section_count(w); i++) {
 		const struct section *s = check_section(w, i);
 		struct task *o = task_by_id(w, s->task);
 
 		if (!o || o == t || (ss && (void *)s->ss != ss))
 			continue;
-		printf("%s%s (in a read section of %s, index %d, since step %" PRIu64 ")", sep,
-		       task_name(o), s->ss->obj->name, s->idx, s->since);
-		sep = ", ";
+		print_helper(&any, o);
+		printf(" (in a read section of %s, index %d, since step %" PRIu64 ")\n",
+		       s->ss->obj->name, s->idx, s->since);
 	}
-	if (*sep == ',')
-		putchar('\n');
 }
 
 /* Says how the call stands that has not returned. */

@@ -8,6 +8,8 @@
 --		swapped: no thread may notice
 --	back	back(n), then the same n steps: everything is as it was
 --
+-- An example that builds many worlds mostly builds the same one: the first few count.
+--
 -- Usage: srcush [--carrier C] worlds.lua EXAMPLE SEEDS
 
 local file, seeds = arg[1], tonumber(arg[2])
@@ -133,8 +135,10 @@ local function try_back(head)
   end
 end
 
+local WORLDS = 6
+
 local function exercise()
-  if #threads() == 0 then return end
+  if #threads() == 0 or worlds == WORLDS then return end
   worlds = worlds + 1
   for seed = 1, seeds do
     reset()

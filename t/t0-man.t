@@ -1,0 +1,84 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+-- The examples of the manual page srcush(1) give what the page says they do.
+
+local tap = require("tap")
+
+local page = (os.getenv("top_srcdir") or ".") .. "/man/srcush.1"
+local dir = os.getenv("HOME") or "."
+local srcush = os.getenv("SRCUSH") or "./srcush"
+
+local function write(path, text)
+	local f = assert(io.open(path, "w"))
+	f:write(text)
+	f:close()
+end
+
+local function read(path)
+	local f = assert(io.open(path))
+	local text = f:read("a")
+	f:close()
+	return text
+end
+
+-- troff's spelling of plain characters
+local function plain(line)
+	return (line:gsub("\\&", ""):gsub("\\%-", "-"):gsub("\\%(aq", "'"):gsub("\\e", "\\"))
+end
+
+-- A command finds srcush in its PATH.
+os.execute(("mkdir -p '%s/bin' && ln -sf '%s' '%s/bin/srcush'"):format(dir, srcush, dir))
+
+local function run(command, expected)
+	local file = command:match("^cat (%S+)$")
+	if file then
+		write(dir .. "/" .. file, expected)
+		return
+	end
+	os.execute(("cd '%s' && PATH=\"$PWD/bin:$PATH\" && { %s\n} >man.txt 2>&1"):format(dir, command))
+	tap.is(read(dir .. "/man.txt"), expected, command)
+end
+
+local count, command, expected = 0, nil, nil
+local function finish()
+	if command then
+		run(command, table.concat(expected))
+		count = count + 1
+	end
+	command = nil
+end
+
+local inside = false
+for line in io.lines(page) do
+	if line == ".EX" then
+		inside = true
+	elseif line == ".EE" then
+		finish()
+		inside = false
+	elseif inside and line:match("^%$ ") then
+		finish()
+		command, expected = plain(line:sub(3)), {}
+	elseif inside then
+		expected[#expected + 1] = plain(line) .. "\n"
+	end
+end
+tap.ok(count >= 5, "the page has examples")
+
+-- Every option and command that --help and .help name is on the page.
+local text = plain(read(page))
+local function lists(command_line, pattern, what)
+	local p = assert(io.popen(("'%s' %s"):format(srcush, command_line)))
+	local missing = {}
+	for word in p:read("a"):gmatch(pattern) do
+		if not text:find(word, 1, true) then
+			missing[#missing + 1] = word
+		end
+	end
+	p:close()
+	tap.same(missing, {}, what)
+end
+lists("--help", "%-%-%a[%a-]+", "the options of srcush --help")
+lists("run --help", "%-%-%a[%a-]+", "the options of srcush run --help")
+write(dir .. "/help", ".help\n")
+lists("-i <'" .. dir .. "/help'", "\n  (%.%a+)", "the commands of .help")
+
+tap.done()
