@@ -9,6 +9,7 @@
 #include "check/check.h"
 #include "srcu/srcu.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* --- srcu.new --- */
@@ -73,6 +74,24 @@ static void opt_fanout(lua_State *L, const char *name, struct srcu_recipe *r)
 	r->opts.fanout = (unsigned)opt_integer(L, name, 2, 64);
 }
 
+static void opt_fanout_leaf(lua_State *L, const char *name, struct srcu_recipe *r)
+{
+	r->opts.fanout_leaf = (unsigned)opt_integer(L, name, 2, 64);
+}
+
+static void opt_contention_lim(lua_State *L, const char *name, struct srcu_recipe *r)
+{
+	r->opts.contention_lim = (unsigned)opt_integer(L, name, 0, INT_MAX);
+	r->opts.has_contention_lim = true;
+}
+
+static void opt_static(lua_State *L, const char *name, struct srcu_recipe *r)
+{
+	if (!lua_isboolean(L, -1))
+		lb_arg_error(L, 2, "option '%s' is a boolean, not a %s", name, luaL_typename(L, -1));
+	r->opts.is_static = lua_toboolean(L, -1);
+}
+
 static void opt_exp_holdoff(lua_State *L, const char *name, struct srcu_recipe *r)
 {
 	r->opts.exp_holdoff = (uint64_t)opt_integer(L, name, 0, LUA_MAXINTEGER);
@@ -126,6 +145,9 @@ static const struct option {
 	{ "flavor", opt_flavor },
 	{ "size", opt_size },
 	{ "fanout", opt_fanout },
+	{ "fanout_leaf", opt_fanout_leaf },
+	{ "small_contention_lim", opt_contention_lim },
+	{ "static", opt_static },
 	{ "exp_holdoff", opt_exp_holdoff },
 	{ "counter_bits", opt_counter_bits },
 	{ "seq_bits", opt_seq_bits },
@@ -145,7 +167,8 @@ static void check_opts(lua_State *L, struct srcu_recipe *r)
 					o = &options[i];
 		if (!o)
 			lb_arg_error(L, 2, "no option is called '%s' (flavor, size, fanout, "
-				     "exp_holdoff, counter_bits, seq_bits, faults)",
+				     "fanout_leaf, small_contention_lim, static, exp_holdoff, "
+				     "counter_bits, seq_bits, faults)",
 				     lb_describe(L, 3));
 		o->take(L, o->name, r);
 	}
@@ -246,6 +269,16 @@ WAIT(cleanup_srcu_struct)
 NUMBER(get_state_synchronize_srcu)
 NUMBER(start_poll_synchronize_srcu)
 NUMBER(srcu_batches_completed)
+
+static int l_init_srcu_struct(lua_State *L)
+{
+	struct srcu *ss = check_call(L);
+
+	if (!init_srcu_struct(ss))
+		return luaL_error(L, "init_srcu_struct: %s", world_error(ss->obj->w));
+	lua_pushinteger(L, 0);
+	return 1;
+}
 
 static int l_poll_state_synchronize_srcu(lua_State *L)
 {
@@ -431,6 +464,37 @@ static void set_cblists(lua_State *L, struct srcu *ss, const struct srcu_view *v
 	lua_setfield(L, -2, "cblist");
 }
 
+static void set_nodes(lua_State *L, struct srcu *ss, const struct srcu_view *v)
+{
+	struct srcu_node_view n;
+
+	lua_createtable(L, (int)v->nnodes, 1);
+	for (unsigned i = 0; ss->ops->node && ss->ops->node(ss, i, &n); i++) {
+		lua_createtable(L, 0, 7);
+		set_number(L, "level", n.level);
+		set_number(L, "lo", (uint64_t)n.lo);
+		set_number(L, "hi", (uint64_t)n.hi);
+		if (n.parent >= 0)
+			set_number(L, "parent", (uint64_t)n.parent);
+		if (n.has_needed_exp)
+			set_number(L, "gp_seq_needed_exp", n.needed_exp);
+		lua_createtable(L, SRCU_VIEW_SLOTS - 1, 1);
+		lua_createtable(L, SRCU_VIEW_SLOTS - 1, 1);
+		for (int k = 0; k < SRCU_VIEW_SLOTS; k++) {
+			lua_pushinteger(L, (lua_Integer)n.data_have_cbs[k]);
+			lua_rawseti(L, -2, k);
+			if (!n.has_cbs[k])
+				continue;
+			lua_pushinteger(L, (lua_Integer)n.have_cbs[k]);
+			lua_rawseti(L, -3, k);
+		}
+		lua_setfield(L, -3, "data_have_cbs");
+		lua_setfield(L, -2, "have_cbs");
+		lua_rawseti(L, -2, i);
+	}
+	lua_setfield(L, -2, "nodes");
+}
+
 static int l_state(lua_State *L)
 {
 	static const char *const states[] = { "IDLE", "SCAN1", "SCAN2" };
@@ -456,6 +520,8 @@ static int l_state(lua_State *L)
 		set_counters(L, ss, &v);
 	if (v.has_cblist)
 		set_cblists(L, ss, &v);
+	if (v.nnodes)
+		set_nodes(L, ss, &v);
 	if (v.has_mutexes) {
 		set_holder(L, "gp_mutex", ss->obj->w, v.gp_mutex_owner);
 		set_holder(L, "cb_mutex", ss->obj->w, v.cb_mutex_owner);
@@ -470,9 +536,12 @@ static int l_state(lua_State *L)
 
 static const struct lb_func srcu_funcs[] = {
 	{ "srcu.new", l_new, "(name [, opts]) -> srcu",
-	  "Makes an SRCU domain. opts: flavor=\"tree\", size=\"small\"|\"big\"|\"auto\", "
-	  "fanout=2..64, exp_holdoff=NS, counter_bits=2..64 and seq_bits=4..64 (small: wrap is "
-	  "within reach), faults={...} (see srcu.faults)",
+	  "Makes an SRCU domain. opts: flavor=\"tree\", size=\"small\"|\"big\"|\"auto\" (big from 128 "
+	  "CPUs on, else it grows when its locks are contended for more than "
+	  "small_contention_lim=100 times in a jiffy), fanout=2..64 and fanout_leaf=2..64 of its "
+	  "tree (64 and 16), static=true (made ready at first use, as by DEFINE_SRCU), "
+	  "exp_holdoff=NS, counter_bits=2..64 and seq_bits=4..64 (small: wrap is within reach; "
+	  "with 4 it cannot be big), faults={...} (see srcu.faults)",
 	  "local ss = srcu.new(\"ss\", {counter_bits = 8, faults = {\"no-flip\"}})" },
 	{ "srcu.faults", l_faults, "() -> list",
 	  "Lists the pieces of the algorithm that srcu.new can leave out: {name=, text=} each",
@@ -481,7 +550,9 @@ static const struct lb_func srcu_funcs[] = {
 	  "The state of a domain, now and without a step: gp_seq, gp_state (\"IDLE\", \"SCAN1\", "
 	  "\"SCAN2\"), gp_seq_needed, gp_seq_needed_exp, srcu_idx, size_state, "
 	  "lock_count[cpu][idx], unlock_count[cpu][idx], readers[idx], cblist[cpu] = {done=, "
-	  "wait=, next_ready=, next=}, and who holds gp_mutex and cb_mutex (a name or nil)",
+	  "wait=, next_ready=, next=}, who holds gp_mutex and cb_mutex (a name or nil), and of a "
+	  "domain with a tree nodes[i] = {level=, lo=, hi=, parent=, have_cbs[slot]=, "
+	  "data_have_cbs[slot]=, gp_seq_needed_exp=}, i and slot from 0",
 	  "local ss = srcu.new(\"ss\")\nprint(ss:state().gp_state)" },
 	{ "srcu_read_lock", l_srcu_read_lock, "(ss) -> idx",
 	  "Begins a read section; never blocks. Give idx to srcu_read_unlock()",
@@ -536,6 +607,11 @@ static const struct lb_func srcu_funcs[] = {
 	{ "srcu_batches_completed", l_srcu_batches_completed, "(ss) -> integer",
 	  "A number that grows with each grace period, as srcu_idx does",
 	  SS "print(srcu_batches_completed(ss))" END },
+	{ "init_srcu_struct", l_init_srcu_struct, "(ss) -> 0",
+	  "Makes a domain anew: a static one ahead of its first use, or one that was cleaned up. "
+	  "srcu.new does it already for others. A domain in use is left alone, with a warning",
+	  "local ss = srcu.new(\"ss\", {static = true})\nthread(\"t\", function()\n"
+	  "  init_srcu_struct(ss)\n  synchronize_srcu(ss)\nend)" },
 	{ "cleanup_srcu_struct", l_cleanup_srcu_struct, "(ss)",
 	  "Ends a domain. As in the kernel it warns and refuses while there are readers, "
 	  "callbacks or grace periods; using the domain afterwards is a use after free",

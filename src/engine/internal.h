@@ -49,6 +49,7 @@ struct world {
 	char error[1024];
 	enum carrier_kind carrier;
 	unsigned cpus;
+	unsigned online;	/* the first so many of them are */
 	const struct memory_model *model;
 	bool frozen;		/* the first object is made: cpus() is refused */
 	bool muted;

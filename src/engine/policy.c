@@ -86,7 +86,8 @@ bool world_settled(struct world *w)
 		if ((t->kind == TASK_THREAD || t->kind == TASK_IRQ) && why != BLOCK_OVER &&
 		    why != BLOCK_CALL && why != BLOCK_ASSUME)
 			return false;
-		if (t->kind == TASK_WORKER && why != BLOCK_OVER && why != BLOCK_IDLE_WORKER)
+		if (t->kind == TASK_WORKER && why != BLOCK_OVER && why != BLOCK_IDLE_WORKER &&
+		    why != BLOCK_OFFLINE)
 			return false;
 	}
 	return true;

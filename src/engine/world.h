@@ -83,6 +83,10 @@ bool world_fail(struct world *w, const char *fmt, ...)
 
 bool world_set_cpus(struct world *w, unsigned n);	/* before the first object */
 unsigned world_cpus(struct world *w);
+/* Of these only the first m are online, from 1: tasks run nowhere else.  The others
+ * are possible and never come.  Set with or after their number; all, unless set. */
+bool world_set_online(struct world *w, unsigned m);
+unsigned world_online(struct world *w);
 void world_set_carrier(struct world *w, enum carrier_kind c);
 enum carrier_kind world_carrier(struct world *w);
 uint64_t world_clock(struct world *w);			/* virtual ns */

@@ -83,12 +83,20 @@ static bool check_opts(struct world *w, const struct srcu_ops *ops, const struct
 {
 	if (!check_range(w, "counter_bits", o->counter_bits, 2, 64) ||
 	    !check_range(w, "seq_bits", o->seq_bits, SEQ_BITS_MIN, 64) ||
-	    !check_range(w, "fanout", o->fanout, 2, 64))
+	    !check_range(w, "fanout", o->fanout, 2, 64) ||
+	    !check_range(w, "fanout_leaf", o->fanout_leaf, 2, 64))
 		return false;
 	if (o->faults & ~known_faults())
 		return world_fail(w, "faults: unknown bit 0x%x",
 				  (unsigned)(o->faults & ~known_faults()));
 	return !ops->check_opts || ops->check_opts(w, o);
+}
+
+static size_t srcu_impl_size(struct world *w, const struct srcu_ops *ops,
+			     const struct srcu_opts *o)
+{
+	return ops->impl_size + world_cpus(w) * ops->percpu_size +
+	       (ops->extra_size ? ops->extra_size(w, o) : 0);
 }
 
 struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,
@@ -107,8 +115,7 @@ struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *
 		world_fail(w, "out of memory");
 		return NULL;
 	}
-	obj = object_new(w, &srcu_objtype, name,
-			 ops->impl_size + world_cpus(w) * ops->percpu_size);
+	obj = object_new(w, &srcu_objtype, name, srcu_impl_size(w, ops, o));
 	if (!obj) {
 		free(ss);
 		return NULL;
@@ -313,4 +320,60 @@ void cleanup_srcu_struct(struct srcu *ss)
 	kapi_enter(&api, ss, 0);
 	ss->cleaned = ss->ops->cleanup(ss);
 	kapi_exit(ss->cleaned);
+}
+
+/* Readers inside, callbacks, a grace period under way or asked for? */
+static bool domain_in_use(struct srcu *ss)
+{
+	struct srcu_view v = { 0 };
+	struct srcu_cblist_view l;
+	uint64_t locks, unlocks, readers = 0;
+
+	ss->ops->view(ss, &v);
+	if (v.has_gp_seq && !v.uninitialised && (v.gp_state || v.gp_seq != v.gp_seq_needed))
+		return true;
+	for (unsigned cpu = 0; cpu < v.ncpus; cpu++) {
+		for (unsigned idx = 0; v.has_counts && idx < 2; idx++)
+			if (ss->ops->counts(ss, cpu, idx, &locks, &unlocks))
+				readers += locks - unlocks;
+		if (v.has_cblist && ss->ops->cblist(ss, cpu, &l) &&
+		    (l.done || l.wait || l.next_ready || l.next))
+			return true;
+	}
+	return readers != 0;
+}
+
+/* Other memory for the same domain, as if it had just been made. */
+static bool srcu_renew(struct srcu *ss)
+{
+	struct srcu_opts o = ss->opts;
+	struct object *obj = ss->obj;
+	size_t size = srcu_impl_size(obj->w, ss->ops, &o);
+	void *mem = arena_alloc(obj->w, size);
+
+	o.is_static = true;	/* the rest are steps */
+	if (!mem || !object_describe(obj, mem, NULL, ss->ops->fields, size))
+		return false;
+	ss->inits++;
+	ss->impl = obj->base = mem;
+	obj->size = size;
+	obj->state = OBJECT_LIVE;
+	obj->heap = false;
+	ss->cleaned = false;
+	return ss->ops->init(ss, &o);
+}
+
+bool init_srcu_struct(struct srcu *ss)
+{
+	static const struct kapi api = { "init_srcu_struct", KAPI_PLAIN };
+	bool ok = true;
+
+	kapi_enter(&api, ss, 0);
+	if (ss->cleaned || !WARN_ON_ONCE(domain_in_use(ss))) {
+		ok = srcu_renew(ss);
+		if (ok && ss->ops->init_struct)
+			ss->ops->init_struct(ss);
+	}
+	kapi_exit(0);
+	return ok;
 }

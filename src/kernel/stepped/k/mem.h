@@ -34,6 +34,8 @@ void k_ctx(struct site *s, int delta);
 
 /* The number of virtual CPUs of the current world (kernel: nr_cpu_ids). */
 unsigned k_nr_cpus(void);
+/* The CPU that the system came up on: always online. */
+#define get_boot_cpu_id() 0
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < (int)k_nr_cpus(); (cpu)++)
 
 #endif
