@@ -108,6 +108,8 @@ void lb_handles_reset(lua_State *L);
 struct object *lb_resolve(lua_State *L, int arg, int handle_idx);
 /* An SRCU domain that has not been cleaned up. */
 struct srcu *lb_check_srcu(lua_State *L, int idx);
+/* ss:state(), of lua_srcu.c's table (lua_srcu_state.c). */
+int lb_srcu_state(lua_State *L);
 /* A thread, by handle or by name. */
 struct task *lb_check_task(lua_State *L, int idx);
 /* A name argument: valid characters, or an argument error. */

@@ -83,20 +83,22 @@ static const struct field node_fields[] = {
 
 /* --- making --- */
 
+static bool seq_bits_for_tree(const struct srcu_opts *o)
+{
+	return !o->seq_bits || o->seq_bits >= SRCU_TREE_SEQ_BITS_MIN;
+}
+
 /* Does it have a tree from the start? */
 static bool born_big(struct world *w, const struct srcu_opts *o)
 {
 	if (o->size == SRCU_SIZE_OPT_AUTO)
-		return world_cpus(w) >= SRCU_BIG_CPU_LIM;
+		return world_cpus(w) >= SRCU_BIG_CPU_LIM && seq_bits_for_tree(o);
 	return o->size == SRCU_SIZE_OPT_BIG;
 }
 
 bool tree_check_opts(struct world *w, const struct srcu_opts *o)
 {
-	if (o->fanout_leaf && (o->fanout_leaf < 2 || o->fanout_leaf > SRCU_FANOUT_MAX))
-		return world_fail(w, "fanout_leaf: expected 2..%u, got %u", SRCU_FANOUT_MAX,
-				  o->fanout_leaf);
-	if (born_big(w, o) && o->seq_bits && o->seq_bits < SRCU_TREE_SEQ_BITS_MIN)
+	if (born_big(w, o) && !seq_bits_for_tree(o))
 		return world_fail(w, "seq_bits: a big domain needs %d or more, not %u",
 				  SRCU_TREE_SEQ_BITS_MIN, o->seq_bits);
 	return true;
@@ -185,7 +187,7 @@ static bool init_constants(struct srcu *ss, struct tree_layout *t, const struct 
 	ssp->exp_holdoff = o->has_exp_holdoff ? o->exp_holdoff : SRCU_DEFAULT_EXP_HOLDOFF;
 	ssp->born_big = born_big(w, o);
 	ssp->contend = o->size == SRCU_SIZE_OPT_AUTO && !ssp->born_big &&
-		       (!o->seq_bits || o->seq_bits >= SRCU_TREE_SEQ_BITS_MIN);
+		       seq_bits_for_tree(o);
 	ssp->small_contention_lim = o->has_contention_lim ? o->contention_lim :
 							    SRCU_CONTENTION_LIM;
 	ssp->sync_label = name_with(ss, ":sync", 0);
