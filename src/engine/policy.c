@@ -12,8 +12,7 @@ static struct task *earliest_timer(struct world *w)
 	struct task *best = NULL;
 	uint64_t expires = 0;
 
-	for (size_t i = 0; i < w->ntasks; i++) {
-		struct task *t = w->tasks[i];
+	for (struct task *t = awake_next(w, 0); t; t = awake_next(w, t->index + 1)) {
 		struct timer_list *timer = t->work;
 
 		if (t->kind != TASK_TIMER || t->ev.op != OP_TIMER_WAIT || !task_enabled(t))
@@ -36,13 +35,17 @@ struct task *world_next_rr(struct world *w, int last)
 {
 	if (!world_prime(w))
 		return NULL;
-	for (size_t k = 1; k <= w->ntasks; k++) {
-		size_t i = (size_t)(last + 1) + k - 1;
-		struct task *t = w->tasks[i < w->ntasks ? i : i % w->ntasks];
-
-		if (task_surely_enabled(t) || (!waits_for_time(t) && task_enabled(t)))
-			return w->found = t;
-	}
+	/* from the one behind `last` to the end, then from the first on */
+	for (int round = 0; round < 2; round++)
+		for (struct task *t = awake_next(w, round ? 0 : (size_t)(last + 1)); t;
+		     t = awake_next(w, t->index + 1)) {
+			if (round && (int)t->index > last)
+				break;
+			if (task_surely_enabled(t))
+				return w->found = t;
+			if (awake_enabled(t) && !waits_for_time(t))
+				return w->found = t;
+		}
 	return w->found = earliest_timer(w);
 }
 
@@ -63,15 +66,14 @@ struct task *world_next_random(struct world *w, uint64_t *rng)
 	if (!world_prime(w))
 		return NULL;
 	x = world_random(rng);
-	for (size_t i = 0; i < w->ntasks; i++)
-		if (task_enabled(w->tasks[i]))
-			n++;
+	for (struct task *t = awake_next(w, 0); t; t = awake_next(w, t->index + 1))
+		n += awake_enabled(t);
 	if (!n)
 		return NULL;
 	n = (uint64_t)(((unsigned __int128)x * n) >> 64);
-	for (size_t i = 0; i < w->ntasks && !pick; i++)
-		if (task_enabled(w->tasks[i]) && !n--)
-			pick = w->tasks[i];
+	for (struct task *t = awake_next(w, 0); t && !pick; t = awake_next(w, t->index + 1))
+		if (task_enabled(t) && !n--)
+			pick = t;
 	return w->found = pick;
 }
 

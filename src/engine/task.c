@@ -46,6 +46,10 @@ static bool task_add(struct world *w, struct task *t)
 		return world_fail(w, "no memory for the stack of thread \"%s\"", task_name(t));
 	t->stack->who = task_name(t);
 	t->index = (uint32_t)w->ntasks;
+	if (!awake_add(w, t)) {
+		stack_put(t->stack);
+		return world_oom(w);
+	}
 	w->tasks[w->ntasks++] = t;
 	w->nfresh++;
 	t->obj->impl = t;
@@ -155,6 +159,7 @@ void tasks_release(struct world *w)
 	free(w->tasks);
 	w->tasks = NULL;
 	w->ntasks = w->tasks_cap = w->nfresh = 0;
+	awake_release(w);
 }
 
 struct task *world_task(struct world *w, size_t i) { return i < w->ntasks ? w->tasks[i] : NULL; }

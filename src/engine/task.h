@@ -82,6 +82,7 @@ struct task {
 
 	struct stack *stack;	/* where it is suspended (carrier.h) */
 	struct os_thread *thread; /* its pthread carrier, made when first needed */
+	struct task *park_next;	/* awake.c's */
 	struct idle *idle;	/* workers: what the last pass read and wrote */
 	void *work;		/* workers and timers: the item */
 	void *user;		/* the binding's */
