@@ -49,6 +49,19 @@ struct task *world_next_rr(struct world *w, int last)
 	return w->found = earliest_timer(w);
 }
 
+struct task *world_first(struct world *w, enum task_kind kind,
+			 bool (*fits)(struct task *t, void *arg), void *arg)
+{
+	for (struct task *t = awake_next(w, 0); t; t = awake_next(w, t->index + 1))
+		if (t->kind == kind && fits(t, arg)) {
+			if (awake_enabled(t))
+				return t;
+		} else if (!task_surely_enabled(t) && t->ev.op != OP_COND) {
+			awake_enabled(t);	/* only so as not to meet it again */
+		}
+	return NULL;
+}
+
 uint64_t world_random(uint64_t *rng)
 {
 	uint64_t x = *rng += 0x9e3779b97f4a7c15u;

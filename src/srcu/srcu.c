@@ -369,6 +369,7 @@ bool init_srcu_struct(struct srcu *ss)
 	bool ok = true;
 
 	kapi_enter(&api, ss, 0);
+	kzalloc_step("struct srcu_usage");
 	if (ss->cleaned || !WARN_ON_ONCE(domain_in_use(ss))) {
 		ok = srcu_renew(ss);
 		if (ok && ss->ops->init_struct)
