@@ -231,7 +231,7 @@ end
 -- A static domain that shall be big has its tree made by the first grace period's end:
 -- each state's rules in turn.
 do
-	local seen, lists, called = {}, {}, {}
+	local seen, lists, called, waited = {}, {}, {}, {}
 	build(4, { size = "big", static = true, fanout = 2 }, { { "w", function()
 		for i = 1, 9 do
 			seen[i] = ss:state().size_state
@@ -243,12 +243,15 @@ do
 				end
 			end
 			srcu_barrier(ss)
-			tap.ok(called[i], "srcu_barrier() waits in " .. seen[i])
+			waited[i] = called[i]
 			-- the grace period's end may still be at its work
 			cond_wait(function() return not ss:state().cb_mutex end)
 		end
 	end, cpu = 2 } })
 	tap.is(kinds(run()), "", "a domain grows")
+	for i = 1, 9 do
+		tap.ok(waited[i], "srcu_barrier() waits in " .. seen[i])
+	end
 	tap.is(seen[1], "SMALL", "a static one is small before its first use")
 	tap.is(seen[#seen], "BIG", "and big in the end")
 	local steps_back = 0
@@ -456,24 +459,29 @@ do
 	tap.is(kinds(run()), "", "both get their grace period")
 end
 
+local zero, size, anew, worked
 build(2, { static = true, size = "big" }, { { "w", function()
-	tap.is(init_srcu_struct(ss), 0, "init_srcu_struct() returns 0")
-	tap.is(ss:state().size_state, "BIG", "in good time there is memory for a tree at once")
+	zero = init_srcu_struct(ss)
+	size = ss:state().size_state
 	synchronize_srcu(ss)
 	cleanup_srcu_struct(ss)
 	init_srcu_struct(ss)
-	tap.is(ss:state().gp_seq, 0, "a domain that was cleaned up begins anew")
+	anew = ss:state().gp_seq
 	local idx = srcu_read_lock(ss)
 	srcu_read_unlock(ss, idx)
 	synchronize_srcu_expedited(ss)
 	call_srcu(ss, function() end)
 	srcu_barrier(ss)
-	tap.is(ss:state().gp_seq, 8, "and works")
+	worked = ss:state().gp_seq
 	cleanup_srcu_struct(ss)
 	srcu_read_lock(ss)
 end } })
 do
 	local r = run()
+	tap.is(zero, 0, "init_srcu_struct() returns 0")
+	tap.is(size, "BIG", "in good time there is memory for a tree at once")
+	tap.is(anew, 0, "a domain that was cleaned up begins anew")
+	tap.is(worked, 8, "and works")
 	tap.is(kinds(r), "use-after-free", "used after the second cleanup")
 	back(1)
 	tap.is(ss:state().gp_seq, 8, "going back works across it")
@@ -485,7 +493,7 @@ build(2, {}, { { "r", function()
 	srcu_read_unlock(ss, idx)
 end }, { "w", function()
 	init_srcu_struct(ss)
-	tap.is(ss:state().gp_seq, 4, "the domain is left alone")
+	anew = ss:state().gp_seq
 end, cpu = 1 }, { "s", function() synchronize_srcu_expedited(ss) end, cpu = 1 } })
 do
 	finish("s")
@@ -495,6 +503,7 @@ do
 	local _, v = finish("w")
 	tap.is(v and v.kind, "warning", "init_srcu_struct() of a domain in use is a warning")
 	tap.like(v and v.message, "domain_in_use", "that says so")
+	tap.is(anew, 4, "the domain is left alone")
 	tap.is(kinds(run()), "", "the reader leaves in peace")
 end
 

@@ -70,6 +70,7 @@ struct session {
 				 * again by calling it, not from the journal */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	unsigned pure;		/* predicates under way: nothing may be made or changed */
+	const void **freed_read; /* a thread's own: takes freed memory that it reads */
 	lua_State *builder;	/* a Lua thread for calls from the journal */
 	bool (*interrupt)(void *); /* given to each new world, see world_set_interrupt() */
 	void *interrupt_arg;
@@ -91,7 +92,7 @@ void lb_new_world(lua_State *L, int scenario_idx);
 
 /* --- handles --- */
 
-/* Raises where a predicate runs, in which nothing may be made or changed. */
+/* Raises where a predicate or a finalizer runs, in which nothing may be made or changed. */
 void lb_check_impure(lua_State *L);
 /* Pushes the handle of an object (nil for NULL); equal objects give the same userdata. */
 void lb_push_object(lua_State *L, struct object *o);
@@ -187,13 +188,18 @@ void lb_push_null(lua_State *L);	/* `null`: nil where a table cannot hold nil */
 
 /* Counted: recipes, bodies and callbacks share one reference.  lb_fn_new() takes the
  * function (or, for ghosts, any value) at `idx` and raises when memory runs out; the others never raise. */
-struct lb_fn { struct session *s; int ref; unsigned count; };
+struct lb_fn {
+	struct session *s;
+	int ref;
+	int l1_ref;	/* the Lua thread that it runs in as a callback */
+	unsigned count;
+};
 struct lb_fn *lb_fn_new(lua_State *L, int idx);
 struct lb_fn *lb_fn_get(struct lb_fn *f);
 void lb_fn_put(struct lb_fn *f);	/* NULL is allowed */
 /* Calls f(handle of `arg`, if any) for C code that runs in the current task (an SRCU
  * callback), in a Lua thread of its own, on the task's stack: it may step.  An error
- * is a violation and ends the task. */
+ * is a violation and ends the task.  It may not be under way already. */
 void lb_fn_call(struct lb_fn *f, struct object *arg);
 /* The Lua thread that runs now, for hooks: safe in a signal handler. */
 lua_State *lb_running(struct session *s);
@@ -241,6 +247,7 @@ static inline uint64_t lb_event(lua_State *L, const struct site *base, void *loc
 
 /* Integers and objects as 64-bit values of ptr variables and fields. */
 uint64_t lb_tovalue(lua_State *L, int idx);	/* integer, handle or nil */
+uint64_t lb_tovalue_in(lua_State *L, int arg, int idx); /* the same, found in argument `arg` */
 void lb_pushvalue(lua_State *L, uint64_t v);	/* an object's address gives its handle */
 
 /* Is L the Lua thread of t's body itself?  Does t run a typed call? */

@@ -84,6 +84,13 @@ void lb_new_kind(lua_State *L, const struct objtype *type)
 
 /* --- from objects to handles and back --- */
 
+/* Another execution may have made something else as the n-th thing of its maker: a
+ * handle that is left from it is not this object's. */
+static bool handle_is_of(const struct handle *h, const struct object *o)
+{
+	return h && h->type == o->type && !strcmp(h->name, o->name);
+}
+
 void lb_push_object(lua_State *L, struct object *o)
 {
 	struct handle *h;
@@ -95,7 +102,7 @@ void lb_push_object(lua_State *L, struct object *o)
 	}
 	luaL_checkstack(L, 4, NULL);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &handles_key);
-	if (lua_rawgeti(L, -1, o->id) == LUA_TUSERDATA) {
+	if (lua_rawgeti(L, -1, o->id) == LUA_TUSERDATA && handle_is_of(to_handle(L, -1), o)) {
 		lua_replace(L, -2);
 		return;
 	}
@@ -240,7 +247,9 @@ const char *lb_check_name(lua_State *L, int idx)
 	name = lua_tolstring(L, idx, &len);
 	if (!len)
 		lb_arg_error(L, idx, "the name is empty");
-	if (strlen(name) != len || !name_is_valid(name))
+	if (strlen(name) != len)
+		lb_arg_error(L, idx, "the name has a zero byte in it");
+	if (!name_is_valid(name))
 		lb_arg_error(L, idx, "\"%s\" is no name: letters, digits and _.:/@#- make one, and "
 			     "kworker/, timer/, sb/ and clock are taken", name);
 	return name;
@@ -310,24 +319,29 @@ void lb_push_null(lua_State *L)
 
 uint64_t lb_tovalue(lua_State *L, int idx)
 {
+	return lb_tovalue_in(L, idx, idx);
+}
+
+uint64_t lb_tovalue_in(lua_State *L, int arg, int idx)
+{
 	struct object *o;
 	lua_Integer n;
 
 	if (lb_is_null(L, idx))
 		return 0;
-	if (lua_type(L, idx) == LUA_TNUMBER) {
+	if (lua_isinteger(L, idx) || (arg == idx && lua_type(L, idx) == LUA_TNUMBER)) {
 		n = lb_check_int(L, idx);
 		/* it would read back as an object that nobody stored */
 		if (arena_contains(lb_session(L)->w, (void *)(uintptr_t)n))
-			lb_arg_error(L, idx, "the integer %I cannot be stored: it is the address "
+			lb_arg_error(L, arg, "the integer %I cannot be stored: it is the address "
 				     "of simulated memory", (LUAI_UACINT)n);
 		return (uint64_t)n;
 	}
-	o = lb_test_object(L, idx);
+	o = lb_resolve(L, arg, idx);
 	if (!o)
 		lb_type_error(L, idx, "integer, object or nil");
 	if (!o->base)
-		lb_arg_error(L, idx, "%s \"%s\" has no address", o->type->kind, o->name);
+		lb_arg_error(L, arg, "%s \"%s\" has no address", o->type->kind, o->name);
 	return (uintptr_t)o->base;
 }
 
@@ -401,7 +415,7 @@ void lb_make(lua_State *L, struct lb_recipe *r)
 	struct session *s = lb_session(L);
 	struct object *o;
 
-	if (s->pure) {
+	if (s->pure || s->finalizing) {
 		lb_recipe_free(r);
 		lb_check_impure(L);
 	}

@@ -132,7 +132,7 @@ static void note_write(struct task *t, const struct event *ev, uint64_t old)
 
 static void note_read(struct task *t, const struct event *ev, uint64_t old)
 {
-	bool lock = ev->op == OP_LOCK || ev->op == OP_TRYLOCK;
+	bool lock = ev->op == OP_LOCK || (ev->op == OP_TRYLOCK && ev->value);
 	/* of a lock it counts who took it last: what it protects may have changed */
 	struct note note = { .loc = ev->loc, .size = ev->size, .lock = lock,
 			     .value = lock ? ((uint64_t *)ev->loc)[1] : old };
@@ -219,9 +219,10 @@ static bool may_have_changed(struct world *w, struct idle *d)
 
 bool idle_blocks(struct task *t)
 {
+	const struct work_struct *work = t->work;
 	struct idle *d = t->idle;
 
-	if (!d || !d->idle)
+	if (!d || !d->idle || work->done < work->flush_until)
 		return false;
 	if (!may_have_changed(t->w, d)) {
 		d->looked = t->w->log.n;
