@@ -108,6 +108,10 @@ void lb_handles_reset(lua_State *L);
 struct object *lb_resolve(lua_State *L, int arg, int handle_idx);
 /* An SRCU domain that has not been cleaned up. */
 struct srcu *lb_check_srcu(lua_State *L, int idx);
+/* The arguments [head,] fn from `arg` on: a head for call_srcu() or call_rcu(), which
+ * has *func called. */
+struct rcu_head;
+struct rcu_head *lb_take_callback(lua_State *L, int arg, void (**func)(struct rcu_head *));
 /* A thread, by handle or by name. */
 struct task *lb_check_task(lua_State *L, int idx);
 /* A name argument: valid characters, or an argument error. */
@@ -281,6 +285,7 @@ void lb_open_task(lua_State *L);	/* what Lua itself needs on task stacks: lua_ta
 void lb_open_thread(lua_State *L);	/* thread, migrate, yield, assert ...: lua_thread.c */
 void lb_open_guard(lua_State *L);	/* print, coroutines, finalizers, the watchdog: lua_guard.c */
 void lb_open_access(lua_State *L);	/* READ_ONCE .. smp_mb .. atomics: lua_access.c */
+void lb_open_rcu_plain(lua_State *L);	/* rcu_read_lock ..; by lb_open_rcu(): lua_rcu_plain.c */
 void lb_open_rcu(lua_State *L);		/* rcu_dereference ..; by lb_open_access(): lua_rcu.c */
 void lb_open_lock(lua_State *L);	/* mutex, spinlock, completion: lua_lock.c */
 void lb_open_srcu(lua_State *L);	/* srcu.*, srcu_read_lock ...: lua_srcu.c */

@@ -13,7 +13,9 @@
 
 /* --- srcu.new --- */
 
-static const struct srcu_ops *const flavors[] = { &srcu_tree_ops };
+static const struct srcu_ops *const flavors[] = {
+	&srcu_tree_ops, &srcu_tiny_ops, &srcu_ideal_ops
+};
 
 struct srcu_recipe {
 	struct lb_recipe head;
@@ -40,7 +42,7 @@ static void opt_flavor(lua_State *L, const char *name, struct srcu_recipe *r)
 			r->ops = flavors[i];
 			return;
 		}
-	lb_arg_error(L, 2, "option '%s' is \"tree\" in this version, not %s", name,
+	lb_arg_error(L, 2, "option '%s' is \"tree\", \"tiny\" or \"ideal\", not %s", name,
 		     lb_describe(L, -1));
 }
 
@@ -332,21 +334,23 @@ static void invoke(struct rcu_head *head)
 	h->running = NULL;
 }
 
-static int l_call_srcu(lua_State *L)
+struct rcu_head *lb_take_callback(lua_State *L, int arg, rcu_callback_t *func)
 {
-	struct srcu *ss = check_call(L);
-	bool named = lua_type(L, 2) == LUA_TUSERDATA;
-	int fn = named ? 3 : 2;
-	struct object *o = named ? lb_check_object(L, 2, &head_objtype) : NULL;
+	struct world *w = lb_session(L)->w;
+	bool named = lua_type(L, arg) == LUA_TUSERDATA;
+	int fn = named ? arg + 1 : arg;
+	struct object *o = named ? lb_check_object(L, arg, &head_objtype) : NULL;
 	struct lua_head *h;
 	struct lb_fn *f;
 
 	if (lua_type(L, fn) != LUA_TFUNCTION)
 		lb_type_error(L, fn, named ? "function" : "function or rcu_head");
 	if (!o)
-		o = head_new(ss->obj->w, "rcu_head", false);
-	if (!o)
-		return luaL_error(L, "call_srcu: %s", world_error(ss->obj->w));
+		o = head_new(w, "rcu_head", false);
+	if (!o) {
+		luaL_error(L, "%s: %s", lb_func_name(L), world_error(w));
+		return NULL;
+	}
 	h = o->base;
 	/* a head that is queued keeps the function it was posted with: to post it
 	 * once more is a bug that call_srcu() itself reports */
@@ -355,7 +359,17 @@ static int l_call_srcu(lua_State *L)
 		lb_fn_put(h->fn);
 		h->fn = f;
 	}
-	call_srcu(ss, &h->head, invoke);
+	*func = invoke;
+	return &h->head;
+}
+
+static int l_call_srcu(lua_State *L)
+{
+	struct srcu *ss = check_call(L);
+	rcu_callback_t func;
+	struct rcu_head *head = lb_take_callback(L, 2, &func);
+
+	call_srcu(ss, head, func);
 	return 0;
 }
 
@@ -431,6 +445,21 @@ static void set_cblists(lua_State *L, struct srcu *ss, const struct srcu_view *v
 	lua_setfield(L, -2, "cblist");
 }
 
+static void set_tiny(lua_State *L, const struct srcu_view *v)
+{
+	lua_createtable(L, 1, 1);
+	for (int idx = 0; idx < 2; idx++) {
+		lua_pushinteger(L, v->nesting[idx]);
+		lua_rawseti(L, -2, idx);
+	}
+	lua_setfield(L, -2, "readers");
+	set_number(L, "srcu_idx_max", v->srcu_idx_max);
+	lua_pushboolean(L, v->gp_running);
+	lua_setfield(L, -2, "gp_running");
+	lua_pushboolean(L, v->gp_waiting);
+	lua_setfield(L, -2, "gp_waiting");
+}
+
 static int l_state(lua_State *L)
 {
 	static const char *const states[] = { "IDLE", "SCAN1", "SCAN2" };
@@ -447,7 +476,12 @@ static int l_state(lua_State *L)
 		lua_pushstring(L, v.gp_state < 3 ? states[v.gp_state] : "?");
 		lua_setfield(L, -2, "gp_state");
 	}
-	set_number(L, "srcu_idx", v.srcu_idx);
+	if (v.has_open)
+		set_number(L, "open", v.open);
+	else
+		set_number(L, "srcu_idx", v.srcu_idx);
+	if (v.has_nesting)
+		set_tiny(L, &v);
 	if (v.has_size_state) {
 		lua_pushstring(L, v.size_state);
 		lua_setfield(L, -2, "size_state");
@@ -470,7 +504,8 @@ static int l_state(lua_State *L)
 
 static const struct lb_func srcu_funcs[] = {
 	{ "srcu.new", l_new, "(name [, opts]) -> srcu",
-	  "Makes an SRCU domain. opts: flavor=\"tree\", size=\"small\"|\"big\"|\"auto\", "
+	  "Makes an SRCU domain. opts: flavor=\"tree\"|\"tiny\"|\"ideal\" (tiny: for cpus(1), "
+	  "and nobody is preempted any more; ideal: the guarantee and nothing else), size=\"small\"|\"big\"|\"auto\", "
 	  "fanout=2..64, exp_holdoff=NS, counter_bits=2..64 and seq_bits=4..64 (small: wrap is "
 	  "within reach), faults={...} (see srcu.faults)",
 	  "local ss = srcu.new(\"ss\", {counter_bits = 8, faults = {\"no-flip\"}})" },
@@ -481,7 +516,9 @@ static const struct lb_func srcu_funcs[] = {
 	  "The state of a domain, now and without a step: gp_seq, gp_state (\"IDLE\", \"SCAN1\", "
 	  "\"SCAN2\"), gp_seq_needed, gp_seq_needed_exp, srcu_idx, size_state, "
 	  "lock_count[cpu][idx], unlock_count[cpu][idx], readers[idx], cblist[cpu] = {done=, "
-	  "wait=, next_ready=, next=}, and who holds gp_mutex and cb_mutex (a name or nil)",
+	  "wait=, next_ready=, next=}, and who holds gp_mutex and cb_mutex (a name or nil). Of the "
+	  "tiny flavor: srcu_idx, srcu_idx_max, readers[idx], gp_running, gp_waiting, cblist[0]; "
+	  "of the ideal one: open (sections), cblist[0]",
 	  "local ss = srcu.new(\"ss\")\nprint(ss:state().gp_state)" },
 	{ "srcu_read_lock", l_srcu_read_lock, "(ss) -> idx",
 	  "Begins a read section; never blocks. Give idx to srcu_read_unlock()",
