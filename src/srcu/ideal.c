@@ -30,7 +30,7 @@ struct ideal_section {
 	u32 task;
 	u32 cpu;
 	int idx;
-	bool open, handed;
+	bool open;
 	bool lost;	/* ended by another task: its place is never used again,
 			 * because whether it can be would depend on when */
 };
@@ -51,7 +51,9 @@ struct ideal_cpu {
 
 struct ideal {
 	u64 begun;		/* sections so far: the id of the last */
-	u64 handed;		/* open sections of srcu_down_read() */
+	u64 handed;		/* open sections of srcu_down_read(): anybody may end
+				 * them, so which one is ended is nowhere said */
+	u64 handed_since;	/* the id of the first since none was open */
 	u64 called, invoked;	/* callbacks */
 	u64 gps;		/* grace periods that somebody has seen the end of */
 	struct ideal_section *oldest, *newest; /* open */
@@ -111,7 +113,7 @@ static struct ideal_section *section_get(struct ideal *d, struct ideal_task *me)
 {
 	struct ideal_section *s = me->sections;
 
-	while (s && (s->open || s->lost || s->handed))
+	while (s && (s->open || s->lost))
 		s = s->older;
 	if (s)
 		return s;
@@ -120,107 +122,84 @@ static struct ideal_section *section_get(struct ideal *d, struct ideal_task *me)
 	return me->sections = s;
 }
 
-/* Behind the step that counts it. */
-static int section_open(struct ideal *d, bool handed)
+static int ideal_read_lock(struct srcu *ss)
 {
+	struct ideal *d = ss->impl;
 	struct ideal_task *me = ideal_me(d);
 	struct ideal_section *s = section_get(d, me);
 
+	this_cpu_inc(d->cpu, sections);
 	/* two values, so that an index that is mixed up is found out */
-	s->idx = handed || d->one_index ? 0 : (int)(me->depth & 1);
-	me->depth += !handed;
+	s->idx = d->one_index ? 0 : (int)(me->depth & 1);
 	s->task = me->task;
 	s->cpu = raw_cpu();
-	s->handed = handed;
 	s->open = true;
 	s->id = ++d->begun;
 	s->next = NULL;
 	s->prev = d->newest;
 	*(d->newest ? &d->newest->next : &d->oldest) = s;
 	d->newest = s;
+	me->depth++;
 	return s->idx;
-}
-
-static void section_close(struct ideal *d, struct ideal_section *s)
-{
-	struct ideal_task *me = ideal_me(d);
-
-	s->open = false;
-	*(s->prev ? &s->prev->next : &d->oldest) = s->next;
-	*(s->next ? &s->next->prev : &d->newest) = s->prev;
-	if (s->task != me->task)
-		s->lost = true;
-	else if (!s->handed)
-		me->depth--;
-}
-
-/* What an unlock ends: the latest of the task's own; else the oldest that was handed
- * over.  What is none of these is an unlock that an oracle reports: it ends what
- * looks most like what was meant. */
-static struct ideal_section *section_for(struct ideal *d, int idx, bool up)
-{
-	u32 me = task_id(task_current());
-	struct ideal_section *best = NULL;
-	int fit = 0;
-
-	for (struct ideal_section *s = d->newest; s; s = s->prev) {
-		bool own = s->task == me;
-		int f = s->idx != idx ? 0 :
-			s->handed == up ? (own ? 4 : up ? 3 : 1) : own ? 2 : 1;
-
-		if (f > fit || (f == 3 && fit == 3)) {
-			best = s;
-			fit = f;
-		}
-		if (fit == 4)
-			break;
-	}
-	return best;
-}
-
-static int ideal_read_lock(struct srcu *ss)
-{
-	struct ideal *d = ss->impl;
-
-	this_cpu_inc(d->cpu, sections);
-	return section_open(d, false);
-}
-
-static void ideal_read_unlock(struct srcu *ss, int idx)
-{
-	struct ideal *d = ss->impl;
-	struct ideal_section *s = section_for(d, idx, false);
-
-	if (!s) {
-		(void)READ_ONCE(d->cpu[raw_cpu()].sections); /* reported; nothing ends */
-		return;
-	}
-	if (s->handed)
-		(void)K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_end", -1, 0);
-	else
-		(void)K_RMW(&d->cpu[s->cpu].sections, OP_ADD, ORD_ONCE, "section_end", -1, 0);
-	if (s->open)
-		section_close(d, s);
 }
 
 static int ideal_down_read(struct srcu *ss)
 {
 	struct ideal *d = ss->impl;
+	u64 before = K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_begin", 1, 0);
 
-	(void)K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_begin", 1, 0);
-	return section_open(d, true);
+	d->begun++;
+	if (!before)
+		d->handed_since = d->begun;
+	return 0;
 }
 
 static void ideal_up_read(struct srcu *ss, int idx)
 {
 	struct ideal *d = ss->impl;
-	struct ideal_section *s;
 
-	/* the step comes first: by then others may have ended what was there */
-	(void)K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_end", -1, 0);
-	s = section_for(d, idx, true);
-	if (s)
-		section_close(d, s);
+	(void)idx;
+	if (!K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_end", -1, 0))
+		d->handed = 0;	/* none was open: reported; nothing ends */
+}
+
+/* What an unlock ends: the latest of the task's own.  Without one it is an unlock that
+ * an oracle reports, and ends what looks like it. */
+static struct ideal_section *section_for(struct ideal *d, int idx)
+{
+	u32 me = task_id(task_current());
+	struct ideal_section *other = NULL;
+
+	for (struct ideal_section *s = d->newest; s; s = s->prev) {
+		if (s->idx != idx)
+			continue;
+		if (s->task == me)
+			return s;
+		if (!other)
+			other = s;
+	}
+	return other;
+}
+
+static void ideal_read_unlock(struct srcu *ss, int idx)
+{
+	struct ideal *d = ss->impl;
+	struct ideal_section *s = section_for(d, idx);
+
+	if (!s) {
+		(void)READ_ONCE(d->cpu[raw_cpu()].sections); /* reported; nothing ends */
+		return;
+	}
+	(void)K_RMW(&d->cpu[s->cpu].sections, OP_ADD, ORD_ONCE, "section_end", -1, 0);
+	if (!s->open)
+		return;	/* two who had no right to it ended it at once */
+	s->open = false;
+	*(s->prev ? &s->prev->next : &d->oldest) = s->next;
+	*(s->next ? &s->next->prev : &d->newest) = s->prev;
+	if (s->task == task_id(task_current()))
+		ideal_me(d)->depth--;
+	else
+		s->lost = true;
 }
 
 /* --- waiting --- */
@@ -252,8 +231,10 @@ struct drain { struct ideal *d; u64 upto; };
 static bool drained(void *arg)
 {
 	const struct drain *w = arg;
+	const struct ideal *d = w->d;
 
-	return !w->d->oldest || w->d->oldest->id > w->upto;
+	return (!d->oldest || d->oldest->id > w->upto) &&
+	       (!d->handed || d->handed_since > w->upto);
 }
 
 /* Sleeps until all sections up to that one are over. */
@@ -400,7 +381,7 @@ static bool ideal_cleanup(struct srcu *ss)
 	bool readers_active, callbacks_left;
 
 	cond_event(d, K_SITE(OP_COND, ORD_FULL, 0, "look_for_readers", "", NULL), always, NULL);
-	readers_active = d->oldest;
+	readers_active = d->oldest || d->handed;
 	if (WARN_ON(readers_active))
 		return false;
 	callbacks_left = READ_ONCE(d->called) != READ_ONCE(d->invoked);
@@ -419,7 +400,8 @@ static void ideal_view(struct srcu *ss, struct srcu_view *v)
 {
 	const struct ideal *d = ss->impl;
 
-	*v = (struct srcu_view){ .ncpus = 1, .has_open = true, .has_cblist = true };
+	*v = (struct srcu_view){ .ncpus = 1, .has_open = true, .has_cblist = true,
+				.open = d->handed };
 	for (const struct ideal_section *s = d->oldest; s; s = s->next)
 		v->open++;
 }

@@ -161,7 +161,10 @@ static void view_parties(struct world *w, struct srcu *ss, const struct view_opt
 	for (i = 0; i < check_section_count(w); i++) {
 		const struct section *s = check_section(w, i);
 
-		if (s->ss == ss)
+		if (s->ss == ss && srcu_is_rcu(ss))
+			view_pair(out, o, "inside", "%s, since step %" PRIu64, who(w, s->task),
+				  s->since);
+		else if (s->ss == ss)
 			view_pair(out, o, "inside", "%s, index %d, since step %" PRIu64 "%s",
 				  who(w, s->task), s->idx, s->since,
 				  s->any_task ? " (srcu_down_read)" : "");
@@ -229,7 +232,7 @@ void view_srcu(struct world *w, struct srcu *ss, const struct view_opts *o, stru
 	ss->ops->view(ss, &v);
 	view_paint(out, o, TINT_HEAD, srcu_is_rcu(ss) ? "RCU " : "srcu_struct ");
 	view_paint(out, o, TINT_HEAD, ss->obj->name);
-	sbuf_addf(out, " (%s%s%s)%s\n", ss->ops->flavor, v.has_size_state ? ", " : "",
+	sbuf_addf(out, " (%s%s%s)%s\n", srcu_is_rcu(ss) ? "plain" : ss->ops->flavor, v.has_size_state ? ", " : "",
 		  v.has_size_state ? v.size_state : "", ss->cleaned ? ", cleaned up" : "");
 	view_gp(ss, &v, o, out);
 	if (v.has_counts)
