@@ -273,4 +273,22 @@ for _, o in ipairs { "size=\"big\"", "fanout=4", "exp_holdoff=0", "counter_bits=
 		o:match("^[%w_]+") .. ": the ideal flavor has no such thing", "no " .. o)
 end
 
+domain.shows([[
+local ss = srcu.new("ss", {flavor = "ideal"})
+thread("reader", function() srcu_read_lock(ss) srcu_down_read(ss) end)
+thread("writer", function() call_srcu(ss, function() end) end)
+finish("reader")
+finish("writer")
+show(ss)
+]], [[
+srcu_struct ss (ideal)
+  sections   2 open
+  callbacks  by segment
+    cpu  done  wait  next_ready  next
+      0     0     1           0     0
+  inside     reader, index 0, since step 1
+  inside     reader, index 0, since step 2 (srcu_down_read)
+  waiting    writer in call_srcu() since step 3
+]], "a domain of the ideal flavor")
+
 tap.done()

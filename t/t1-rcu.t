@@ -197,4 +197,35 @@ tap.raises(function() run_until("reader", "SCAN1", "rcu_state") end, "no srcu_st
 tap.raises(function() run_until("reader", "SCAN1") end, "there is no srcu_struct in this world",
 	"and does not count as one")
 
+domain.shows([[
+thread("reader", function() rcu_read_lock() yield() rcu_read_unlock() rcu_barrier() end)
+thread("updater", function() synchronize_rcu() end)
+step("reader")
+finish("updater")
+show("rcu_state")
+run()
+timeline()
+]], [[
+RCU rcu_state (plain)
+  sections   1 open
+  callbacks  none
+  inside     reader, since step 1
+  waiting    updater in synchronize_rcu() since step 2
+step  reader                                  updater
+====  ======================================  ==================================
+   1  rcu_state.cpu0.sections: 0 -> 1
+                                              synchronize_rcu() {
+   2                                            snapshot
+   3  yield
+   4  rcu_state.cpu0.sections: 1 -> 0
+   5                                            wait_for_readers
+                                              } /* synchronize_rcu */
+                                              (done)
+      rcu_barrier() {
+   6    READ_ONCE rcu_state.called = 0
+   7    wait_for_callbacks
+      }
+      (done)
+]], "plain RCU's domain, and its calls")
+
 tap.done()

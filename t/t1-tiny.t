@@ -252,4 +252,28 @@ do
 	tap.like(v and v.message, "reader has ended inside its section", "says whom it waits for")
 end
 
+-- --- shown
+
+domain.shows([[
+cpus(1)
+local ss = srcu.new("ss", {flavor = "tiny"})
+thread("reader", function() local i = srcu_read_lock(ss) yield() srcu_read_unlock(ss, i) end)
+thread("writer", function() call_srcu(ss, function() end) end)
+step("reader", 3)
+finish("writer")
+finish("kworker/ss:gp")
+show(ss)
+]], [[
+srcu_struct ss (tiny)
+  srcu_idx   1: new readers count in index 1, a grace period is under way
+  idx_max    2: asked for
+  nesting    1 with index 0, 0 with index 1
+  gp         waits for readers
+  callbacks  by segment
+    cpu  done  wait  next_ready  next
+      0     0     1           0     0
+  inside     reader, index 0, since step 3
+  waiting    writer in call_srcu() since step 4
+]], "a grace period of the tiny flavor")
+
 tap.done()

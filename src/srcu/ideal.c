@@ -167,18 +167,15 @@ static void ideal_up_read(struct srcu *ss, int idx)
  * an oracle reports, and ends what looks like it. */
 static struct ideal_section *section_for(struct ideal *d, int idx)
 {
-	u32 me = task_id(task_current());
-	struct ideal_section *other = NULL;
+	struct ideal_section *best = NULL;
 
-	for (struct ideal_section *s = d->newest; s; s = s->prev) {
-		if (s->idx != idx)
-			continue;
-		if (s->task == me)
-			return s;
-		if (!other)
-			other = s;
-	}
-	return other;
+	for (struct ideal_section *s = ideal_me(d)->sections; s; s = s->older)
+		if (s->open && s->idx == idx && (!best || s->id > best->id))
+			best = s;
+	for (struct ideal_section *s = d->newest; s && !best; s = s->prev)
+		if (s->idx == idx)
+			best = s;
+	return best;
 }
 
 static void ideal_read_unlock(struct srcu *ss, int idx)

@@ -234,6 +234,18 @@ function M.carriers(file, what)
 	tap.ok(fiber == real, what .. ": the same on pthreads, byte for byte")
 end
 
+-- What show() prints at the end of a script.
+function M.shows(script, want, what)
+	local name = os.tmpname()
+	local file = assert(io.open(name, "w"))
+	file:write(script)
+	file:close()
+	local pipe = assert(io.popen(("'%s' -E '%s' 2>&1"):format(os.getenv("SRCUSH") or "srcush", name)))
+	tap.is(pipe:read("a"), want, what)
+	pipe:close()
+	os.remove(name)
+end
+
 function M.print_events(scenario)
 	for seed = 1, 5 do
 		world(scenario)
