@@ -68,6 +68,29 @@ domain.wrong(function()
 	end)
 end, "warning", "callback_already_queued", "call_rcu() of a head that is queued")
 
+-- --- sections that sleep
+
+domain.wrong(function()
+	local m = mutex("m")
+	thread("t", function() rcu_read_lock() mutex_lock(m) end)
+end, "sleep-in-atomic", "RCU read section", "a mutex in a section")
+domain.wrong(function()
+	local ss = srcu.new("ss")
+	thread("t", function() rcu_read_lock() synchronize_srcu(ss) end)
+end, "sleep-in-atomic", "^.*t called synchronize_srcu%(ss%).*RCU read section", "synchronize_srcu() in a section")
+domain.wrong(function()
+	thread("t", function() rcu_read_lock() rcu_barrier() end)
+end, "sleep-in-atomic", "rcu_barrier%(%).*RCU read section", "rcu_barrier() in a section")
+domain.wrong(function()
+	local c = completion("c")
+	thread("t", function() call_rcu(function() wait_for_completion(c) end) complete(c) end)
+end, "sleep-in-atomic", "callback", "a callback that sleeps")
+domain.legal(function()
+	local l = spinlock("l")
+	thread("t", function() rcu_read_lock() spin_lock(l) yield() spin_unlock(l) rcu_read_unlock() end)
+	thread("u", function() rcu_read_lock() yield() rcu_read_unlock() synchronize_rcu() end)
+end, "a spinlock in a section, and being preempted")
+
 -- --- suspicious usage
 
 domain.wrong(function()
@@ -211,16 +234,16 @@ RCU rcu_state (plain)
   callbacks  none
   inside     reader, since step 1
   waiting    updater in synchronize_rcu() since step 2
-step  reader                                  updater
-====  ======================================  ==================================
+step  reader                                             updater
+====  =================================================  =======================
    1  rcu_state.cpu0.sections: 0 -> 1
-                                              synchronize_rcu() {
-   2                                            snapshot
+                                                         synchronize_rcu() {
+   2                                                       snapshot
    3  yield
    4  rcu_state.cpu0.sections: 1 -> 0
-   5                                            wait_for_readers
-                                              } /* synchronize_rcu */
-                                              (done)
+   5                                                       wait_for_readers
+                                                         } /* synchronize_rcu */
+                                                         (done)
       rcu_barrier() {
    6    READ_ONCE rcu_state.called = 0
    7    wait_for_callbacks

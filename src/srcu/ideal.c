@@ -253,18 +253,19 @@ static void ideal_synchronize(struct srcu *ss)
 
 /* --- callbacks --- */
 
-static void ideal_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
+static bool ideal_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 {
 	struct ideal *d = ss->impl;
 
 	if (!srcu_head_post(head, func))
-		return;
+		return false;
 	head->ticket = snapshot(d);
 	head->next = NULL;
 	(void)K_RMW(&d->called, OP_ADD, ORD_ONCE, "callback_add", 1, 0);
 	*d->cb_tail = head;
 	d->cb_tail = &head->next;
 	queue_work(&d->work);
+	return true;
 }
 
 static void ideal_invoke_first(struct ideal *d)

@@ -81,8 +81,7 @@ void call_rcu(struct rcu_head *head, rcu_callback_t func)
 	struct srcu *ss = rcu_domain();
 
 	kapi_enter(&api, ss, (uintptr_t)head);
-	ss->ops->call(ss, head, func);
-	kapi_exit(0);
+	kapi_exit(ss->ops->call(ss, head, func));
 }
 
 void rcu_barrier(void)
@@ -137,6 +136,5 @@ void kfree_rcu(void *p)
 	f->p = p;
 	f->self = o;
 	kapi_enter(&api, ss, (uintptr_t)&f->head);
-	ss->ops->call(ss, &f->head, free_now);
-	kapi_exit(0);
+	kapi_exit(ss->ops->call(ss, &f->head, free_now));
 }

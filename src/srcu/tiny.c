@@ -168,18 +168,19 @@ static void srcu_gp_start_if_needed(struct tiny_srcu *ssp)
 		queue_work(&ssp->srcu_work);
 }
 
-static void tiny_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
+static bool tiny_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 {
 	struct tiny_srcu *ssp = ss->impl;
 
 	if (!srcu_head_post(head, func))
-		return;
+		return false;
 	head->next = NULL;
 	local_irq_disable();
 	*ssp->srcu_cb_tail = head;
 	ssp->srcu_cb_tail = &head->next;
 	local_irq_enable();
 	srcu_gp_start_if_needed(ssp);
+	return true;
 }
 
 static void tiny_synchronize(struct srcu *ss)

@@ -145,21 +145,23 @@ static unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu
 	return r.s;
 }
 
-static void __call_srcu(struct srcu_struct *ssp, struct rcu_head *head, rcu_callback_t func,
+static bool __call_srcu(struct srcu_struct *ssp, struct rcu_head *head, rcu_callback_t func,
 			bool do_norm)
 {
-	if (srcu_head_post(head, func))
-		srcu_gp_start_if_needed(ssp, head, do_norm);
+	if (!srcu_head_post(head, func))
+		return false;
+	srcu_gp_start_if_needed(ssp, head, do_norm);
+	return true;
 }
 
-void tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
+bool tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 {
-	__call_srcu(ss->impl, head, func, true);
+	return __call_srcu(ss->impl, head, func, true);
 }
 
-static void tree_call_expedited(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
+static bool tree_call_expedited(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 {
-	__call_srcu(ss->impl, head, func, false);
+	return __call_srcu(ss->impl, head, func, false);
 }
 
 static void __synchronize_srcu(struct srcu_struct *ssp, bool do_norm)

@@ -48,7 +48,7 @@ static void wakeme_after_rcu(struct rcu_head *head)
 }
 
 void srcu_wait_for_callback(struct srcu *ss, const char *label,
-			    void (*post)(struct srcu *, struct rcu_head *, rcu_callback_t))
+			    bool (*post)(struct srcu *, struct rcu_head *, rcu_callback_t))
 {
 	struct object *o = srcu_stack_object(ss, &rcu_synchronize_type, label,
 					     sizeof(struct rcu_synchronize));

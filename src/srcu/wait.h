@@ -14,7 +14,7 @@ bool srcu_head_post(struct rcu_head *head, rcu_callback_t func);
 /* Posts a callback by `post` and sleeps until it has been invoked.  `label` names
  * what stands for the kernel's variable on the stack: "ss:sync". */
 void srcu_wait_for_callback(struct srcu *ss, const char *label,
-			    void (*post)(struct srcu *, struct rcu_head *, rcu_callback_t));
+			    bool (*post)(struct srcu *, struct rcu_head *, rcu_callback_t));
 
 /* "ss:gp", "ss:cb0" ...: the domain's name with a suffix, in simulated memory.  NULL
  * with world_error() set. */
