@@ -144,7 +144,8 @@ static const struct lb_func vcpu_funcs[] = {
 	  "Begins the vCPU's section of vm.srcu, in which it is whenever it is not in the guest; "
 	  "the index is kept in the vCPU, so that a second one inside of it is a \"warning\"",
 	  VM "thread(\"vcpu\", function()\n  kvm_vcpu_srcu_read_lock(vm.vcpus[0])\n"
-	  "  print(kvm_pmu_event_allowed(vm, {fixed = 0}))\n  kvm_vcpu_srcu_read_unlock(vm.vcpus[0])\nend)" },
+	  "  print(kvm_pmu_event_allowed(vm, {fixed = 0}))\n"
+	  "  kvm_vcpu_srcu_read_unlock(vm.vcpus[0])\nend)" },
 	{ "kvm_vcpu_srcu_read_unlock", l_srcu_read_unlock, "(vcpu)",
 	  "Ends the vCPU's section of vm.srcu",
 	  VM "thread(\"vcpu\", function()\n  kvm_vcpu_srcu_read_lock(vm.vcpus[0])\n"
