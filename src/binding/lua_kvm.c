@@ -338,13 +338,15 @@ static const struct kvm_constant constants[] = {
 	{ 0 }
 };
 
+static const struct lb_func vm_index_func = { "vm.f", vm_index, NULL, NULL, NULL };
+
 void lb_open_kvm(lua_State *L)
 {
 	lb_new_kind(L, &kvm_objtype);
 	lb_new_kind(L, &kvm_msr_filter_objtype);
 	lb_new_kind(L, &kvm_msr_bitmap_objtype);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &kvm_objtype);
-	lua_pushcfunction(L, vm_index);
+	lb_push_func(L, &vm_index_func);
 	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 	kvm_set_constants(L, constants);

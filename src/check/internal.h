@@ -53,6 +53,7 @@ struct gp_task {
 	uint8_t pending;	/* enum pending */
 	bool polls;		/* in a poll whose cookie is known */
 	bool reported;		/* it is in a circle of waits, and that has been said */
+	bool slept;		/* where it must not, and that has been said */
 	tick_t id;		/* of the section or wait that is pending */
 	tick_t start;		/* the cookie call's S */
 	uint64_t start_step;
@@ -145,6 +146,10 @@ void heap_release(struct check *c);
 bool unlock_allowed(struct check *c, struct task *t, const struct event *ev);
 void unlock_report_section(struct check *c, struct task *t, const struct kcall *call,
 			   const struct open_section *found);
+
+/* --- sleep.c --- */
+void sleep_performed(struct check *c, struct task *t, const struct event *ev);
+void sleep_call_begin(struct check *c, struct task *t, const struct kcall *call);
 
 /* --- text.c --- */
 
