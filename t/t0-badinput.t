@@ -32,8 +32,10 @@ local function good_values()
 		old = 0, new = 1, i = 1, u = 0, p = ptr("p", o), ss = srcu.new("ss"), cond = true,
 		["object or nil"] = o, m = mutex("m"), l = spinlock("l"), c = completion("c"), flags = 0,
 		idx = 0, cookie = 0, head = rcu_head("head"), fn = function() end, value = 0,
-		scenario = function() end,
+		scenario = function() end, vm = kvm.create_vm("vm"), req = 1, filter = {}, select = 1,
+		mask = 1, match = 1, exclude = false, ["eventsel | {fixed=N}"] = 1,
 	}
+	good.vcpu = good.vm.vcpus[0]
 	return good, { var = v, srcu = good.ss, mutex = good.m }
 end
 
@@ -91,7 +93,7 @@ end
 
 -- call_srcu's optional argument stands in the middle.
 local special = { call_srcu = true }
-local sections = { world = true, heap = true, access = true, rcu = true, locks = true, srcu = true }
+local sections = { ["kvm-vcpu"] = true, ["kvm-pmu"] = true, world = true, heap = true, access = true, rcu = true, locks = true, srcu = true }
 
 world()
 local good, selves = good_values()
