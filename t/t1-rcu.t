@@ -110,12 +110,13 @@ end, "rcu-usage", "outside of any read section of ss.*inside an RCU read section
 domain.legal(function()
 	local p, m = ptr("p"), mutex("m")
 	thread("t", function()
+		rcu_dereference_raw(p)
 		mutex_lock(m)
 		rcu_dereference_check(p, lockdep_is_held(m))
 		mutex_unlock(m)
 		rcu_access_pointer(p)
 	end)
-end, "rcu_dereference_check() under a lock, rcu_access_pointer() anywhere")
+end, "rcu_dereference_check() under a lock, rcu_dereference_raw() and rcu_access_pointer() anywhere")
 
 -- --- mixed flavours
 

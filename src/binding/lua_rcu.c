@@ -11,6 +11,7 @@
 
 static const struct site deref_site = LB_SITE(OP_LOAD, ORD_DEREF, 0, "rcu_dereference");
 static const struct site srcu_deref_site = LB_SITE(OP_LOAD, ORD_DEREF, 0, "srcu_dereference");
+static const struct site raw_site = LB_SITE(OP_LOAD, ORD_DEREF, 0, "rcu_dereference_raw");
 static const struct site access_site = LB_SITE(OP_LOAD, ORD_ONCE, 0, "rcu_access_pointer");
 /* Plain: the updater is alone with the pointer; a second one would be a race. */
 static const struct site protected_site =
@@ -34,6 +35,14 @@ static int load_pointer(lua_State *L, const struct lb_loc *loc, const struct sit
 	return 1;
 }
 
+
+/* For code that runs under more than one flavour and leaves the asking to its callers. */
+static int l_dereference_raw(lua_State *L)
+{
+	struct lb_loc loc = check_pointer(L);
+
+	return load_pointer(L, &loc, &raw_site);
+}
 
 static int l_access_pointer(lua_State *L)
 {
@@ -161,6 +170,9 @@ static const struct lb_func rcu_funcs[] = {
 	  "local p, m = ptr(\"p\"), mutex(\"m\")\nthread(\"t\", function()\n"
 	  "  mutex_lock(m)\n  print(rcu_dereference_check(p, lockdep_is_held(m)))\n"
 	  "  mutex_unlock(m)\nend)" },
+	{ "rcu_dereference_raw", l_dereference_raw, "(p) -> object or nil",
+	  "Reads a pointer whose object is then looked into, wherever that is: nothing is reported",
+	  "local p = ptr(\"p\")\nthread(\"t\", function() print(rcu_dereference_raw(p)) end)" },
 	{ "rcu_dereference_protected", l_dereference_protected, "(p, cond) -> object or nil",
 	  "Reads a pointer that only this thread changes now, plainly; that cond is false is "
 	  "reported as \"rcu-usage\"",
