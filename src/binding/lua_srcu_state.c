@@ -79,6 +79,21 @@ static void set_cblists(lua_State *L, struct srcu *ss, const struct srcu_view *v
 	lua_setfield(L, -2, "cblist");
 }
 
+static void set_tiny(lua_State *L, const struct srcu_view *v)
+{
+	lua_createtable(L, 1, 1);
+	for (int idx = 0; idx < 2; idx++) {
+		lua_pushinteger(L, v->nesting[idx]);
+		lua_rawseti(L, -2, idx);
+	}
+	lua_setfield(L, -2, "readers");
+	set_number(L, "srcu_idx_max", v->srcu_idx_max);
+	lua_pushboolean(L, v->gp_running);
+	lua_setfield(L, -2, "gp_running");
+	lua_pushboolean(L, v->gp_waiting);
+	lua_setfield(L, -2, "gp_waiting");
+}
+
 static void set_nodes(lua_State *L, struct srcu *ss, const struct srcu_view *v)
 {
 	struct srcu_node_view n;
@@ -126,7 +141,12 @@ int lb_srcu_state(lua_State *L)
 		lua_pushstring(L, v.gp_state < 3 ? states[v.gp_state] : "?");
 		lua_setfield(L, -2, "gp_state");
 	}
-	set_number(L, "srcu_idx", v.srcu_idx);
+	if (v.has_open)
+		set_number(L, "open", v.open);
+	else
+		set_number(L, "srcu_idx", v.srcu_idx);
+	if (v.has_nesting)
+		set_tiny(L, &v);
 	if (v.has_size_state) {
 		lua_pushstring(L, v.size_state);
 		lua_setfield(L, -2, "size_state");

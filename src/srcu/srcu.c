@@ -6,6 +6,7 @@
  */
 #include <config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "engine/world.h"
 #include "srcu/seq.h"
 #include "srcu/srcu.h"
+#include "srcu/wait.h"
 
 const struct srcu_fault_info srcu_fault_table[] = {
 	{ "no-mb-A", SRCU_FAULT_NO_MB_A,
@@ -55,7 +57,7 @@ const struct srcu_fault_info srcu_fault_table[] = {
 
 /* --- making a domain --- */
 
-static void srcu_destroy(struct object *o)
+void srcu_destroy(struct object *o)
 {
 	free(o->impl);
 }
@@ -92,32 +94,36 @@ static bool check_opts(struct world *w, const struct srcu_ops *ops, const struct
 	return !ops->check_opts || ops->check_opts(w, o);
 }
 
-static size_t srcu_impl_size(struct world *w, const struct srcu_ops *ops,
-			     const struct srcu_opts *o)
+static size_t domain_size(struct world *w, const struct srcu_ops *ops, const struct srcu_opts *o)
 {
 	return ops->impl_size + world_cpus(w) * ops->percpu_size +
 	       (ops->extra_size ? ops->extra_size(w, o) : 0);
 }
 
-struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,
-		      const struct srcu_opts *o)
+bool srcu_refuse_tree_opts(struct world *w, const char *flavor, const struct srcu_opts *o,
+			   bool has_seq)
 {
-	static const struct srcu_opts defaults;
-	struct object *obj;
-	struct srcu *ss;
+	const char *what = o->size != SRCU_SIZE_OPT_AUTO ? "size" : o->fanout ? "fanout" :
+			   o->fanout_leaf ? "fanout_leaf" :
+			   o->has_contention_lim ? "small_contention_lim" :
+			   o->has_exp_holdoff ? "exp_holdoff" :
+			   o->counter_bits ? "counter_bits" : o->faults ? "faults" :
+			   o->seq_bits && !has_seq ? "seq_bits" : NULL;
 
-	if (!o)
-		o = &defaults;
-	if (!check_opts(w, ops, o))
+	return !what || world_fail(w, "%s: the %s flavor has no such thing", what, flavor);
+}
+
+/* Of an object that has just been made, or of NULL. */
+static struct srcu *make_domain(struct object *obj, const struct srcu_ops *ops,
+				const struct srcu_opts *o)
+{
+	struct srcu *ss = obj ? calloc(1, sizeof(*ss)) : NULL;
+
+	if (!obj)
 		return NULL;
-	ss = calloc(1, sizeof(*ss));
 	if (!ss) {
-		world_fail(w, "out of memory");
-		return NULL;
-	}
-	obj = object_new(w, &srcu_objtype, name, srcu_impl_size(w, ops, o));
-	if (!obj) {
-		free(ss);
+		obj->state = OBJECT_DESTROYED;
+		world_fail(obj->w, "out of memory");
 		return NULL;
 	}
 	obj->impl = ss;
@@ -130,7 +136,46 @@ struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *
 	return ss;
 }
 
+struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,
+		      const struct srcu_opts *o)
+{
+	static const struct srcu_opts defaults;
+
+	if (!o)
+		o = &defaults;
+	if (!check_opts(w, ops, o))
+		return NULL;
+	return make_domain(object_new(w, &srcu_objtype, name, domain_size(w, ops, o)),
+			   ops, o);
+}
+
+struct srcu *srcu_new_unique(struct world *w, const char *name, const struct objtype *type,
+			     const struct srcu_ops *ops)
+{
+	static const struct srcu_opts defaults;
+
+	return make_domain(object_new_unique(w, type, name, domain_size(w, ops, &defaults)),
+			   ops, &defaults);
+}
+
 /* --- for implementations --- */
+
+char *srcu_name_with(struct srcu *ss, const char *fmt, unsigned cpu)
+{
+	struct world *w = ss->obj->w;
+	char suffix[32], *name = NULL, *copy;
+
+	snprintf(suffix, sizeof(suffix), fmt, cpu);
+	/* workers keep their names for life: a domain made anew has others */
+	if ((ss->inits ? asprintf(&name, "%s#%u%s", ss->obj->name, ss->inits + 1, suffix) :
+			 asprintf(&name, "%s%s", ss->obj->name, suffix)) < 0) {
+		world_fail(w, "out of memory");
+		return NULL;
+	}
+	copy = arena_strdup(w, name);
+	free(name);
+	return copy;
+}
 
 void srcu_invoke_callback(struct srcu *ss, struct rcu_head *head)
 {
@@ -331,6 +376,8 @@ static bool domain_in_use(struct srcu *ss)
 	ss->ops->view(ss, &v);
 	if (v.has_gp_seq && !v.uninitialised && (v.gp_state || v.gp_seq != v.gp_seq_needed))
 		return true;
+	if ((v.has_nesting && (v.nesting[0] || v.nesting[1] || v.gp_running)) || v.open)
+		return true;
 	for (unsigned cpu = 0; cpu < v.ncpus; cpu++) {
 		for (unsigned idx = 0; v.has_counts && idx < 2; idx++)
 			if (ss->ops->counts(ss, cpu, idx, &locks, &unlocks))
@@ -347,7 +394,7 @@ static bool srcu_renew(struct srcu *ss)
 {
 	struct srcu_opts o = ss->opts;
 	struct object *obj = ss->obj;
-	size_t size = srcu_impl_size(obj->w, ss->ops, &o);
+	size_t size = domain_size(obj->w, ss->ops, &o);
 	void *mem = arena_alloc(obj->w, size);
 
 	o.is_static = true;	/* the rest are steps */

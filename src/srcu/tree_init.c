@@ -10,6 +10,7 @@
 
 #include "srcu/tree.h"
 #include "srcu/tree_seq.h"
+#include "srcu/wait.h"
 
 #include "engine/world.h"
 
@@ -117,28 +118,10 @@ size_t tree_extra_size(struct world *w, const struct srcu_opts *o)
 	return g.nnodes * sizeof(struct srcu_node);
 }
 
-/* "ss:gp", "ss:cb0" ...: the name with a suffix, in simulated memory. */
-static char *name_with(struct srcu *ss, const char *fmt, unsigned cpu)
-{
-	struct world *w = ss->obj->w;
-	char suffix[32], *name = NULL, *copy;
-
-	snprintf(suffix, sizeof(suffix), fmt, cpu);
-	/* workers keep their names for life: a domain made anew has others */
-	if ((ss->inits ? asprintf(&name, "%s#%u%s", ss->obj->name, ss->inits + 1, suffix) :
-			 asprintf(&name, "%s%s", ss->obj->name, suffix)) < 0) {
-		world_fail(w, "out of memory");
-		return NULL;
-	}
-	copy = arena_strdup(w, name);
-	free(name);
-	return copy;
-}
-
 static bool init_sdp(struct srcu *ss, struct srcu_struct *ssp, unsigned cpu)
 {
 	struct srcu_data *sdp = srcu_sdp(ssp, cpu);
-	char *timer = name_with(ss, ":%u", cpu), *work = name_with(ss, ":cb%u", cpu);
+	char *timer = srcu_name_with(ss, ":%u", cpu), *work = srcu_name_with(ss, ":cb%u", cpu);
 
 	if (!timer || !work)
 		return false;
@@ -153,7 +136,7 @@ static bool init_sdp(struct srcu *ss, struct srcu_struct *ssp, unsigned cpu)
 
 static bool init_sup(struct srcu *ss, struct srcu_struct *ssp, struct srcu_usage *sup)
 {
-	char *work = name_with(ss, ":gp", 0), *again = name_with(ss, ":gp2", 0);
+	char *work = srcu_name_with(ss, ":gp", 0), *again = srcu_name_with(ss, ":gp2", 0);
 
 	if (!work || !again)
 		return false;
@@ -190,7 +173,7 @@ static bool init_constants(struct srcu *ss, struct tree_layout *t, const struct 
 		       seq_bits_for_tree(o);
 	ssp->small_contention_lim = o->has_contention_lim ? o->contention_lim :
 							    SRCU_CONTENTION_LIM;
-	ssp->sync_label = name_with(ss, ":sync", 0);
+	ssp->sync_label = srcu_name_with(ss, ":sync", 0);
 	ssp->sda = t->sda;
 	ssp->srcu_sup = &t->sup;
 	tree_geometry(w, o, &t->sup.geometry);
