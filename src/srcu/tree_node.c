@@ -192,6 +192,7 @@ void srcu_end_in_nodes(struct srcu_struct *ssp, int size_state, unsigned long gp
 		if (!srcu_node_reached(ssp, snp->srcu_gp_seq_needed_exp, gp_seq))
 			WRITE_ONCE(snp->srcu_gp_seq_needed_exp, gp_seq);
 		spin_unlock_irq_rcu_node(snp);
-		srcu_schedule_cbs_snp(ssp, snp, mask, delay);
+		if (mask)	/* only of leaves, which have no more CPUs than a mask has bits */
+			srcu_schedule_cbs_snp(ssp, snp, mask, delay);
 	}
 }
