@@ -18,7 +18,8 @@ static struct site fire_site = { .op = OP_TIMER_WAIT, .prim = "timer", .expr = "
 static struct site clock_site = { .op = OP_MAX, .flags = SITE_CLOCK, .prim = "time passes:",
 				  .expr = "", .func = "timer",
 				  .file = "src/kernel/stepped/work.c", .line = __LINE__ };
-static struct site start_site = { .op = OP_WORK_WAIT, .order = ORD_ACQUIRE, .prim = "kworker",
+static struct site start_site = { .op = OP_WORK_WAIT, .order = ORD_ACQUIRE,
+				  .flags = SITE_SLEEPS, .prim = "kworker",
 				  .expr = "", .func = "kworker",
 				  .file = "src/kernel/stepped/work.c", .line = __LINE__ };
 
@@ -197,8 +198,10 @@ void k_flush_work(struct work_struct *w, struct site *s)
 	f.until = w->started + (state & WORK_PENDING ? 1 : 0);
 	t->predicate = flushed;
 	t->predicate_arg = &f;
+	t->flushes = w->task;
 	(void)K_EV(s, NULL, 0, 0, 0);
 	t->predicate = NULL;
+	t->flushes = NULL;
 }
 
 void k_flush_delayed_work(struct delayed_work *d, struct site *s)
