@@ -14,6 +14,7 @@
 /* What a function of the table does. */
 struct list_op {
 	struct site site;	/* of what others see: the publishing store, the hop */
+	struct site load, store; /* of what it does beside that */
 	bool rcu, tail;
 };
 static const struct list_op list_ops[];
@@ -44,24 +45,36 @@ static int l_list_head(lua_State *L)
 
 /* --- changing --- */
 
+static struct list_sites sites_of(lua_State *L, const struct list_op *op)
+{
+	return (struct list_sites){ .load = lb_site(L, &op->load), .store = lb_site(L, &op->store),
+				    .publish = lb_site(L, &op->site) };
+}
+
 static int l_add(lua_State *L)
 {
 	const struct list_op *op = op_of(L);
 	struct object *o, *head;
+	struct list_sites s;
 
 	lb_task(L);
 	o = lb_check_object(L, 1, &heap_objtype);
 	head = lb_check_object(L, 2, &list_objtype);
-	k_list_add(o, head, op->tail, lb_site(L, &op->site));
+	s = sites_of(L, op);
+	k_list_add(o, head, op->tail, &s);
 	return 0;
 }
 
 static int l_del(lua_State *L)
 {
 	const struct list_op *op = op_of(L);
+	struct list_sites s;
+	struct object *o;
 
 	lb_task(L);
-	k_list_del(lb_check_object(L, 1, &heap_objtype), op->rcu, lb_site(L, &op->site));
+	o = lb_check_object(L, 1, &heap_objtype);
+	s = sites_of(L, op);
+	k_list_del(o, op->rcu, &s);
 	return 0;
 }
 
@@ -172,7 +185,8 @@ static int l_for_each(lua_State *L)
 static const struct lb_func list_funcs[] = { LISTS(FUNC) { 0 } };
 
 #define OP(name, fn, op, order, rcu, tail, sig, doc, example) \
-	{ LB_SITE(op, order, 0, name), rcu, tail },
+	{ LB_SITE(op, order, 0, name), LB_SITE(OP_PLAIN_LOAD, ORD_NONE, 0, name), \
+	  LB_SITE(OP_PLAIN_STORE, ORD_NONE, 0, name), rcu, tail },
 static const struct list_op list_ops[] = { LISTS(OP) };
 
 static const struct lb_func next_srcu_func = {

@@ -36,10 +36,14 @@ bool list_describe_links(struct object *o, size_t offset)
 			       sizeof(struct list_head));
 }
 
-/* "list_del corruption: t ... (list_del_rcu, x.lua:7) after step 3." and why. */
-static _Noreturn void corrupt(const struct site *s, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-static _Noreturn void corrupt(const struct site *s, const char *fmt, ...)
+/* What DEBUG_LIST does with its findings. */
+#define WARNS "the kernel with CONFIG_DEBUG_LIST would warn and leave the list alone"
+
+/* "list_del corruption: why. This is t in list_del_rcu() (x.lua:7) after step 3; what
+ * the kernel would do." */
+static _Noreturn void corrupt(const struct site *s, const char *then, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static _Noreturn void corrupt(const struct site *s, const char *then, const char *fmt, ...)
 {
 	struct task *t = task_current();
 	char *what = NULL, *msg = NULL;
@@ -49,9 +53,8 @@ static _Noreturn void corrupt(const struct site *s, const char *fmt, ...)
 	if (vasprintf(&what, fmt, ap) < 0)
 		what = NULL;
 	va_end(ap);
-	if (asprintf(&msg, "%s This is %s in %s() (%s:%d) after step %" PRIu64 "; the kernel with "
-		     "CONFIG_DEBUG_LIST would warn and leave the list alone.", what ? what : "",
-		     task_name(t), s->prim, site_file(s), s->line, t->w->log.n) < 0)
+	if (asprintf(&msg, "%s This is %s in %s() (%s:%d) after step %" PRIu64 "; %s.", what ? what : "",
+		     task_name(t), s->prim, site_file(s), s->line, t->w->log.n, then) < 0)
 		msg = NULL;
 	free(what);
 	world_violate(t->w, "warning", msg, t, NULL);
@@ -80,16 +83,16 @@ static u64 address(const struct object *o)
 	return (uintptr_t)o->base;
 }
 
-/* Steps: the site is the caller's, whatever the access is. */
-static u64 load(u64 *link, const struct site *s)
+static u64 load(u64 *link, const struct list_sites *s)
 {
-	return task_event((struct event){ .site = s, .op = OP_PLAIN_LOAD, .loc = link, .size = 8 });
+	return task_event((struct event){ .site = s->load, .op = s->load->op,
+					  .order = s->load->order, .loc = link, .size = 8 });
 }
 
-static void store(u64 *link, u64 v, const struct site *s, enum ev_op op)
+static void store(u64 *link, u64 v, const struct site *s)
 {
-	task_event((struct event){ .site = s, .op = (uint8_t)op, .loc = link, .size = 8, .a = v,
-				   .order = op == OP_STORE ? s->order : ORD_NONE });
+	task_event((struct event){ .site = s, .op = s->op, .order = s->order, .loc = link,
+				   .size = 8, .a = v });
 }
 
 /* The oracle looks at the links at the moment of the task's last load; it costs no
@@ -100,29 +103,29 @@ static void check_add(const struct object *o, u64 prev, u64 next, const struct s
 	struct object *before = node_at(prev), *after = node_at(next);
 
 	if (mine->prev && mine->prev != LIST_POISON2)
-		corrupt(s, "list_add corruption: %s is on a list already, behind %s: to add it "
+		corrupt(s, WARNS, "list_add corruption: %s is on a list already, behind %s: to add it "
 			"again tears that list.", o->name, node_name(mine->prev));
 	if (!before || !after || list_links(after)->prev != prev || list_links(before)->next != next)
-		corrupt(s, "list_add corruption: %s was to come between %s and %s, which are no "
+		corrupt(s, WARNS, "list_add corruption: %s was to come between %s and %s, which are no "
 			"neighbours any more: somebody else changes the list at the same time.",
 			o->name, node_name(prev), node_name(next));
 }
 
-void k_list_add(struct object *o, struct object *head, bool tail, const struct site *publish)
+void k_list_add(struct object *o, struct object *head, bool tail, const struct list_sites *s)
 {
 	struct list_head *at = list_links(head), *mine = list_links(o);
 	u64 prev = address(head), next = prev;
 
 	if (tail)
-		prev = load(&at->prev, publish);
+		prev = load(&at->prev, s);
 	else
-		next = load(&at->next, publish);
-	check_add(o, prev, next, publish);
-	store(&mine->next, next, publish, OP_PLAIN_STORE);
-	store(&mine->prev, prev, publish, OP_PLAIN_STORE);
+		next = load(&at->next, s);
+	check_add(o, prev, next, s->publish);
+	store(&mine->next, next, s->store);
+	store(&mine->prev, prev, s->store);
 	/* from here on readers find it: its own links must be there before */
-	store(&list_links(node_at(prev))->next, address(o), publish, OP_STORE);
-	store(&list_links(node_at(next))->prev, address(o), publish, OP_PLAIN_STORE);
+	store(&list_links(node_at(prev))->next, address(o), s->publish);
+	store(&list_links(node_at(next))->prev, address(o), s->store);
 }
 
 static void check_del(const struct object *o, u64 prev, u64 next, const struct site *s)
@@ -130,28 +133,28 @@ static void check_del(const struct object *o, u64 prev, u64 next, const struct s
 	struct object *before = node_at(prev), *after = node_at(next);
 
 	if (!prev)
-		corrupt(s, "list_del corruption: %s was never on a list.", o->name);
+		corrupt(s, WARNS, "list_del corruption: %s was never on a list.", o->name);
 	if (prev == LIST_POISON2)
-		corrupt(s, "list_del corruption: %s has been deleted already.", o->name);
+		corrupt(s, WARNS, "list_del corruption: %s has been deleted already.", o->name);
 	if (!before || !after || list_links(before)->next != address(o) ||
 	    list_links(after)->prev != address(o))
-		corrupt(s, "list_del corruption: %s stands between %s and %s no longer: somebody "
+		corrupt(s, WARNS, "list_del corruption: %s stands between %s and %s no longer: somebody "
 			"else changes the list at the same time.", o->name, node_name(prev),
 			node_name(next));
 }
 
-void k_list_del(struct object *o, bool rcu, const struct site *unlink)
+void k_list_del(struct object *o, bool rcu, const struct list_sites *s)
 {
 	struct list_head *mine = list_links(o);
-	u64 next = load(&mine->next, unlink), prev = load(&mine->prev, unlink);
+	u64 next = load(&mine->next, s), prev = load(&mine->prev, s);
 
-	check_del(o, prev, next, unlink);
-	store(&list_links(node_at(next))->prev, prev, unlink, OP_PLAIN_STORE);
-	store(&list_links(node_at(prev))->next, next, unlink, OP_STORE);
+	check_del(o, prev, next, s->publish);
+	store(&list_links(node_at(next))->prev, prev, s->store);
+	store(&list_links(node_at(prev))->next, next, s->publish);
 	/* a reader may stand on it: with RCU its way on stays open */
 	if (!rcu)
-		store(&mine->next, LIST_POISON1, unlink, OP_PLAIN_STORE);
-	store(&mine->prev, LIST_POISON2, unlink, OP_PLAIN_STORE);
+		store(&mine->next, LIST_POISON1, s->store);
+	store(&mine->prev, LIST_POISON2, s->store);
 }
 
 struct object *k_list_next(struct object *head, struct object *node, const struct site *s)
@@ -161,7 +164,7 @@ struct object *k_list_next(struct object *head, struct object *node, const struc
 	struct object *o = node_at(next);
 
 	if (!o)
-		corrupt(s, "list corruption: the link of %s leads nowhere (%s): it was deleted by "
+		corrupt(s, "the kernel would crash", "list corruption: the link of %s leads nowhere (%s): it was deleted by "
 			"list_del(), which leaves a reader no way on, or is on no list.",
 			node->name, node_name(next));
 	return o == head ? NULL : o;

@@ -79,6 +79,8 @@ static size_t object_size(const struct objtype *type)
 		return sizeof(struct completion);
 	if (type == &rwsem_objtype)
 		return sizeof(struct rw_semaphore);
+	if (type == &list_objtype)
+		return sizeof(struct list_head);
 	if (type == &waitqueue_objtype)
 		return sizeof(struct wait_queue_head);
 	return sizeof(uint64_t);

@@ -22,14 +22,19 @@ struct list_head *list_links(const struct object *node);
 /* Describes the links that stand behind the `offset` bytes of the object's fields. */
 bool list_describe_links(struct object *o, size_t offset);
 
+/* Where the steps of an operation stand: its plain loads, its plain stores, and the
+ * store that readers see: rcu_assign_pointer() or WRITE_ONCE(). */
+struct list_sites {
+	const struct site *load, *store, *publish;
+};
+
 /*
- * Puts `o` behind the head, or before it with `tail`; `publish` says how it becomes
- * visible: rcu_assign_pointer() or WRITE_ONCE().  A list that is torn, or an object
+ * Puts `o` behind the head, or before it with `tail`.  A list that is torn, or an object
  * that is on a list, is the violation "warning" and ends the task, as for all below.
  */
-void k_list_add(struct object *o, struct object *head, bool tail, const struct site *publish);
+void k_list_add(struct object *o, struct object *head, bool tail, const struct list_sites *s);
 /* Takes `o` off its list.  With `rcu` readers that stand on it can still go on. */
-void k_list_del(struct object *o, bool rcu, const struct site *unlink);
+void k_list_del(struct object *o, bool rcu, const struct list_sites *s);
 /* The node behind `node` as the step `s` reads it; NULL: the end.  */
 struct object *k_list_next(struct object *head, struct object *node, const struct site *s);
 /* Is the list empty?  A step. */
