@@ -48,10 +48,31 @@ print(string.format("a run of 1,000,000 steps: %.1f bytes a step; first 100,000:
   (kib() - before) * 1024 / 1e6, first, last))
 
 
--- the peer: one coroutine resumed and yielding
-local co = coroutine.create(function() while true do coroutine.yield() end end)
-local resume = coroutine.resume
-local peer = median(100000, function(n) for _ = 1, n do resume(co) end end)
+-- the peer: Lua's own coroutine, resumed and yielding, in the plain interpreter
+local function plain_lua()
+  local pipe = io.popen("lua5.4 - 2>/dev/null", "w")
+  local file = os.tmpname()
+  pipe:write(([[
+    local co = coroutine.create(function() while true do coroutine.yield() end end)
+    local resume, t = coroutine.resume, {}
+    for i = 1, %d do
+      local start = os.clock()
+      for _ = 1, 100000 do resume(co) end
+      t[i] = (os.clock() - start) / 100000 * 1e9
+    end
+    table.sort(t)
+    io.open(%q, "w"):write(t[(#t + 1) // 2]):close()
+  ]]):format(ROUNDS, file))
+  pipe:close()
+  local ns = tonumber(io.open(file):read("a"))
+  os.remove(file)
+  return ns
+end
+local peer = plain_lua()
+
+local function against(ns)
+  return peer and ("   ratio %.2f"):format(ns / peer) or ""
+end
 
 endless()
 local by_run = median(100000, function(n) run{max_steps = n} end)
@@ -67,10 +88,10 @@ end)
 local sections = median(100000, function(n) run{max_steps = n} end)
 
 print(string.format("Lua bodies on fibers, ns a step, median of %d rounds", ROUNDS))
-print(string.format("  coroutine.resume + yield        %10.1f", peer))
-print(string.format("  run{}, two threads              %10.1f   ratio %.2f", by_run, by_run / peer))
-print(string.format("  step(t) from a script           %10.1f   ratio %.2f", by_step, by_step / peer))
-print(string.format("  srcu_read_lock + unlock         %10.1f", sections))
+print(string.format("  lua5.4: coroutine.resume, yield %10.1f", peer or 0 / 0))
+print(string.format("  READ_ONCE, WRITE_ONCE, by run{} %10.1f%s", by_run, against(by_run)))
+print(string.format("  srcu_read_lock and unlock       %10.1f%s", sections, against(sections)))
+print(string.format("  step(t), with its event         %10.1f%s", by_step, against(by_step)))
 
 endless()
 run{max_steps = 10000}

@@ -354,6 +354,17 @@ return function(native)
 			native.quit()
 		end)
 
+	for name, example in pairs {
+		step = ".step reader 3", over = ".over writer", finish = ".finish writer",
+		["until"] = ".until writer SCAN2", run = ".run", back = ".back 10", reset = ".reset",
+		threads = ".threads", show = ".show ss", timeline = ".timeline", trace = ".trace 5",
+		schedule = ".schedule", replay = ".replay @sc,4 writer*3 reader",
+		load = ".load lock.lua:buggy", save = ".save found.schedule",
+		thread = ".thread reader", help = ".help srcu_read_lock", quit = ".quit",
+	} do
+		by_name[name].example = example
+	end
+
 	-- Commands of the contract that this version does not have.
 	local later = { explore = true }
 
@@ -445,14 +456,14 @@ help() lists the functions, help("NAME") explains one.]]
 			return
 		end
 		local bare = topic:match("^%.(.+)$")
-		if bare or by_name[topic] and not _G[topic] then
-			print_command(find(bare or topic))
-			return
+		local c = bare and find(bare) or by_name[topic]
+		if c then
+			print_command(c)
+			print("  Example: " .. c.example)
 		end
-		if by_name[topic] then
-			print_command(by_name[topic])
+		if not bare and (not c or _G[topic]) then
+			help(topic)
 		end
-		help(topic)
 	end
 
 	-- -------------------------------------------------------------- completion

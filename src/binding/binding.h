@@ -185,13 +185,18 @@ void lb_push_null(lua_State *L);	/* `null`: nil where a table cannot hold nil */
 
 /* Counted: recipes, bodies and callbacks share one reference.  lb_fn_new() takes the
  * function (or, for ghosts, any value) at `idx` and raises when memory runs out; the others never raise. */
-struct lb_fn { struct session *s; int ref; unsigned count; };
+struct lb_fn {
+	struct session *s;
+	int ref;
+	int l1_ref;	/* the Lua thread that it runs in as a callback */
+	unsigned count;
+};
 struct lb_fn *lb_fn_new(lua_State *L, int idx);
 struct lb_fn *lb_fn_get(struct lb_fn *f);
 void lb_fn_put(struct lb_fn *f);	/* NULL is allowed */
 /* Calls f(handle of `arg`, if any) for C code that runs in the current task (an SRCU
  * callback), in a Lua thread of its own, on the task's stack: it may step.  An error
- * is a violation and ends the task. */
+ * is a violation and ends the task.  It may not be under way already. */
 void lb_fn_call(struct lb_fn *f, struct object *arg);
 /* The Lua thread that runs now, for hooks: safe in a signal handler. */
 lua_State *lb_running(struct session *s);

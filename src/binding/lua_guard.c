@@ -2,8 +2,9 @@
 /*
  * Lua's own functions where they meet task stacks: which coroutine runs is kept
  * known (for Ctrl-C), a body cannot be yielded out of, finalizers cannot step,
- * what bodies print is muted while a world is rebuilt, and a watchdog ends a
- * body that computes for ever without a step.
+ * load() leaves nothing behind in an abandoned body, what bodies print is muted
+ * while a world is rebuilt, and a watchdog ends a body that computes for ever
+ * without a step.
  */
 #include <config.h>
 
@@ -72,6 +73,57 @@ static int g_yield(lua_State *L)
 		return luaL_error(L, "coroutine.yield: a thread's body is no coroutine (yield() is "
 				  "the scheduling point)");
 	return lua_yield(L, lua_gettop(L));
+}
+
+/* --- load --- */
+
+/* What the function at 1 gives, piece by piece, as one string. */
+static int read_pieces(lua_State *L)
+{
+	luaL_Buffer b;
+	size_t len;
+
+	luaL_buffinit(L, &b);
+	do {
+		lua_pushvalue(L, 1);
+		lua_call(L, 0, 1);
+		if (lua_isnil(L, -1)) {
+			lua_pushliteral(L, "");
+			lua_replace(L, -2);
+		} else if (!lua_isstring(L, -1)) {
+			return luaL_error(L, "reader function must return a string");
+		}
+		luaL_tolstring(L, -1, &len);	/* a number has no length */
+		lua_replace(L, -2);
+		luaL_addvalue(&b);
+	} while (len);
+	luaL_pushresult(&b);
+	return 1;
+}
+
+/* In a body the pieces are read first: Lua's parser has memory that nothing would
+ * free if the body were abandoned in a step that the reader makes. */
+static int g_load(lua_State *L)
+{
+	if (task_current() && lua_isfunction(L, 1)) {
+		lua_pushcfunction(L, read_pieces);
+		lua_pushvalue(L, 1);
+		if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+			luaL_pushfail(L);
+			lua_insert(L, -2);
+			return 2;
+		}
+		lua_replace(L, 1);
+		if (lua_isnoneornil(L, 2)) {
+			lua_settop(L, lua_gettop(L) < 2 ? 2 : lua_gettop(L));
+			lua_pushliteral(L, "=(load)");
+			lua_replace(L, 2);
+		}
+	}
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
 }
 
 /* --- finalizers --- */
@@ -221,6 +273,7 @@ void lb_open_guard(lua_State *L)
 	lua_pushglobaltable(L);
 	wrap_field(L, "print", g_muted);
 	wrap_field(L, "setmetatable", g_setmetatable);
+	wrap_field(L, "load", g_load);
 	lua_getfield(L, -1, "coroutine");
 	wrap_field(L, "resume", g_resume);
 	wrap_field(L, "wrap", g_wrap);

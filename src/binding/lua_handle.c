@@ -84,6 +84,13 @@ void lb_new_kind(lua_State *L, const struct objtype *type)
 
 /* --- from objects to handles and back --- */
 
+/* Another execution may have made something else as the n-th thing of its maker: a
+ * handle that is left from it is not this object's. */
+static bool handle_is_of(const struct handle *h, const struct object *o)
+{
+	return h && h->type == o->type && !strcmp(h->name, o->name);
+}
+
 void lb_push_object(lua_State *L, struct object *o)
 {
 	struct handle *h;
@@ -95,7 +102,7 @@ void lb_push_object(lua_State *L, struct object *o)
 	}
 	luaL_checkstack(L, 4, NULL);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &handles_key);
-	if (lua_rawgeti(L, -1, o->id) == LUA_TUSERDATA) {
+	if (lua_rawgeti(L, -1, o->id) == LUA_TUSERDATA && handle_is_of(to_handle(L, -1), o)) {
 		lua_replace(L, -2);
 		return;
 	}

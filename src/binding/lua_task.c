@@ -35,7 +35,7 @@ struct lb_fn *lb_fn_new(lua_State *L, int idx)
 
 	if (!f)
 		luaL_error(L, "%s: out of memory", lb_func_name(L));
-	*f = (struct lb_fn){ .s = lb_session(L), .count = 1 };
+	*f = (struct lb_fn){ .s = lb_session(L), .l1_ref = LUA_NOREF, .count = 1 };
 	lua_pushvalue(L, idx);
 	f->ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	return f;
@@ -52,6 +52,7 @@ void lb_fn_put(struct lb_fn *f)
 	if (!f || --f->count)
 		return;
 	luaL_unref(f->s->L, LUA_REGISTRYINDEX, f->ref);
+	luaL_unref(f->s->L, LUA_REGISTRYINDEX, f->l1_ref);
 	free(f);
 }
 
@@ -279,6 +280,8 @@ void lb_fn_call(struct lb_fn *f, struct object *arg)
 		check_report(t->w, "error", t, NULL, "out of memory for a callback in %s", task_name(t));
 		task_fail();
 	}
+	/* f's, so that it goes with f when the task is abandoned in here */
+	f->l1_ref = b.l1_ref;
 	/* a kworker has no body of its own: for hooks it has this one meanwhile */
 	if (!mine)
 		t->user = &b;
@@ -289,7 +292,8 @@ void lb_fn_call(struct lb_fn *f, struct object *arg)
 		lua_pushnil(b.L1);
 	if (!resume_body(mine ? mine : &b, b.L1, 1, &n))
 		fail_with_error(&b, b.L1);
-	luaL_unref(s->L, LUA_REGISTRYINDEX, b.l1_ref);
+	luaL_unref(s->L, LUA_REGISTRYINDEX, f->l1_ref);
+	f->l1_ref = LUA_NOREF;
 	if (!mine)
 		t->user = NULL;
 }

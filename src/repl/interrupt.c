@@ -80,12 +80,8 @@ static void on_end(int sig)
 
 static void on_suspend(int sig)
 {
-	if (reading) {
-		suspended = 1;
-		return;
-	}
 	(void)sig;
-	raise(SIGSTOP);
+	suspended = 1;
 }
 
 static void on_pipe(int sig)
@@ -93,12 +89,12 @@ static void on_pipe(int sig)
 	(void)sig;	/* the write fails with EPIPE; an ignored signal would be inherited */
 }
 
-/* Without SA_RESTART: a read must be interrupted. */
+/* Without SA_RESTART: a read must be interrupted.  What the parent ignores
+ * (nohup, a background job) stays ignored, except for SIGPIPE. */
 static void handle(int sig, void (*fn)(int))
 {
 	struct sigaction sa = { .sa_handler = fn }, old;
 
-	/* what the parent ignores (nohup, a background job) stays ignored */
 	if (sig != SIGPIPE && sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
 		return;
 	sigemptyset(&sa.sa_mask);
@@ -119,7 +115,6 @@ void interrupt_install(lua_State *L, bool shell)
 	handle(SIGPIPE, on_pipe);
 	handle(SIGTERM, on_end);
 	handle(SIGHUP, on_end);
-	handle(SIGTSTP, on_suspend);
 }
 
 void interrupt_release(void)
@@ -153,6 +148,8 @@ static void end_now(int sig)
 
 void interrupt_reading(bool on)
 {
+	/* at other times the terminal is in order, and the default will do */
+	handle(SIGTSTP, on ? on_suspend : SIG_DFL);
 	reading = on;
 	if (!on && ended)
 		end_now(ended);
@@ -195,7 +192,10 @@ enum interrupt_wait interrupt_wait(int fd, void (*restore)(void))
 	return n > 0 ? WAIT_READY : WAIT_OTHER;
 }
 
+/* By the signal's default, which spares a process that nobody could continue. */
 void interrupt_suspend(void)
 {
-	raise(SIGSTOP);
+	handle(SIGTSTP, SIG_DFL);
+	raise(SIGTSTP);
+	handle(SIGTSTP, on_suspend);
 }

@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "binding/binding.h"
@@ -95,8 +96,16 @@ static int native_load(lua_State *L)
 /* build(fn, title): a new world, built by fn; raises what fn raises. */
 static int native_build(lua_State *L)
 {
+	struct session *s = lb_session(L);
+	char *title;
+
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lb_new_world(L, 1);
+	title = strdup(luaL_checkstring(L, 2));
+	if (!title)
+		return luaL_error(L, "not enough memory");
+	free(s->scenario_name);
+	s->scenario_name = title;
 	return 0;
 }
 

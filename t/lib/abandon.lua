@@ -9,10 +9,17 @@
 
 local count = tonumber(arg[1])
 
--- Beside the collections that each world forces, the collector is always at work.
-collectgarbage("incremental", 1, 400)
-
 -- ------------------------------------------------------------- the worlds
+
+-- What bodies of the present world are in the middle of, and in how many worlds
+-- something was when they were dropped.
+local here, seen = {}, {}
+
+local function during(what, fn)
+	here[what] = (here[what] or 0) + 1
+	fn()
+	here[what] = here[what] - 1
+end
 
 local scenarios = {}
 
@@ -70,7 +77,9 @@ scenario(function()
 		call_srcu(ss, head, again)
 		for i = 1, 3 do
 			call_srcu(ss, function()
-				for _ = 1, 4 do WRITE_ONCE(x, i) end
+				during("callback", function()
+					for _ = 1, 4 do WRITE_ONCE(x, i) end
+				end)
 			end)
 		end
 		srcu_barrier(ss)
@@ -110,7 +119,9 @@ scenario(function()
 				coroutine.yield(READ_ONCE(x))
 			end
 		end)
-		for _ = 1, 3 do WRITE_ONCE(x, co() or 0) end
+		during("coroutine", function()
+			for _ = 1, 3 do WRITE_ONCE(x, co() or 0) end
+		end)
 	end)
 end)
 
@@ -118,26 +129,28 @@ end)
 scenario(function()
 	local x = var("x")
 	thread("gsub", function()
-		local text = ("y"):rep(2000)
-		return text:gsub("y", function() yield(); return ("z"):rep(500) end)
+		during("gsub", function()
+			return ("y"):rep(2000):gsub("y", function() yield(); return ("z"):rep(500) end)
+		end)
 	end)
 	thread("sort", function()
-		table.sort({3, 1, 2, 5, 4}, function(a, b) WRITE_ONCE(x, a); return a < b end)
+		during("sort", function()
+			table.sort({3, 1, 2, 5, 4}, function(a, b) WRITE_ONCE(x, a); return a < b end)
+		end)
 	end)
 	thread("load", function()
 		local n = 0
-		return load(function()
-			n = n + 1
-			WRITE_ONCE(x, n)
-			return n < 9 and ("local a%d = %d --%s\n"):format(n, n, ("-"):rep(100)) or nil
+		during("load", function()
+			load(function()
+				n = n + 1
+				WRITE_ONCE(x, n)
+				return n < 9 and ("local a%d = %d --%s\n"):format(n, n, ("-"):rep(100)) or nil
+			end)
 		end)
 	end)
-	thread("concat", function()
-		local list = {}
-		for i = 1, 5 do
-			list[i] = setmetatable({}, {__tostring = function() yield(); return "s" end})
-		end
-		for i = 1, 5 do list[i] = tostring(list[i]) end
+	thread("tostring", function()
+		local t = setmetatable({}, {__tostring = function() yield(); return "s" end})
+		for _ = 1, 5 do tostring(t) end
 	end)
 	thread("meta", function()
 		local t = setmetatable({}, {__index = function(_, k) return READ_ONCE(x) + #k end})
@@ -198,9 +211,25 @@ local function deep(n)
 	return n
 end
 
+-- How a thread stands that has not moved by itself to its end.
+local function note(what)
+	here[what] = (here[what] or 0) + 1
+end
+
+local function note_threads()
+	for _, t in ipairs(threads()) do
+		local is, why = status(t)
+		note(is)
+		if is == "blocked" then
+			note((why:gsub("^%A*on (%a+) .*", "%1"):gsub("^in ([%w_]+)%(%).*", "%1")))
+		end
+	end
+end
+
+-- Builds the ith world and leaves it somewhere; the next one makes it go.
 local function leave(i)
 	local fn = scenarios[i % #scenarios + 1]
-	local steps = i // #scenarios % 60
+	local steps = (i // #scenarios % 21) ^ 2 // 1 | 0	-- 0 to 400, mostly few
 	if i % 50 == 1 then		-- a scenario that breaks off
 		pcall(world, function() fn(); error("no world of this") end)
 		return
@@ -232,6 +261,7 @@ end
 
 local function held(what)
 	world()
+	here = {}
 	collectgarbage()
 	collectgarbage()
 	local rss, threads
@@ -243,10 +273,19 @@ local function held(what)
 		lines("/proc/self/maps"), collectgarbage("count") * 1024 // 1))
 end
 
-local warm_up = count // 10
+-- In one world of seventeen the collector works at every allocation, in the others it
+-- begins anew as soon as it has ended.
+local warm_up = math.max(count // 10, 300)
 for i = 1, count do
+	collectgarbage("incremental", i % 17 == 0 and 1 or 105, 400)
+	here = {}
 	leave(i)
-	if i % 100 == 0 then collectgarbage() end
+	-- asking costs more than the world itself
+	if i % 32 < #scenarios then note_threads() end
+	for what, n in pairs(here) do
+		if n > 0 then seen[what] = (seen[what] or 0) + 1 end
+	end
 	if i == warm_up then held("warm") end
 end
 held("end")
+for what, n in pairs(seen) do print("seen:", what, n) end

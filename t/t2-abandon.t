@@ -1,0 +1,73 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+--
+-- 100,000 worlds, each dropped somewhere in its middle, under a collector that never
+-- rests, leave nothing behind: no memory, no memory map, no OS thread.  And some
+-- thousands on real threads.  t/lib/abandon.lua makes and drops them.
+--
+-- The full number is made under AddressSanitizer, whose leak checker sees every lost
+-- block at the end (a minute or two; `./configure --enable-asan`, CI's leg asan).
+-- Without it memory is weighed from outside, for which a fifth is as good; under
+-- ThreadSanitizer everything is much slower, and its own memory grows.
+-- ABANDONED_WORLDS=N asks for another number.
+
+local tap = require("tap")
+
+local srcush = os.getenv("SRCUSH") or "srcush"
+local top = os.getenv("top_srcdir") or "."
+local sanitizers = os.getenv("SRCUSH_SANITIZERS") or ""
+local asan, tsan = sanitizers:find("asan"), sanitizers:find("tsan")
+
+local worlds = tonumber(os.getenv("ABANDONED_WORLDS") or asan and 100000 or tsan and 2000 or 20000)
+
+local function quote(s)
+	return "'" .. s:gsub("'", "'\\''") .. "'"
+end
+
+-- How worlds must have stood when they were dropped, else little was tested.
+local wanted = {
+	"ready", "done", "failed", "mutex", "completion", "cond_wait", "synchronize_srcu",
+	"synchronize_srcu_expedited", "srcu_barrier", "callback", "coroutine", "gsub", "sort",
+	"load", "kvm_vm_ioctl_set_msr_filter", "waiting for a call",
+}
+
+local function test(carrier, n, rss_slack)
+	local pipe = assert(io.popen(("%s -E --carrier %s %s %d 2>&1"):format(quote(srcush), carrier,
+		quote(top .. "/t/lib/abandon.lua"), n)))
+	local text = pipe:read("a")
+	local what = ("%d worlds on %s carriers"):format(n, carrier)
+	if not tap.ok(pipe:close(), what .. ": the process ends well" .. (asan and ", no leak" or "")) then
+		tap.diag(text:sub(-4000))
+	end
+	local held = {}
+	for key, rss, threads, maps, lua in
+		text:gmatch("(%w+): rss (%d+) threads (%d+) maps (%d+) lua (%d+)") do
+		held[key] = {rss = tonumber(rss), threads = tonumber(threads), maps = tonumber(maps),
+			lua = tonumber(lua)}
+	end
+	local a, b = held.warm, held["end"]
+	if not tap.ok(a and b, what .. ": say what they hold") then
+		return
+	end
+	local function flat(key, unit, slack)
+		tap.ok(b[key] <= a[key] + slack, ("%s: %s are flat (%d after a tenth, %d at the end)"):format(
+			what, unit, a[key], b[key]))
+	end
+	flat("threads", "OS threads", 0)
+	-- one collection more or less, and what a table or a cache grew by in its time
+	flat("lua", "Lua's bytes", 24 * 1024)
+	if not asan and not tsan then
+		-- a stack more is two: the world with the most threads may come late
+		flat("maps", "memory maps", 8)
+		flat("rss", "resident KiB", rss_slack)
+	end
+	if n >= 10000 then
+		for _, how in ipairs(wanted) do
+			tap.ok(text:find("seen:\t" .. how .. "\t", 1, true), what .. ": dropped with a thread: " .. how)
+		end
+	end
+end
+
+test("fiber", worlds, 1024)
+-- parked OS threads keep the stacks of their first worlds
+test("pthread", worlds // 10, 2048)
+tap.done()
