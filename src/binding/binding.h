@@ -70,6 +70,7 @@ struct session {
 				 * again by calling it, not from the journal */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	unsigned pure;		/* predicates under way: nothing may be made or changed */
+	const void **freed_read; /* a thread's own: takes freed memory that it reads */
 	lua_State *builder;	/* a Lua thread for calls from the journal */
 	bool (*interrupt)(void *); /* given to each new world, see world_set_interrupt() */
 	void *interrupt_arg;
@@ -91,7 +92,7 @@ void lb_new_world(lua_State *L, int scenario_idx);
 
 /* --- handles --- */
 
-/* Raises where a predicate runs, in which nothing may be made or changed. */
+/* Raises where a predicate or a finalizer runs, in which nothing may be made or changed. */
 void lb_check_impure(lua_State *L);
 /* Pushes the handle of an object (nil for NULL); equal objects give the same userdata. */
 void lb_push_object(lua_State *L, struct object *o);
@@ -244,6 +245,7 @@ static inline uint64_t lb_event(lua_State *L, const struct site *base, void *loc
 
 /* Integers and objects as 64-bit values of ptr variables and fields. */
 uint64_t lb_tovalue(lua_State *L, int idx);	/* integer, handle or nil */
+uint64_t lb_tovalue_in(lua_State *L, int arg, int idx); /* the same, found in argument `arg` */
 void lb_pushvalue(lua_State *L, uint64_t v);	/* an object's address gives its handle */
 
 /* Is L the Lua thread of t's body itself?  Does t run a typed call? */

@@ -167,6 +167,8 @@ void lb_check_impure(lua_State *L)
 {
 	if (lb_session(L)->pure)
 		luaL_error(L, "%s: a predicate only reads", lb_func_name(L));
+	if (lb_session(L)->finalizing)
+		luaL_error(L, "%s: cannot be called in a finalizer", lb_func_name(L));
 }
 
 static struct world *world_open(lua_State *L, struct session *s)
@@ -213,6 +215,7 @@ bool lb_protected(struct session *s, lua_CFunction fn, void *ud)
 	s->running = running;
 	if (status == LUA_OK)
 		return true;
+	lua_sethook(B, NULL, 0, 0);	/* the watchdog's: see lua_guard.c */
 	/* the error value stays on the builder's stack for lb_new_world() */
 	world_fail(s->w, "%s", lua_type(B, -1) == LUA_TSTRING ? lua_tostring(B, -1) :
 		   "the scenario function raised an error that is no string");

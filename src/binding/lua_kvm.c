@@ -501,6 +501,8 @@ static const struct { const char *name; lua_Integer value; } constants[] = {
 	{ "KVM_MSR_FILTER_MAX_BITMAP_SIZE", KVM_MSR_FILTER_MAX_BITMAP_SIZE },
 };
 
+static const struct lb_func vm_index_func = { "vm.f", vm_index, NULL, NULL, NULL };
+
 void lb_open_kvm(lua_State *L)
 {
 	lb_new_kind(L, &kvm_objtype);
@@ -508,7 +510,7 @@ void lb_open_kvm(lua_State *L)
 	lb_new_kind(L, &kvm_msr_filter_objtype);
 	lb_new_kind(L, &kvm_msr_bitmap_objtype);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &kvm_objtype);
-	lua_pushcfunction(L, vm_index);
+	lb_push_func(L, &vm_index_func);
 	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {

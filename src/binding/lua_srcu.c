@@ -325,9 +325,13 @@ static void invoke(struct rcu_head *head)
 	struct lua_head *h = (struct lua_head *)head;
 
 	lb_fn_put(h->running);
-	h->running = h->fn;
-	h->fn = NULL;
-	lb_fn_call(h->running, h->named ? h->obj : NULL);
+	/* the head was free to be posted again before we came here: then the new
+	 * function is called, now and once more */
+	h->running = h->head.queued && h->fn ? lb_fn_get(h->fn) : h->fn;
+	if (!h->head.queued)
+		h->fn = NULL;
+	if (h->running)
+		lb_fn_call(h->running, h->named ? h->obj : NULL);
 	lb_fn_put(h->running);
 	h->running = NULL;
 }

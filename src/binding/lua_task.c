@@ -114,7 +114,7 @@ lua_State *lb_running(struct session *s)
 	struct task *t = task_current();
 	struct lua_body *b = t ? body_of(t) : NULL;
 
-	if (b && b->cur)
+	if (b && b->cur && !s->pure)
 		return b->cur;
 	return s->running ? s->running : s->L;
 }
@@ -138,7 +138,8 @@ lua_State *lb_swap_running(lua_State *L)
 {
 	struct task *t = task_current();
 	struct lua_body *b = t ? body_of(t) : NULL;
-	lua_State **slot = b ? &b->cur : &lb_session(L)->running, *old = *slot;
+	/* a predicate runs on the driver's side even where a body asks for it */
+	lua_State **slot = b && !lb_session(L)->pure ? &b->cur : &lb_session(L)->running, *old = *slot;
 
 	*slot = L;
 	return old;
@@ -197,6 +198,7 @@ static void serve_calls(struct lua_body *b)
 		/* a typing error must not cost the thread its life */
 		b->result = CALL_ERROR;
 		error_text(b->s, L1);
+		lua_sethook(L1, NULL, 0, 0);	/* the watchdog's */
 		lua_resetthread(L1);
 		lua_settop(L1, 0);
 		lua_xmove(b->s->aux, L1, 1);

@@ -3,8 +3,8 @@
  * Sleeping where one may not: with preemption, bottom halves or interrupts off,
  * under a spinlock, in an interrupt, in an SRCU callback (semantics.md section 2).
  * What may sleep is reported when it is called, as by might_sleep(), whether it
- * would have to wait or not.  So is a thread or a piece of work that ends in such
- * a context.
+ * would have to wait or not.  So is a thread or an interrupt that ends in such a
+ * context.
  */
 #include <config.h>
 
@@ -44,6 +44,10 @@ void atomic_performed(struct check *c, struct task *t, const struct event *ev)
 
 	if (!a)
 		return;
+	/* a stroke or a pass begins: whatever the last one left was put right without
+	 * an event */
+	if (ev->op == OP_WORK_WAIT || ev->op == OP_TIMER_WAIT)
+		*a = (struct atomic_task){ 0 };
 	note(c, &a->preempt, t->ctx.preempt, ev);
 	note(c, &a->bh, t->ctx.bh, ev);
 	note(c, &a->irq, t->ctx.irq, ev);
@@ -195,10 +199,6 @@ void atomic_sleeps(struct check *c, struct task *t, const struct event *ev)
 	check_waiting(c, t, ev);
 	if (!a)
 		return;
-	if (ev->op == OP_WORK_WAIT) {
-		report_end(c, t, a);
-		return;
-	}
 	if (ev->loc && (!location_name(c->w, ev->loc, lock, sizeof(lock), NULL) || !*lock))
 		snprintf(lock, sizeof(lock), "?");
 	snprintf(what, sizeof(what), "%s(%s)", ev->site->prim, ev->loc ? lock : "");

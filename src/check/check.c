@@ -30,7 +30,8 @@ static void on_performed(struct world *w, struct task *t, const struct event *ev
 	struct check *c = check_of(w);
 
 	gp_performed(c, t);
-	if (ev->op == OP_CPU_CTX || ev->op == OP_IRQ ||
+	if (ev->op == OP_CPU_CTX || ev->op == OP_IRQ || ev->op == OP_WORK_WAIT ||
+	    ev->op == OP_TIMER_WAIT ||
 	    ev->site->flags & (SITE_SPIN | SITE_IRQ | SITE_BH))
 		atomic_performed(c, t, ev);
 	else if (ev->op == OP_LOCK_READ || ev->op == OP_UNLOCK_READ)

@@ -280,7 +280,8 @@ const struct open_wait *gp_wait_of(struct check *c, struct task *t, struct srcu 
 	return x ? x : wait_of(&c->gp, t, ss, KAPI_BARRIER);
 }
 
-static void wait_end(struct check *c, struct task *t, const struct kcall *call)
+static void wait_end(struct check *c, struct task *t, const struct kcall *call,
+		     uint64_t result)
 {
 	struct open_wait *x;
 
@@ -288,13 +289,13 @@ static void wait_end(struct check *c, struct task *t, const struct kcall *call)
 	x = wait_of(&c->gp, t, call->obj, call->api->kind);
 	if (!x)
 		return;
-	if (x->kind == KAPI_CALL) {
+	if (x->kind == KAPI_CALL && result) {
 		x->returned = ++c->gp.tick;
 		return;
 	}
 	if (x->kind == KAPI_BARRIER)
 		judge_barrier(c, t, x);
-	else
+	else if (x->kind == KAPI_SYNCHRONIZE)
 		judge_wait(c, t, x);
 	end_wait(&c->gp, x);
 }
@@ -445,7 +446,7 @@ void gp_call_end(struct check *c, struct task *t, const struct kcall *call, uint
 	case KAPI_SYNCHRONIZE:
 	case KAPI_BARRIER:
 	case KAPI_CALL:
-		wait_end(c, t, call);
+		wait_end(c, t, call, result);
 		break;
 	case KAPI_GET_STATE:
 		cookie_keep(c, t, call, result);

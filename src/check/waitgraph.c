@@ -44,8 +44,8 @@ bool section_holds_up(const struct graph *g, const struct open_section *s,
 {
 	if (s->dead || s->pub.ss != ss)
 		return false;
-	/* whoever may still move may end such a section for its owner */
-	if (!g->quiet && s->pub.any_task)
+	/* whoever may still move, or might have, may end such a section for its owner */
+	if ((!g->quiet || g->may_come) && s->pub.any_task)
 		return false;
 	return scanned >= 0 ? s->pub.idx == scanned : !start || s->begun < start;
 }

@@ -166,6 +166,8 @@ bool world_advance(struct world *w, uint64_t ns)
 
 	if (w->nfresh && !world_prime(w))
 		return false;
+	if (!w->clock)
+		return world_oom(w);
 	if (ns > INT64_MAX - *w->clock)
 		return world_fail(w, "the clock cannot go that far");
 	r = log_append(w);

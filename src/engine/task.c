@@ -256,7 +256,8 @@ struct block task_blocked(struct task *t)
 		b.why = BLOCK_OVER;
 		return b;
 	}
-	if (t->state == TASK_FRESH)
+	/* what it announced last is performed already where it runs */
+	if (t->state == TASK_FRESH || t == current)
 		return b;
 	switch (t->ev.op) {
 	case OP_LOCK:

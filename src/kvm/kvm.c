@@ -154,7 +154,10 @@ static struct kvm *create_vm(struct world *w, const char *name, const struct kvm
 	kvm = obj->impl = obj->base;
 	kvm->obj = obj;
 	kvm->opts = *o;
-	return make_parts(kvm, name, p) ? kvm : NULL;
+	if (make_parts(kvm, name, p))
+		return kvm;
+	obj->state = OBJECT_DESTROYED;
+	return NULL;
 }
 
 struct kvm *kvm_create_vm(struct world *w, const char *name, const struct kvm_opts *o)

@@ -249,8 +249,7 @@ void call_srcu(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 	static const struct kapi api = { "call_srcu", KAPI_CALL };
 
 	kapi_enter(&api, ss, (uintptr_t)head);
-	ss->ops->call(ss, head, func);
-	kapi_exit(0);
+	kapi_exit(ss->ops->call(ss, head, func));
 }
 
 void srcu_barrier(struct srcu *ss)

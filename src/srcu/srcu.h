@@ -92,7 +92,8 @@ struct srcu_ops {
 	void (*up_read)(struct srcu *ss, int idx);
 	void (*synchronize)(struct srcu *ss);
 	void (*synchronize_expedited)(struct srcu *ss);
-	void (*call)(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
+	/* False: the head is queued already (a WARN_ON was raised), nothing was posted. */
+	bool (*call)(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
 	void (*barrier)(struct srcu *ss);
 	unsigned long (*get_state)(struct srcu *ss);
 	unsigned long (*start_poll)(struct srcu *ss);

@@ -144,21 +144,22 @@ static unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu
 	return r.s;
 }
 
-static void __call_srcu(struct srcu_struct *ssp, struct rcu_head *head, rcu_callback_t func,
+static bool __call_srcu(struct srcu_struct *ssp, struct rcu_head *head, rcu_callback_t func,
 			bool do_norm)
 {
 	bool callback_already_queued = cmpxchg_relaxed(&head->queued, 0, 1);
 
 	/* the list would be torn: the first posting stands, this one is dropped */
 	if (WARN_ON_ONCE(callback_already_queued))
-		return;
+		return false;
 	head->func = func;
 	srcu_gp_start_if_needed(ssp, head, do_norm);
+	return true;
 }
 
-void tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
+bool tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 {
-	__call_srcu(ss->impl, head, func, true);
+	return __call_srcu(ss->impl, head, func, true);
 }
 
 /*
