@@ -65,6 +65,15 @@ do
 	end)
 	tap.like(message or got, "of t: custom", "an error object with __tostring")
 end
+for name, t in pairs {
+	raises = { function() error("inner") end, "%(error object is a table value%)" },
+	recurses = { function(o) return tostring(o) end, "%(error object is a table value%)" },
+	yields = { function() coroutine.yield() end, "%(error object is a table value%)" },
+	steps = { function() yield() return "stepped" end, "of t: stepped" },
+} do
+	local got, message = body(function() error(setmetatable({}, { __tostring = t[1] })) end)
+	tap.like(message or got, t[2], "an error object whose __tostring " .. name)
+end
 kind(function() pcall(assert, false) end, "assertion", "pcall does not hold up a failed assert")
 kind(function()
 	local o = kmalloc("o", { f = 1 })
