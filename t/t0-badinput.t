@@ -33,8 +33,10 @@ local function good_values()
 		["object or nil"] = o, m = mutex("m"), l = spinlock("l"), c = completion("c"), flags = 0,
 		idx = 0, cookie = 0, head = rcu_head("head"), fn = function() end, value = 0,
 		scenario = function() end, wq = waitqueue("wq"), sem = rwsem("sem"), work = work("work", print),
-		list = list_head("list"), cpu = 0,
+		list = list_head("list"), cpu = 0, vm = kvm.create_vm("vm"), req = 1, filter = {}, select = 1,
+		mask = 1, match = 1, exclude = false, ["eventsel | {fixed=N}"] = 1,
 	}
+	good.vcpu = good.vm.vcpus[0]
 	return good, { var = v, srcu = good.ss, mutex = good.m }
 end
 
@@ -93,7 +95,7 @@ end
 -- call_srcu's optional argument stands in the middle.
 local special = { call_srcu = true }
 local sections = { world = true, heap = true, access = true, rcu = true, locks = true, srcu = true,
-	wait = true, rwsem = true, work = true, lists = true }
+	wait = true, rwsem = true, work = true, lists = true, ["kvm-vcpu"] = true, ["kvm-pmu"] = true }
 
 world()
 local good, selves = good_values()
