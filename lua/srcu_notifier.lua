@@ -152,10 +152,10 @@ function M.srcu_notifier_call_chain(chain, action, data)
 	check_chain("srcu_notifier_call_chain", chain)
 	local ret = M.NOTIFY_DONE
 	local idx = srcu_read_lock(chain.srcu)
-	local nb = rcu_dereference(chain.head)
+	local nb = rcu_dereference_raw(chain.head)
 	while nb do
 		-- read before the callback runs, as the kernel does
-		local next_nb = rcu_dereference(nb"next")
+		local next_nb = rcu_dereference_raw(nb"next")
 		local fn = callbacks[tostring(nb)]
 		if not fn then
 			error(tostring(chain) .. " leads to " .. tostring(nb) .. ", which is no notifier block")

@@ -194,13 +194,19 @@ raises(function() cpus(5000) end, "bad argument #1 to 'cpus' (expected 1..4096, 
 raises(function() cpus(2) end,
 	"cpus: the number of CPUs must be set before the first object is made", "cpus() too late")
 raises(function() mutex("a b") end, "bad argument #1 to 'mutex' (\"a b\" is no name: letters, digits and "
-	.. "_.:/@#- make one, and kworker/, timer/, sb/ and clock are taken)", "a bad name")
+	.. "_.:/@#- make one, and kworker/, timer/, sb/, clock and rcu_state are taken)", "a bad name")
 raises(function() mutex("") end, "bad argument #1 to 'mutex' (the name is empty)", "an empty name")
 raises(function() mutex(7) end, "bad argument #1 to 'mutex' (name expected, got number)", "a number as name")
 raises(function() srcu.new("x", { fanuot = 3 }) end, "bad argument #2 to 'srcu.new' (no option is called "
 	.. "'fanuot' (flavor, size, fanout, exp_holdoff, counter_bits, seq_bits, faults))", "an unknown option")
+raises(function() srcu.new("x", { flavor = "huge" }) end, "bad argument #2 to 'srcu.new' "
+	.. "(option 'flavor' is \"tree\", \"tiny\" or \"ideal\", not huge)", "an unknown flavor")
 raises(function() srcu.new("x", { flavor = "tiny" }) end,
-	"bad argument #2 to 'srcu.new' (option 'flavor' is \"tree\" in this version, not tiny)", "an unknown flavor")
+	"srcu.new: the tiny flavor is for one CPU and this world has 4: call cpus(1) first", "tiny on four CPUs")
+raises(function() srcu.new("x", { flavor = "ideal", seq_bits = 8 }) end,
+	"srcu.new: seq_bits: the ideal flavor has no such thing", "an option that the ideal flavor has not")
+raises(function() var("rcu_state") end, "bad argument #1 to 'var' (\"rcu_state\" is no name: letters, digits "
+	.. "and _.:/@#- make one, and kworker/, timer/, sb/, clock and rcu_state are taken)", "the name of RCU's domain")
 raises(function() srcu.new("x", { size = 3 }) end,
 	"bad argument #2 to 'srcu.new' (option 'size' is \"small\", \"big\" or \"auto\", not 3)", "a bad size")
 raises(function() srcu.new("x", { seq_bits = 3 }) end,

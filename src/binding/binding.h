@@ -109,6 +109,11 @@ void lb_handles_reset(lua_State *L);
 struct object *lb_resolve(lua_State *L, int arg, int handle_idx);
 /* An SRCU domain that has not been cleaned up. */
 struct srcu *lb_check_srcu(lua_State *L, int idx);
+/* The arguments [head,] fn from `arg` on: a head for call_srcu() or call_rcu(), which
+ * has *func called. */
+struct rcu_head;
+int lb_rcu_head(lua_State *L);	/* rcu_head(name) */
+struct rcu_head *lb_take_callback(lua_State *L, int arg, void (**func)(struct rcu_head *));
 /* A thread, by handle or by name. */
 struct task *lb_check_task(lua_State *L, int idx);
 /* A name argument: valid characters, or an argument error. */
@@ -289,11 +294,13 @@ void lb_open_task(lua_State *L);	/* what Lua itself needs on task stacks: lua_ta
 void lb_open_thread(lua_State *L);	/* thread, migrate, yield, assert ...: lua_thread.c */
 void lb_open_guard(lua_State *L);	/* print, coroutines, finalizers, the watchdog: lua_guard.c */
 void lb_open_access(lua_State *L);	/* READ_ONCE .. smp_mb .. atomics: lua_access.c */
+void lb_open_rcu_plain(lua_State *L);	/* rcu_read_lock ..; by lb_open_rcu(): lua_rcu_plain.c */
 void lb_open_rcu(lua_State *L);		/* rcu_dereference ..; by lb_open_access(): lua_rcu.c */
 void lb_open_lock(lua_State *L);	/* mutex, spinlock, completion: lua_lock.c */
 void lb_open_list(lua_State *L);	/* list_head ..; by lb_open_lock(): lua_list.c */
 void lb_open_wait(lua_State *L);	/* waitqueue, rwsem ..; by lb_open_lock(): lua_wait.c */
 void lb_open_work(lua_State *L);	/* work ..; by lb_open_lock(): lua_work.c */
+void lb_open_head(lua_State *L);	/* rcu_head's kind; by lb_open_srcu(): lua_head.c */
 void lb_open_srcu(lua_State *L);	/* srcu.*, srcu_read_lock ...: lua_srcu.c */
 void lb_open_kvm(lua_State *L);		/* kvm.*: lua_kvm.c */
 void lb_open_step(lua_State *L);	/* step run back schedule ...: lua_step.c */

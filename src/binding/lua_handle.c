@@ -251,7 +251,7 @@ const char *lb_check_name(lua_State *L, int idx)
 		lb_arg_error(L, idx, "the name has a zero byte in it");
 	if (!name_is_valid(name))
 		lb_arg_error(L, idx, "\"%s\" is no name: letters, digits and _.:/@#- make one, and "
-			     "kworker/, timer/, sb/ and clock are taken", name);
+			     "kworker/, timer/, sb/, clock and rcu_state are taken", name);
 	return name;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sleeping where one may not: with preemption, bottom halves or interrupts off,
- * under a spinlock, in an interrupt, in an SRCU callback (semantics.md section 2).
+ * under a spinlock, in an interrupt, in an SRCU callback (semantics.md section 2), and
+ * in a section of plain RCU, which may be preempted but not sleep.
  * What may sleep is reported when it is called, as by might_sleep(), whether it
  * would have to wait or not.  So is a thread or an interrupt that ends in such a
  * context.
@@ -13,6 +14,7 @@
 
 #include "check/internal.h"
 #include "k/wait.h"
+#include "srcu/rcu.h"
 
 static struct atomic_task *atomic_task(struct check *c, const struct task *t)
 {
@@ -70,9 +72,23 @@ static const struct kcall *callback_of(const struct task *t)
 	return NULL;
 }
 
-/* Since which step the context is what it is; 1 more, as 0 means none. */
-static uint64_t context_since(const struct task *t, const struct atomic_task *a)
+/* The outermost section of plain RCU that t is in, or NULL. */
+static const struct section *rcu_section(const struct check *c, const struct task *t)
 {
+	for (size_t i = 0; t->ctx.rcu && i < c->gp.nsections; i++) {
+		const struct open_section *s = &c->gp.sections[i];
+
+		if (!s->dead && s->pub.task == task_id(t) && srcu_is_rcu(s->pub.ss))
+			return &s->pub;
+	}
+	return NULL;
+}
+
+/* Since which step the context is what it is; 1 more, as 0 means none. */
+static uint64_t context_since(const struct check *c, const struct task *t,
+			      const struct atomic_task *a)
+{
+	const struct section *rcu = rcu_section(c, t);
 	const struct atomic_part *parts[] = { &a->spin, &a->irq, &a->bh, &a->preempt };
 	const struct kcall *cb = callback_of(t);
 
@@ -81,7 +97,7 @@ static uint64_t context_since(const struct task *t, const struct atomic_task *a)
 	for (size_t i = 0; i < 4; i++)
 		if (parts[i]->since)
 			return parts[i]->since + 1;
-	return UINT64_MAX;
+	return rcu ? rcu->since + 1 : UINT64_MAX;
 }
 
 static void add_part(struct msg *m, const struct atomic_part *p, const char *what)
@@ -96,6 +112,7 @@ static void add_part(struct msg *m, const struct atomic_part *p, const char *wha
 /* "under spinlock l since step 3 (spin_lock, x.lua:7)" */
 static void add_context(struct msg *m, struct task *t, const struct atomic_task *a, bool ends)
 {
+	const struct section *rcu = rcu_section(check_of(t->w), t);
 	const struct kcall *cb = callback_of(t);
 	char lock[112];
 
@@ -105,7 +122,8 @@ static void add_context(struct msg *m, struct task *t, const struct atomic_task 
 		if (a->irq.since)
 			msg_addf(m, ", which struck at step %" PRIu64, a->irq.since);
 	} else if (cb) {
-		msg_addf(m, "in an SRCU callback since step %" PRIu64, cb->since);
+		msg_addf(m, "in an %s callback since step %" PRIu64,
+			 srcu_is_rcu(cb->obj) ? "RCU" : "SRCU", cb->since);
 	} else if (t->ctx.spin && a->spin.since) {
 		lock_text(t->w, a->spin.site, a->spin.lock, lock, sizeof(lock));
 		msg_addf(m, "under %s since step %" PRIu64, lock, a->spin.since);
@@ -114,6 +132,9 @@ static void add_context(struct msg *m, struct task *t, const struct atomic_task 
 		add_part(m, &a->irq, "interrupts");
 	} else if (t->ctx.bh) {
 		add_part(m, &a->bh, "bottom halves");
+	} else if (rcu && !t->ctx.preempt) {
+		msg_addf(m, "inside ");
+		msg_section(m, rcu);
 	} else {
 		add_part(m, &a->preempt, "preemption");
 	}
@@ -157,12 +178,12 @@ static struct atomic_task *untold(struct check *c, struct task *t)
 {
 	struct atomic_task *a;
 
-	if (!in_atomic(t) && !callback_of(t))
+	if (!in_atomic(t) && !callback_of(t) && !rcu_section(c, t))
 		return NULL;
 	a = atomic_task(c, t);
-	if (!a || a->reported == context_since(t, a))
+	if (!a || a->reported == context_since(c, t, a))
 		return NULL;
-	a->reported = context_since(t, a);
+	a->reported = context_since(c, t, a);
 	return a;
 }
 
@@ -214,10 +235,13 @@ void atomic_call(struct check *c, struct task *t, const struct kcall *call)
 	if (call->api->kind != KAPI_SYNCHRONIZE && call->api->kind != KAPI_BARRIER &&
 	    call->api->kind != KAPI_CLEANUP)
 		return;
+	/* in its own section it is worse, and gp.c says so */
+	if (call->api->kind == KAPI_SYNCHRONIZE && srcu_is_rcu(call->obj) && rcu_section(c, t))
+		return;
 	a = untold(c, t);
 	if (!a)
 		return;
-	snprintf(what, sizeof(what), "%s(%s)", call->api->name, ss_name(call->obj));
+	snprintf(what, sizeof(what), "%s(%s)", call->api->name, ss_arg(call->obj));
 	report(c, t, a, what, NULL);
 }
 

@@ -155,6 +155,8 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		w->hooks.performed(w, t, &t->ev);
 	if (!resume(w, t))
 		return STEP_ERROR;
+	if (w->voluntary)
+		cpu_update_owner(t);
 	return w->nfresh && !world_prime(w) ? STEP_ERROR : STEP_OK;
 }
 

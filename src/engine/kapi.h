@@ -24,6 +24,8 @@ enum kapi_kind {
 	KAPI_POLL,		/* arg: the cookie, result: 1 if a grace period elapsed */
 	KAPI_INIT, KAPI_CLEANUP,
 	KAPI_KFREE,
+	KAPI_DRAIN,		/* a worker waits for readers; arg: for this rcu_head's
+				 * grace period, or 0 */
 };
 
 struct kapi {

@@ -20,7 +20,7 @@ bool name_is_valid(const char *name)
 
 	return *name && name[strspn(name, ok)] == '\0' &&
 	       strncmp(name, "kworker/", 8) && strncmp(name, "timer/", 6) &&
-	       strncmp(name, "sb/", 3) && strcmp(name, "clock");
+	       strncmp(name, "sb/", 3) && strcmp(name, "clock") && strcmp(name, "rcu_state");
 }
 
 uint32_t creator_id(void)
@@ -173,6 +173,29 @@ struct object *object_new(struct world *w, const struct objtype *type,
 			return NULL;
 		}
 	}
+	return o;
+}
+
+struct object *object_new_unique(struct world *w, const struct objtype *type,
+				 const char *name, size_t size)
+{
+	uint32_t id = idspace_by_name(w->ids, name);
+	char *copy = strdup(name);
+	struct object *o;
+
+	if (!id || !copy) {
+		free(copy);
+		world_oom(w);
+		return NULL;
+	}
+	w->frozen = true;
+	o = object_make(w, type, name, copy, id, IDENT_WORLD);
+	if (!o)
+		return NULL;
+	o->base = arena_alloc_for(w, id, size);
+	o->size = size;
+	if (!o->base || !object_describe(o, o->base, NULL, type->fields, size))
+		return NULL;
 	return o;
 }
 

@@ -71,7 +71,7 @@ void world_drop_execution(struct world *w)
 	w->clock_obj = NULL;
 	w->made = w->threads_made = 0;
 	w->found = NULL;
-	w->frozen = false;
+	w->frozen = w->voluntary = false;
 	w->cpus = WORLD_CPUS_DEFAULT;
 	for (size_t i = 0; i < w->nviolations; i++) {
 		free(w->violations[i].message);
@@ -129,6 +129,7 @@ bool world_set_cpus(struct world *w, unsigned n)
 }
 
 unsigned world_cpus(struct world *w) { return w->cpus; }
+void world_set_voluntary(struct world *w) { w->voluntary = true; }
 void world_set_carrier(struct world *w, enum carrier_kind c) { w->carrier = c; }
 enum carrier_kind world_carrier(struct world *w) { return w->carrier; }
 uint64_t world_clock(struct world *w) { return w->clock ? *w->clock : 0; }

@@ -35,6 +35,9 @@ void k_ctx(struct site *s, int delta);
 /* How deeply t has nested what the site turns off and on. */
 unsigned k_ctx_depth(const struct task *t, const struct site *s);
 
+/* Does a thread or a work item run, and no interrupt or timer? */
+bool in_task(void);
+
 /* The number of virtual CPUs of the current world (kernel: nr_cpu_ids). */
 unsigned k_nr_cpus(void);
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < (int)k_nr_cpus(); (cpu)++)
