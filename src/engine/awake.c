@@ -89,6 +89,9 @@ void awake_park(struct task *t, enum block_why why)
 	case BLOCK_IDLE_WORKER:
 	case BLOCK_OFFLINE:
 	case BLOCK_IDLE_TIMER:
+	case BLOCK_READERS:
+	case BLOCK_QUEUE:
+	case BLOCK_SLEEP:
 		if (!make_room(a))
 			return;
 		b = bucket_of(a, t->ev.loc);

@@ -25,10 +25,20 @@ static struct task *earliest_timer(struct world *w)
 	return best;
 }
 
-/* A timer that waits for its expiry; one that has fired goes on like a thread. */
-static bool waits_for_time(const struct task *t)
+/* An interrupt that has not struck yet. */
+static struct task *first_irq(struct world *w)
 {
-	return t->kind == TASK_TIMER && t->ev.op == OP_TIMER_WAIT;
+	for (struct task *t = awake_next(w, 0); t; t = awake_next(w, t->index + 1))
+		if (t->ev.op == OP_IRQ && task_enabled(t))
+			return t;
+	return NULL;
+}
+
+/* A timer that waits for its expiry, an interrupt that may strike at any moment: in
+ * turns they come last.  One that has fired goes on like a thread. */
+static bool comes_last(const struct task *t)
+{
+	return t->ev.op == OP_TIMER_WAIT || t->ev.op == OP_IRQ;
 }
 
 struct task *world_next_rr(struct world *w, int last)
@@ -43,10 +53,11 @@ struct task *world_next_rr(struct world *w, int last)
 				break;
 			if (task_surely_enabled(t))
 				return w->found = t;
-			if (awake_enabled(t) && !waits_for_time(t))
+			if (awake_enabled(t) && !comes_last(t))
 				return w->found = t;
 		}
-	return w->found = earliest_timer(w);
+	w->found = first_irq(w);
+	return w->found ? w->found : (w->found = earliest_timer(w));
 }
 
 struct task *world_first(struct world *w, enum task_kind kind,
