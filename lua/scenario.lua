@@ -228,6 +228,10 @@ return function(native)
 				max_steps = opts.max_steps,
 			})
 			stop_if_interrupted()
+			-- what is no bound of ours is why the engine could not go on
+			if report.bound and not report.bound:find("^max_steps ") then
+				fail(ERROR, "%s: %s", s.title, report.bound)
+			end
 			status = worse(status, tell(s.title, opts,
 				report.verdict == "incomplete" and (report.bound or "a bound")))
 		end

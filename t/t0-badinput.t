@@ -32,8 +32,10 @@ local function good_values()
 		old = 0, new = 1, i = 1, u = 0, p = ptr("p", o), ss = srcu.new("ss"), cond = true,
 		["object or nil"] = o, m = mutex("m"), l = spinlock("l"), c = completion("c"), flags = 0,
 		idx = 0, cookie = 0, head = rcu_head("head"), fn = function() end, value = 0,
-		scenario = function() end,
+		scenario = function() end, vm = kvm.create_vm("vm"), req = 1, filter = {}, select = 1,
+		mask = 1, match = 1, exclude = false, ["eventsel | {fixed=N}"] = 1,
 	}
+	good.vcpu = good.vm.vcpus[0]
 	return good, { var = v, srcu = good.ss, mutex = good.m }
 end
 
@@ -91,7 +93,7 @@ end
 
 -- call_srcu's optional argument stands in the middle.
 local special = { call_srcu = true }
-local sections = { world = true, heap = true, access = true, rcu = true, locks = true, srcu = true }
+local sections = { ["kvm-vcpu"] = true, ["kvm-pmu"] = true, world = true, heap = true, access = true, rcu = true, locks = true, srcu = true }
 
 world()
 local good, selves = good_values()
@@ -188,13 +190,19 @@ raises(function() cpus(5000) end, "bad argument #1 to 'cpus' (expected 1..4096, 
 raises(function() cpus(2) end,
 	"cpus: the number of CPUs must be set before the first object is made", "cpus() too late")
 raises(function() mutex("a b") end, "bad argument #1 to 'mutex' (\"a b\" is no name: letters, digits and "
-	.. "_.:/@#- make one, and kworker/, timer/, sb/ and clock are taken)", "a bad name")
+	.. "_.:/@#- make one, and kworker/, timer/, sb/, clock and rcu_state are taken)", "a bad name")
 raises(function() mutex("") end, "bad argument #1 to 'mutex' (the name is empty)", "an empty name")
 raises(function() mutex(7) end, "bad argument #1 to 'mutex' (name expected, got number)", "a number as name")
 raises(function() srcu.new("x", { fanuot = 3 }) end, "bad argument #2 to 'srcu.new' (no option is called "
 	.. "'fanuot' (flavor, size, fanout, exp_holdoff, counter_bits, seq_bits, faults))", "an unknown option")
+raises(function() srcu.new("x", { flavor = "huge" }) end, "bad argument #2 to 'srcu.new' "
+	.. "(option 'flavor' is \"tree\", \"tiny\" or \"ideal\", not huge)", "an unknown flavor")
 raises(function() srcu.new("x", { flavor = "tiny" }) end,
-	"bad argument #2 to 'srcu.new' (option 'flavor' is \"tree\" in this version, not tiny)", "an unknown flavor")
+	"srcu.new: the tiny flavor is for one CPU and this world has 4: call cpus(1) first", "tiny on four CPUs")
+raises(function() srcu.new("x", { flavor = "ideal", seq_bits = 8 }) end,
+	"srcu.new: seq_bits: the ideal flavor has no such thing", "an option that the ideal flavor has not")
+raises(function() var("rcu_state") end, "bad argument #1 to 'var' (\"rcu_state\" is no name: letters, digits "
+	.. "and _.:/@#- make one, and kworker/, timer/, sb/, clock and rcu_state are taken)", "the name of RCU's domain")
 raises(function() srcu.new("x", { size = 3 }) end,
 	"bad argument #2 to 'srcu.new' (option 'size' is \"small\", \"big\" or \"auto\", not 3)", "a bad size")
 raises(function() srcu.new("x", { seq_bits = 3 }) end,

@@ -141,7 +141,7 @@ tap.like(output(help, mutex("m")), "^mutex%(name%)", "help of an object without 
 tap.like(output(help, srcu), "^SRCU:", "help of a library")
 tap.like(output(help, "srcu"), "^SRCU:", "help of a section")
 tap.like(output(help, "xchg_relaxed"), "As xchg%(%), without ordering", "help of a variant")
-tap.like(output(help, "srcu_red_lock"), "there is for srcu_read_lock", "help of a slip")
+tap.like(output(help, "srcu_red_lock"), "there is for rcu_read_lock,\nsrcu_read_lock%.", "help of a slip")
 tap.like(output(help, "nonsense"), "help%(%) lists", "help of nothing")
 tap.like(output(help, 42), "There is no help for this number", "help of a number")
 tap.like(output(help, ipairs), "There is no help for this function", "help of a function of Lua's")

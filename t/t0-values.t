@@ -115,7 +115,7 @@ tap.is(inside(function() o.dev[3] = 7 return o.dev[3] end), 7, "o.f[i] = v")
 tap.is(o.dev[0], 0, "the other elements stay")
 tap.is(inside(function() return atomic_inc_return(o'count') end), 5, "o'f' is taken by atomics")
 tap.is(inside(function() return xchg(o'dev'[3], 1) end), 7, "and o'f'[i]")
-tap.ok(inside(function() rcu_assign_pointer(o'next', m) return rcu_dereference(o'next') == m end),
+tap.ok(inside(function() rcu_assign_pointer(o'next', m) return rcu_dereference_check(o'next', true) == m end),
 	"a field holds an object")
 tap.is(inside(function() o.next = nil return o.next end), nil, "and nil again")
 tap.is(inside(function() o.next = -12 return o.next end), -12, "and an integer, as error pointers are")

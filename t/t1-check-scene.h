@@ -53,11 +53,12 @@ static inline void fake_synchronize(struct srcu *ss)
 	smp_mb();
 }
 
-static inline void fake_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
+static inline bool fake_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 {
 	head->func = func;
 	smp_mb();
 	srcu_invoke_callback(ss, head);
+	return true;
 }
 
 static inline unsigned long fake_get_state(struct srcu *ss)

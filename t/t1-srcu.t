@@ -143,8 +143,8 @@ do
 end
 
 build({}, { { "reader", function()
-	local a = srcu_read_lock_nmisafe(ss)
-	srcu_read_unlock_nmisafe(ss, a)
+	local nmi = srcu.new("nmi")
+	srcu_read_unlock_nmisafe(nmi, srcu_read_lock_nmisafe(nmi))
 	local b = srcu_down_read(ss)
 	WRITE_ONCE(gate, b + 10)
 end }, { "other", function()

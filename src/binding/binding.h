@@ -72,6 +72,7 @@ struct session {
 				 * since the shell last asked; UINT64_MAX: none */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	unsigned pure;		/* predicates under way: nothing may be made or changed */
+	const void **freed_read; /* a thread's own: takes freed memory that it reads */
 	lua_State *builder;	/* a Lua thread for calls from the journal */
 	bool (*interrupt)(void *); /* given to each new world, see world_set_interrupt() */
 	void *interrupt_arg;
@@ -93,7 +94,7 @@ void lb_new_world(lua_State *L, int scenario_idx);
 
 /* --- handles --- */
 
-/* Raises where a predicate runs, in which nothing may be made or changed. */
+/* Raises where a predicate or a finalizer runs, in which nothing may be made or changed. */
 void lb_check_impure(lua_State *L);
 /* Pushes the handle of an object (nil for NULL); equal objects give the same userdata. */
 void lb_push_object(lua_State *L, struct object *o);
@@ -110,6 +111,11 @@ void lb_handles_reset(lua_State *L);
 struct object *lb_resolve(lua_State *L, int arg, int handle_idx);
 /* An SRCU domain that has not been cleaned up. */
 struct srcu *lb_check_srcu(lua_State *L, int idx);
+/* The arguments [head,] fn from `arg` on: a head for call_srcu() or call_rcu(), which
+ * has *func called. */
+struct rcu_head;
+int lb_rcu_head(lua_State *L);	/* rcu_head(name) */
+struct rcu_head *lb_take_callback(lua_State *L, int arg, void (**func)(struct rcu_head *));
 /* A thread, by handle or by name. */
 struct task *lb_check_task(lua_State *L, int idx);
 /* A name argument: valid characters, or an argument error. */
@@ -246,6 +252,7 @@ static inline uint64_t lb_event(lua_State *L, const struct site *base, void *loc
 
 /* Integers and objects as 64-bit values of ptr variables and fields. */
 uint64_t lb_tovalue(lua_State *L, int idx);	/* integer, handle or nil */
+uint64_t lb_tovalue_in(lua_State *L, int arg, int idx); /* the same, found in argument `arg` */
 void lb_pushvalue(lua_State *L, uint64_t v);	/* an object's address gives its handle */
 
 /* Is L the Lua thread of t's body itself?  Does t run a typed call? */
@@ -288,8 +295,10 @@ void lb_open_task(lua_State *L);	/* what Lua itself needs on task stacks: lua_ta
 void lb_open_thread(lua_State *L);	/* thread, migrate, yield, assert ...: lua_thread.c */
 void lb_open_guard(lua_State *L);	/* print, coroutines, finalizers, the watchdog: lua_guard.c */
 void lb_open_access(lua_State *L);	/* READ_ONCE .. smp_mb .. atomics: lua_access.c */
+void lb_open_rcu_plain(lua_State *L);	/* rcu_read_lock ..; by lb_open_rcu(): lua_rcu_plain.c */
 void lb_open_rcu(lua_State *L);		/* rcu_dereference ..; by lb_open_access(): lua_rcu.c */
 void lb_open_lock(lua_State *L);	/* mutex, spinlock, completion: lua_lock.c */
+void lb_open_head(lua_State *L);	/* rcu_head's kind; by lb_open_srcu(): lua_head.c */
 void lb_open_srcu(lua_State *L);	/* srcu.*, srcu_read_lock ...: lua_srcu.c */
 void lb_open_kvm(lua_State *L);		/* kvm.*: lua_kvm.c */
 void lb_open_step(lua_State *L);	/* step run back schedule ...: lua_step.c */

@@ -167,6 +167,8 @@ void lb_check_impure(lua_State *L)
 {
 	if (lb_session(L)->pure)
 		luaL_error(L, "%s: a predicate only reads", lb_func_name(L));
+	if (lb_session(L)->finalizing)
+		luaL_error(L, "%s: cannot be called in a finalizer", lb_func_name(L));
 }
 
 static struct world *world_open(lua_State *L, struct session *s)
@@ -213,6 +215,7 @@ bool lb_protected(struct session *s, lua_CFunction fn, void *ud)
 	s->running = running;
 	if (status == LUA_OK)
 		return true;
+	lua_sethook(B, NULL, 0, 0);	/* the watchdog's: see lua_guard.c */
 	/* the error value stays on the builder's stack for lb_new_world() */
 	world_fail(s->w, "%s", lua_type(B, -1) == LUA_TSTRING ? lua_tostring(B, -1) :
 		   "the scenario function raised an error that is no string");
@@ -383,7 +386,46 @@ static const struct lb_section help_section = {
 	"help", "Help", NULL, help_funcs
 };
 
+/* lua/srcu_notifier.lua and lua/mmu_notifier.lua, which say the rest at their heads. */
+static const struct lb_func library_funcs[] = {
+	{ "srcu_notifier.srcu_init_notifier_head", NULL, "(name) -> chain",
+	  "Makes a notifier chain, with the fields mutex, srcu and head",
+	  "local notifier = require(\"srcu_notifier\")\n"
+	  "local chain = notifier.srcu_init_notifier_head(\"chain\")" },
+	{ "srcu_notifier.notifier_block", NULL, "(name, fn [, priority [, opts]]) -> nb",
+	  "Makes a notifier block, a heap object; fn(nb, action, data) gives NOTIFY_OK, NOTIFY_DONE, "
+	  "NOTIFY_BAD or NOTIFY_STOP of the module, higher priorities are called first",
+	  "local nb = require(\"srcu_notifier\").notifier_block(\"nb\", print, 10)" },
+	{ "srcu_notifier.srcu_notifier_chain_register", NULL, "(chain, nb) -> 0 | nil, message, errno",
+	  "Puts a block on a chain; srcu_notifier_chain_unregister() takes it off, and waits until "
+	  "nobody is in it", NULL },
+	{ "srcu_notifier.srcu_notifier_call_chain", NULL, "(chain, action, data) -> ret",
+	  "Calls the blocks of a chain, in a read section of chain.srcu", NULL },
+	{ "mmu_notifier.mm_alloc", NULL, "(name [, ss]) -> mm",
+	  "Makes an address space to subscribe to, a heap object with one reference; "
+	  "mmgrab() and mmdrop() count them",
+	  "local mn = require(\"mmu_notifier\")\nlocal mm = mn.mm_alloc(\"mm\")" },
+	{ "mmu_notifier.subscription", NULL, "(name, ops) -> sub",
+	  "Makes a subscription, a heap object; ops: invalidate_range_start(sub, range), "
+	  "invalidate_range_end(sub, range), release(sub, mm), free_notifier(sub)",
+	  "local sub = require(\"mmu_notifier\").subscription(\"sub\", {release = function() end})" },
+	{ "mmu_notifier.mmu_notifier_register", NULL, "(sub, mm)",
+	  "Subscribes; mmu_notifier_unregister(sub, mm) ends that and waits, mmu_notifier_put(sub) "
+	  "ends it by a callback", NULL },
+	{ "mmu_notifier.mmu_notifier_invalidate_range_start", NULL, "(mm, range) -> 0 | nil, why",
+	  "Tells the subscribers, in a read section; so do mmu_notifier_invalidate_range_end(mm, "
+	  "range) and mmu_notifier_release(mm)", NULL },
+	{ 0 }
+};
+static const struct lb_section library_section = {
+	"libraries", "Libraries in Lua",
+	"What require() gives beside Lua's own modules: pieces of the kernel that are made of the "
+	"words above, so that each of their accesses is a step.",
+	library_funcs
+};
+
 void lb_open_help(lua_State *L)
 {
 	lb_register(L, &help_section);
+	lb_register(L, &library_section);
 }

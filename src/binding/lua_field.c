@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "check/check.h"
 #include "k/objtypes.h"
 
 #include <string.h>
@@ -136,6 +137,8 @@ void lb_loc_read(lua_State *L, const struct lb_loc *loc, const struct site *base
 	if (lb_outside(L)) {
 		/* the driver keeps memory at the latest value of each location */
 		v = *(const uint64_t *)loc->addr;
+		if (lb_session(L)->freed_read && check_freed(lb_session(L)->w, loc->addr))
+			*lb_session(L)->freed_read = loc->addr;
 	} else {
 		v = lb_event(L, base, loc->addr, 8, 0, 0);
 	}

@@ -201,37 +201,70 @@ static int g_file_write(lua_State *L)
 static volatile sig_atomic_t ticks;
 static struct session *watched;
 static struct task *volatile watched_task;
-static volatile uint64_t watched_steps;
+static volatile uint64_t watched_progress;
+
+/* What runs for the driver rather than as a thread's own code and ought to end
+ * soon; NULL: nothing does. */
+static const char *watched_call(const struct session *s)
+{
+	if (s->pure)
+		return "the predicate";
+	return s->building ? "the scenario function" : NULL;
+}
+
+static void watchdog_hook(lua_State *L, lua_Debug *ar);
+
+/* Raises at every further instruction too, so that no pcall can hold it up. */
+static void raise_endless(lua_State *L, const char *who)
+{
+	lua_sethook(L, watchdog_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	luaL_where(L, 0);
+	lua_pushfstring(L, "%s%s computed for %d s without a step: an endless loop?",
+			lua_tostring(L, -1), who, WATCHDOG_TICKS);
+	lua_error(L);
+}
 
 static void watchdog_hook(lua_State *L, lua_Debug *ar)
 {
 	struct task *t = task_current();
+	const char *call = watched_call(lb_session(L));
 
 	(void)ar;
 	lua_sethook(L, NULL, 0, 0);
 	ticks = 0;
+	if (call)
+		raise_endless(L, call);
 	if (!t)
 		return;
 	if (lb_task_takes_calls(t))
-		luaL_error(L, "no step in %d s of computing: an endless loop?", WATCHDOG_TICKS);
+		raise_endless(L, task_name(t));
 	luaL_where(L, 0);
 	check_report(t->w, "error", t, NULL, "%s%s computed for %d s without a step: an endless loop?",
 		     lua_tostring(L, -1), task_name(t), WATCHDOG_TICKS);
 	task_fail();
 }
 
+/* Grows while the world gets on: by steps, and by objects while it is built. */
+static uint64_t progress(const struct session *s)
+{
+	return world_steps(s->w) + (s->building ? world_object_count(s->w) : 0);
+}
+
 static void on_tick(int sig)
 {
 	struct task *t = task_current();
+	bool call = watched && watched_call(watched);
 
 	(void)sig;
-	if (!t || !watched) {
+	if (!watched || (!t && !call)) {
 		ticks = 0;
 		return;
 	}
-	if (t != watched_task || world_steps(t->w) != watched_steps) {
+	if (call)
+		t = NULL;
+	if (t != watched_task || progress(watched) != watched_progress) {
 		watched_task = t;
-		watched_steps = world_steps(t->w);
+		watched_progress = progress(watched);
 		ticks = 0;
 		return;
 	}
@@ -278,6 +311,9 @@ void lb_open_guard(lua_State *L)
 	wrap_field(L, "resume", g_resume);
 	wrap_field(L, "wrap", g_wrap);
 	wrap_field(L, "yield", g_yield);
+	lua_pop(L, 1);
+	lua_getfield(L, -1, "debug");
+	wrap_field(L, "setmetatable", g_setmetatable);
 	lua_pop(L, 1);
 	lua_getfield(L, -1, "io");
 	wrap_field(L, "write", g_muted);

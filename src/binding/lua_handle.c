@@ -247,9 +247,11 @@ const char *lb_check_name(lua_State *L, int idx)
 	name = lua_tolstring(L, idx, &len);
 	if (!len)
 		lb_arg_error(L, idx, "the name is empty");
-	if (strlen(name) != len || !name_is_valid(name))
+	if (strlen(name) != len)
+		lb_arg_error(L, idx, "the name has a zero byte in it");
+	if (!name_is_valid(name))
 		lb_arg_error(L, idx, "\"%s\" is no name: letters, digits and _.:/@#- make one, and "
-			     "kworker/, timer/, sb/ and clock are taken", name);
+			     "kworker/, timer/, sb/, clock and rcu_state are taken", name);
 	return name;
 }
 
@@ -317,24 +319,29 @@ void lb_push_null(lua_State *L)
 
 uint64_t lb_tovalue(lua_State *L, int idx)
 {
+	return lb_tovalue_in(L, idx, idx);
+}
+
+uint64_t lb_tovalue_in(lua_State *L, int arg, int idx)
+{
 	struct object *o;
 	lua_Integer n;
 
 	if (lb_is_null(L, idx))
 		return 0;
-	if (lua_type(L, idx) == LUA_TNUMBER) {
+	if (lua_isinteger(L, idx) || (arg == idx && lua_type(L, idx) == LUA_TNUMBER)) {
 		n = lb_check_int(L, idx);
 		/* it would read back as an object that nobody stored */
 		if (arena_contains(lb_session(L)->w, (void *)(uintptr_t)n))
-			lb_arg_error(L, idx, "the integer %I cannot be stored: it is the address "
+			lb_arg_error(L, arg, "the integer %I cannot be stored: it is the address "
 				     "of simulated memory", (LUAI_UACINT)n);
 		return (uint64_t)n;
 	}
-	o = lb_test_object(L, idx);
+	o = lb_resolve(L, arg, idx);
 	if (!o)
 		lb_type_error(L, idx, "integer, object or nil");
 	if (!o->base)
-		lb_arg_error(L, idx, "%s \"%s\" has no address", o->type->kind, o->name);
+		lb_arg_error(L, arg, "%s \"%s\" has no address", o->type->kind, o->name);
 	return (uintptr_t)o->base;
 }
 
@@ -408,7 +415,7 @@ void lb_make(lua_State *L, struct lb_recipe *r)
 	struct session *s = lb_session(L);
 	struct object *o;
 
-	if (s->pure) {
+	if (s->pure || s->finalizing) {
 		lb_recipe_free(r);
 		lb_check_impure(L);
 	}

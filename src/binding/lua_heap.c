@@ -23,10 +23,10 @@ struct array_spec {
 	bool pointers;
 };
 
-/* An initial value of a field says what kind of field it is. */
-static bool check_initial(lua_State *L, int idx, uint64_t *value)
+/* An initial value of a field, found in argument `arg`, says what kind of field it is. */
+static bool check_initial(lua_State *L, int arg, int idx, uint64_t *value)
 {
-	*value = lb_tovalue(L, idx);
+	*value = lb_tovalue_in(L, arg, idx);
 	return lua_type(L, idx) != LUA_TNUMBER;
 }
 
@@ -35,7 +35,7 @@ static int l_array(lua_State *L)
 	lua_Integer n = lb_check_range(L, 1, 1, ARRAY_MAX);
 	struct array_spec *a;
 	uint64_t value = 0;
-	bool pointers = !lua_isnone(L, 2) && check_initial(L, 2, &value);
+	bool pointers = !lua_isnone(L, 2) && check_initial(L, 2, 2, &value);
 
 	a = lua_newuserdatauv(L, sizeof(*a), 0);
 	*a = (struct array_spec){ .n = n, .value = value, .pointers = pointers };
@@ -96,8 +96,8 @@ static void check_entry(lua_State *L, struct entry *e)
 		e->count = (uint32_t)a->n;
 		e->value = a->value;
 		e->pointers = a->pointers;
-	} else if (lua_isinteger(L, -1) || lb_is_null(L, -1) || lb_test_object(L, -1)) {
-		e->pointers = check_initial(L, -1, &e->value);
+	} else if (lua_isinteger(L, -1) || lb_is_null(L, -1) || lb_resolve(L, 2, -1)) {
+		e->pointers = check_initial(L, 2, -1, &e->value);
 	} else {
 		lb_arg_error(L, 2, "field '%s' must be an integer, null, an object or array(n), "
 			     "not a %s", e->name, luaL_typename(L, -1));

@@ -1,119 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * KVM seen from Lua: VMs and their parts, the MSR filter's ioctl and look-up,
- * requests to vCPUs.  Scripts give a filter as a table; here it becomes the
- * structure that user space hands to the kernel, whose judgement of it stands in
- * kvm/msr_filter.c.
+ * KVM seen from Lua: VMs and their parts, the MSR filter's ioctl and look-up.
+ * Scripts give a filter as a table; here it becomes the structure that user space
+ * hands to the kernel, whose judgement of it stands in kvm/msr_filter.c.
  */
 #include <config.h>
 
-#include "binding/binding.h"
+#include "binding/lua_kvm.h"
 #include "k/bitops.h"
 #include "k/objtypes.h"
-#include "kvm/kvm.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static struct kvm *check_vm(lua_State *L, int idx)
-{
-	return lb_check_object(L, idx, &kvm_objtype)->impl;
-}
-
-/* --- tables of options: each function reads a field of the table on top --- */
-
-/* Where a table stands: the argument, and the way to it ("ranges[2].") */
-struct place {
-	int arg;
-	const char *path;
-};
-
-/* The value at `idx` for a message: what has no text of its own would be shown
- * by its address, so its type must do.  Pushes it. */
-static const char *shown(lua_State *L, int idx)
-{
-	switch (lua_type(L, idx)) {
-	case LUA_TSTRING:
-		return lua_pushfstring(L, "'%s'", lua_tostring(L, idx));
-	case LUA_TNIL: case LUA_TBOOLEAN: case LUA_TNUMBER:
-		return luaL_tolstring(L, idx, NULL);
-	default:
-		return lua_pushfstring(L, "a %s", luaL_typename(L, idx));
-	}
-}
-
-/* Raises about the value on top of the stack. */
-static int bad_value(lua_State *L, const struct place *p, const char *key, const char *expected)
-{
-	return lb_arg_error(L, p->arg, "%s%s: expected %s, got %s", p->path, key, expected,
-			    shown(L, -1));
-}
-
-/* Raises unless the value on top of the stack is a table all of whose keys are
- * in `known`, which ends with NULL. */
-static void check_keys(lua_State *L, const struct place *p, const char *const *known)
-{
-	lua_pushnil(L);
-	while (lua_next(L, -2)) {		/* table, key, value */
-		const char *const *k = known;
-
-		lua_pop(L, 1);
-		if (lua_type(L, -1) == LUA_TSTRING)
-			while (*k && strcmp(*k, lua_tostring(L, -1)))
-				k++;
-		if (lua_type(L, -1) != LUA_TSTRING)
-			lb_arg_error(L, p->arg, "unknown key %s[%s]", p->path, shown(L, -1));
-		if (!*k)
-			lb_arg_error(L, p->arg, "unknown key '%s%s'", p->path,
-				     lua_tostring(L, -1));
-	}
-}
-
-static bool opt_boolean(lua_State *L, const struct place *p, const char *key, bool def)
-{
-	if (lua_getfield(L, -1, key) == LUA_TBOOLEAN)
-		def = lua_toboolean(L, -1);
-	else if (!lua_isnil(L, -1))
-		bad_value(L, p, key, "true or false");
-	lua_pop(L, 1);
-	return def;
-}
-
-/* An integer 0..max; it must be there when `def` is negative. */
-static lua_Integer opt_integer(lua_State *L, const struct place *p, const char *key,
-			       lua_Integer max, lua_Integer def)
-{
-	int type = lua_getfield(L, -1, key), is_int = 0;
-	lua_Integer v = def;
-	char expected[48];
-
-	if (type == LUA_TNUMBER)
-		v = lua_tointegerx(L, -1, &is_int);
-	else if (type == LUA_TNIL && def >= 0)
-		is_int = 1;
-	if (!is_int || v < 0 || v > max) {
-		snprintf(expected, sizeof(expected), "an integer 0..%lld", (long long)max);
-		bad_value(L, p, key, expected);
-	}
-	lua_pop(L, 1);
-	return v;
-}
-
-/* One of several strings, by its place in `names`, which ends with NULL. */
-static int opt_choice(lua_State *L, const struct place *p, const char *key,
-		      const char *const *names, const char *expected, int def)
-{
-	int type = lua_getfield(L, -1, key);
-
-	if (type == LUA_TSTRING)
-		for (def = 0; names[def] && strcmp(names[def], lua_tostring(L, -1)); def++)
-			;
-	if ((type != LUA_TSTRING && type != LUA_TNIL) || (type == LUA_TSTRING && !names[def]))
-		bad_value(L, p, key, expected);
-	lua_pop(L, 1);
-	return def;
-}
 
 /* --- making a VM --- */
 
@@ -124,33 +23,36 @@ static void read_filter_opts(lua_State *L, const char *key, const char *path,
 	static const char *const syncs[] = {	/* as enum kvm_sync */
 		"outside", "inside", "none", NULL
 	};
-	const struct place p = { 2, path };
+	const struct kvm_opt_place p = { 2, path };
 
 	if (lua_getfield(L, -1, key) == LUA_TTABLE) {
-		check_keys(L, &p, known);
-		o->sync = (enum kvm_sync)opt_choice(L, &p, "sync", syncs,
+		kvm_opt_keys(L, &p, known);
+		o->sync = (enum kvm_sync)kvm_opt_choice(L, &p, "sync", syncs,
 			"'outside', 'inside' or 'none'", (int)o->sync);
-		o->expedited = opt_boolean(L, &p, "expedited", o->expedited);
-		o->mutex = opt_boolean(L, &p, "mutex", o->mutex);
-		o->may_fail = opt_boolean(L, &p, "may_fail", o->may_fail);
+		o->expedited = kvm_opt_boolean(L, &p, "expedited", o->expedited);
+		o->mutex = kvm_opt_boolean(L, &p, "mutex", o->mutex);
+		o->may_fail = kvm_opt_boolean(L, &p, "may_fail", o->may_fail);
 	} else if (!lua_isnil(L, -1)) {
-		bad_value(L, &(struct place){ 2, "" }, key, "a table");
+		kvm_opt_bad(L, &(struct kvm_opt_place){ 2, "" }, key, "a table");
 	}
 	lua_pop(L, 1);
 }
 
 static void read_opts(lua_State *L, struct kvm_opts *o)
 {
-	static const char *const known[] = { "vcpus", "msr", "pmu", NULL };
-	const struct place p = { 2, "" };
+	static const char *const known[] = { "vcpus", "vendor", "msr", "pmu", NULL };
+	static const char *const vendors[] = { "intel", "amd", NULL }; /* as enum kvm_vendor */
+	const struct kvm_opt_place p = { 2, "" };
 
 	*o = kvm_opts_default();
 	if (lua_isnoneornil(L, 2))
 		return;
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 2);
-	check_keys(L, &p, known);
-	o->vcpus = (unsigned)opt_integer(L, &p, "vcpus", KVM_MAX_VCPUS, o->vcpus);
+	kvm_opt_keys(L, &p, known);
+	o->vcpus = (unsigned)kvm_opt_integer(L, &p, "vcpus", KVM_MAX_VCPUS, o->vcpus);
+	o->vendor = (enum kvm_vendor)kvm_opt_choice(L, &p, "vendor", vendors,
+						    "'intel' or 'amd'", (int)o->vendor);
 	read_filter_opts(L, "msr", "msr.", &o->msr);
 	read_filter_opts(L, "pmu", "pmu.", &o->pmu);
 }
@@ -224,11 +126,11 @@ static int push_part(lua_State *L, struct kvm *kvm, const char *key)
 
 static int vm_index(lua_State *L)
 {
-	struct kvm *kvm = check_vm(L, 1);
+	struct kvm *kvm = kvm_check_vm(L, 1);
 
 	if (lua_type(L, 2) == LUA_TSTRING && push_part(L, kvm, lua_tostring(L, 2)))
 		return 1;
-	return luaL_error(L, "vm \"%s\" has no field %s", kvm->obj->name, shown(L, 2));
+	return luaL_error(L, "vm \"%s\" has no field %s", kvm->obj->name, kvm_opt_shown(L, 2));
 }
 
 /* --- the MSR filter: from a table to the ioctl's structure --- */
@@ -241,7 +143,7 @@ struct msr_filter_arg {
 };
 
 /* The bit that is the value on top of the stack; pops it. */
-static bool read_bit(lua_State *L, const struct place *p, lua_Integer i)
+static bool read_bit(lua_State *L, const struct kvm_opt_place *p, lua_Integer i)
 {
 	char key[40];
 	bool bit = false;
@@ -252,14 +154,14 @@ static bool read_bit(lua_State *L, const struct place *p, lua_Integer i)
 		bit = lua_tointeger(L, -1) == 1;
 	} else {
 		snprintf(key, sizeof(key), "bitmap[%lld]", (long long)i);
-		bad_value(L, p, key, "0, 1, true or false");
+		kvm_opt_bad(L, p, key, "0, 1, true or false");
 	}
 	lua_pop(L, 1);
 	return bit;
 }
 
 /* The range's bitmap; the range is on top of the stack. */
-static void read_bitmap(lua_State *L, const struct place *p, struct kvm_msr_filter_range *r,
+static void read_bitmap(lua_State *L, const struct kvm_opt_place *p, struct kvm_msr_filter_range *r,
 			u8 bits[KVM_MSR_FILTER_MAX_BITMAP_SIZE])
 {
 	const lua_Integer max = KVM_MSR_FILTER_MAX_BITMAP_SIZE * 8;
@@ -285,26 +187,26 @@ static void read_bitmap(lua_State *L, const struct place *p, struct kvm_msr_filt
 		r->bitmap_size = 0;
 		break;
 	default:
-		bad_value(L, p, "bitmap", "a string or a table of bits");
+		kvm_opt_bad(L, p, "bitmap", "a string or a table of bits");
 	}
 	lua_pop(L, 1);
 }
 
 /* ranges[i], which is on top of the stack. */
-static void read_range(lua_State *L, const struct place *p, struct kvm_msr_filter_range *r,
+static void read_range(lua_State *L, const struct kvm_opt_place *p, struct kvm_msr_filter_range *r,
 		       u8 bits[KVM_MSR_FILTER_MAX_BITMAP_SIZE])
 {
 	static const char *const known[] = {
 		"base", "nmsrs", "read", "write", "flags", "bitmap", NULL
 	};
 
-	check_keys(L, p, known);
-	r->base = (u32)opt_integer(L, p, "base", UINT32_MAX, -1);
-	r->nmsrs = (u32)opt_integer(L, p, "nmsrs", UINT32_MAX, -1);
-	r->flags = (u32)opt_integer(L, p, "flags", UINT32_MAX, 0);
-	if (opt_boolean(L, p, "read", false))
+	kvm_opt_keys(L, p, known);
+	r->base = (u32)kvm_opt_integer(L, p, "base", UINT32_MAX, -1);
+	r->nmsrs = (u32)kvm_opt_integer(L, p, "nmsrs", UINT32_MAX, -1);
+	r->flags = (u32)kvm_opt_integer(L, p, "flags", UINT32_MAX, 0);
+	if (kvm_opt_boolean(L, p, "read", false))
 		r->flags |= KVM_MSR_FILTER_READ;
-	if (opt_boolean(L, p, "write", false))
+	if (kvm_opt_boolean(L, p, "write", false))
 		r->flags |= KVM_MSR_FILTER_WRITE;
 	read_bitmap(L, p, r, bits);
 }
@@ -313,22 +215,16 @@ static void read_range(lua_State *L, const struct place *p, struct kvm_msr_filte
  * more than the structure holds when the filter is too big. */
 static lua_Integer read_ranges(lua_State *L, struct msr_filter_arg *a)
 {
-	lua_Integer n = luaL_len(L, -1);
+	lua_Integer n = kvm_opt_list(L, &(struct kvm_opt_place){ 2, "" }, "ranges");
 
-	lua_pushnil(L);
-	while (lua_next(L, -2)) {
-		lua_pop(L, 1);
-		if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 1 || lua_tointeger(L, -1) > n)
-			lb_arg_error(L, 2, "ranges: a list has no key %s", shown(L, -1));
-	}
 	for (lua_Integer i = 0; i < n && i < KVM_MSR_FILTER_MAX_RANGES; i++) {
 		const char *path = lua_pushfstring(L, "ranges[%I]", (LUAI_UACINT)i + 1);
 
 		if (lua_geti(L, -2, i + 1) != LUA_TTABLE)
-			bad_value(L, &(struct place){ 2, "" }, path, "a table");
+			kvm_opt_bad(L, &(struct kvm_opt_place){ 2, "" }, path, "a table");
 		path = lua_pushfstring(L, "%s.", path);
 		lua_insert(L, -2);		/* name, path, range */
-		read_range(L, &(struct place){ 2, path }, &a->filter.ranges[i], a->bits[i]);
+		read_range(L, &(struct kvm_opt_place){ 2, path }, &a->filter.ranges[i], a->bits[i]);
 		lua_pop(L, 3);
 	}
 	return n;
@@ -339,48 +235,21 @@ static lua_Integer read_filter(lua_State *L, struct msr_filter_arg *a)
 {
 	static const char *const known[] = { "default", "ranges", "flags", NULL };
 	static const char *const defaults[] = { "allow", "deny", NULL };
-	const struct place p = { 2, "" };
+	const struct kvm_opt_place p = { 2, "" };
 	lua_Integer n = 0;
 
 	lua_pushvalue(L, 2);
-	check_keys(L, &p, known);
+	kvm_opt_keys(L, &p, known);
 	memset(&a->filter, 0, sizeof(a->filter));
-	a->filter.flags = (u32)opt_integer(L, &p, "flags", UINT32_MAX, 0);
-	if (opt_choice(L, &p, "default", defaults, "'allow' or 'deny'", 0))
+	a->filter.flags = (u32)kvm_opt_integer(L, &p, "flags", UINT32_MAX, 0);
+	if (kvm_opt_choice(L, &p, "default", defaults, "'allow' or 'deny'", 0))
 		a->filter.flags |= KVM_MSR_FILTER_DEFAULT_DENY;
 	if (lua_getfield(L, -1, "ranges") == LUA_TTABLE)
 		n = read_ranges(L, a);
 	else if (!lua_isnil(L, -1))
-		bad_value(L, &p, "ranges", "a list of tables");
+		kvm_opt_bad(L, &p, "ranges", "a list of tables");
 	lua_pop(L, 2);
 	return n;
-}
-
-static const char *errno_name(int err)
-{
-	switch (err) {
-	case EINVAL:
-		return "EINVAL";
-	case EFAULT:
-		return "EFAULT";
-	case ENOMEM:
-		return "ENOMEM";
-	default:
-		return "E2BIG";
-	}
-}
-
-/* What an ioctl returns to the script: 0, or nil, message, name of the errno. */
-static int push_ioctl_result(lua_State *L, int r, const char *message)
-{
-	if (!r) {
-		lua_pushinteger(L, 0);
-		return 1;
-	}
-	lua_pushnil(L);
-	lua_pushstring(L, message);
-	lua_pushstring(L, errno_name(-r));
-	return 3;
 }
 
 static int l_set_msr_filter(lua_State *L)
@@ -391,7 +260,7 @@ static int l_set_msr_filter(lua_State *L)
 	lua_Integer n;
 
 	lb_task(L);
-	kvm = check_vm(L, 1);
+	kvm = kvm_check_vm(L, 1);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 2);
 	a = lua_newuserdatauv(L, sizeof(*a), 0);
@@ -400,9 +269,9 @@ static int l_set_msr_filter(lua_State *L)
 		/* the kernel's array ends there, and so cannot be asked */
 		snprintf(why.text, sizeof(why.text), "%lld ranges are more than %d",
 			 (long long)n, KVM_MSR_FILTER_MAX_RANGES);
-		return push_ioctl_result(L, -E2BIG, why.text);
+		return kvm_push_ioctl_result(L, -E2BIG, why.text);
 	}
-	return push_ioctl_result(L, kvm_vm_ioctl_set_msr_filter(kvm, &a->filter, &why), why.text);
+	return kvm_push_ioctl_result(L, kvm_vm_ioctl_set_msr_filter(kvm, &a->filter, &why), why.text);
 }
 
 static int l_msr_allowed(lua_State *L)
@@ -413,7 +282,7 @@ static int l_msr_allowed(lua_State *L)
 	int r;
 
 	lb_task(L);
-	kvm = check_vm(L, 1);
+	kvm = kvm_check_vm(L, 1);
 	index = (u32)lb_check_range(L, 2, 0, UINT32_MAX);
 	r = luaL_checkoption(L, 3, NULL, types);
 	r = kvm_msr_allowed(kvm, index, r ? KVM_MSR_FILTER_WRITE : KVM_MSR_FILTER_READ);
@@ -424,36 +293,13 @@ static int l_msr_allowed(lua_State *L)
 	return 1;
 }
 
-/* --- requests --- */
-
-static int l_make_all_cpus_request(lua_State *L)
-{
-	struct kvm *kvm;
-
-	lb_task(L);
-	kvm = check_vm(L, 1);
-	kvm_make_all_cpus_request(kvm, (unsigned)lb_check_range(L, 2, 0, KVM_REQ_MAX));
-	return 0;
-}
-
-static int l_check_request(lua_State *L)
-{
-	struct kvm_vcpu *vcpu;
-	unsigned req;
-
-	lb_task(L);
-	req = (unsigned)lb_check_range(L, 1, 0, KVM_REQ_MAX);
-	vcpu = lb_check_object(L, 2, &kvm_vcpu_objtype)->impl;
-	lua_pushboolean(L, kvm_check_request(req, vcpu));
-	return 1;
-}
-
 static const struct lb_func kvm_funcs[] = {
 	{ "kvm.create_vm", l_create_vm, "(name [, opts]) -> vm",
 	  "Makes a virtual machine: vm.srcu, vm.irq_srcu, the mutexes vm.lock, vm.slots_lock and "
 	  "vm.irq_lock, the pointers vm.msr_filter and vm.pmu_event_filter, vm.vcpus[0] and so on; "
 	  "opts: vcpus=N (1), msr={sync=\"outside\"|\"inside\"|\"none\", expedited=false, mutex=true, "
-	  "may_fail=false}, pmu={the same}; sync says where synchronize_srcu() stands relative to "
+	  "may_fail=false}, pmu={the same, but expedited=true}, vendor=\"intel\"|\"amd\" (whose PMU); "
+	  "sync says where synchronize_srcu() stands relative to "
 	  "kvm->lock, mutex=false takes no lock at all, may_fail lets a schedule fail an allocation",
 	  "vm = kvm.create_vm(\"kvm\", {vcpus=2, msr={sync=\"inside\"}})" },
 	{ "kvm_vm_ioctl_set_msr_filter", l_set_msr_filter,
@@ -470,50 +316,41 @@ static const struct lb_func kvm_funcs[] = {
 	  "vm.srcu that it takes itself; x2APIC MSRs (0x800 to 0x8ff) always may be",
 	  "vm = kvm.create_vm(\"kvm\")\n"
 	  "thread(\"vcpu\", function() print(kvm_msr_allowed(vm, 0x174, \"read\")) end)" },
-	{ "kvm_make_all_cpus_request", l_make_all_cpus_request, "(vm, req)",
-	  "Sets a request for each vCPU of the VM; kvm_vm_ioctl_set_msr_filter() does it with "
-	  "KVM_REQ_MSR_FILTER_CHANGED",
-	  "vm = kvm.create_vm(\"kvm\")\nthread(\"updater\", function()\n"
-	  "  kvm_make_all_cpus_request(vm, KVM_REQ_MSR_FILTER_CHANGED)\nend)" },
-	{ "kvm_check_request", l_check_request, "(req, vcpu) -> boolean",
-	  "Was it requested of this vCPU? Then the request is taken back",
-	  "vm = kvm.create_vm(\"kvm\")\nthread(\"vcpu\", function()\n"
-	  "  print(kvm_check_request(KVM_REQ_MSR_FILTER_CHANGED, vm.vcpus[0]))\nend)" },
 	{0}
 };
 static const struct lb_section kvm_section = {
 	"kvm", "KVM",
-	"A virtual machine with as much of KVM as a filter update touches, after Linux 6.12.  The "
-	"constants KVM_REQ_MSR_FILTER_CHANGED, KVM_MSR_FILTER_READ, KVM_MSR_FILTER_WRITE, "
+	"A virtual machine with as much of KVM as an update of its filters touches, after Linux "
+	"6.12. The constants KVM_MSR_FILTER_READ, KVM_MSR_FILTER_WRITE, "
 	"KVM_MSR_FILTER_DEFAULT_DENY, KVM_MSR_FILTER_MAX_RANGES and "
 	"KVM_MSR_FILTER_MAX_BITMAP_SIZE have the kernel's values; filters and ranges take a number "
 	"flags= as well.",
 	kvm_funcs
 };
 
-static const struct { const char *name; lua_Integer value; } constants[] = {
-	{ "KVM_REQ_MSR_FILTER_CHANGED", KVM_REQ_MSR_FILTER_CHANGED },
+static const struct kvm_constant constants[] = {
 	{ "KVM_MSR_FILTER_READ", KVM_MSR_FILTER_READ },
 	{ "KVM_MSR_FILTER_WRITE", KVM_MSR_FILTER_WRITE },
 	{ "KVM_MSR_FILTER_DEFAULT_ALLOW", KVM_MSR_FILTER_DEFAULT_ALLOW },
 	{ "KVM_MSR_FILTER_DEFAULT_DENY", KVM_MSR_FILTER_DEFAULT_DENY },
 	{ "KVM_MSR_FILTER_MAX_RANGES", KVM_MSR_FILTER_MAX_RANGES },
 	{ "KVM_MSR_FILTER_MAX_BITMAP_SIZE", KVM_MSR_FILTER_MAX_BITMAP_SIZE },
+	{ 0 }
 };
+
+static const struct lb_func vm_index_func = { "vm.f", vm_index, NULL, NULL, NULL };
 
 void lb_open_kvm(lua_State *L)
 {
 	lb_new_kind(L, &kvm_objtype);
-	lb_new_kind(L, &kvm_vcpu_objtype);
 	lb_new_kind(L, &kvm_msr_filter_objtype);
 	lb_new_kind(L, &kvm_msr_bitmap_objtype);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &kvm_objtype);
-	lua_pushcfunction(L, vm_index);
+	lb_push_func(L, &vm_index_func);
 	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
-	for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {
-		lua_pushinteger(L, constants[i].value);
-		lua_setglobal(L, constants[i].name);
-	}
+	kvm_set_constants(L, constants);
 	lb_register(L, &kvm_section);
+	kvm_open_vcpu(L);
+	kvm_open_pmu(L);
 }

@@ -7,10 +7,11 @@
 
 #include "binding/binding.h"
 #include "check/check.h"
-#include "srcu/srcu.h"
+#include "srcu/rcu.h"
 
 static const struct site deref_site = LB_SITE(OP_LOAD, ORD_DEREF, 0, "rcu_dereference");
 static const struct site srcu_deref_site = LB_SITE(OP_LOAD, ORD_DEREF, 0, "srcu_dereference");
+static const struct site raw_site = LB_SITE(OP_LOAD, ORD_DEREF, 0, "rcu_dereference_raw");
 static const struct site access_site = LB_SITE(OP_LOAD, ORD_ONCE, 0, "rcu_access_pointer");
 /* Plain: the updater is alone with the pointer; a second one would be a race. */
 static const struct site protected_site =
@@ -34,11 +35,13 @@ static int load_pointer(lua_State *L, const struct lb_loc *loc, const struct sit
 	return 1;
 }
 
-static int l_dereference(lua_State *L)
+
+/* For code that runs under more than one flavour and leaves the asking to its callers. */
+static int l_dereference_raw(lua_State *L)
 {
 	struct lb_loc loc = check_pointer(L);
 
-	return load_pointer(L, &loc, &deref_site);
+	return load_pointer(L, &loc, &raw_site);
 }
 
 static int l_access_pointer(lua_State *L)
@@ -64,6 +67,27 @@ static bool check_cond(lua_State *L, int idx)
 	if (lua_isnone(L, idx))
 		lb_arg_error(L, idx, "condition expected");
 	return lua_toboolean(L, idx);
+}
+
+/* cond_idx: as below */
+static int rcu_dereference_if(lua_State *L, int cond_idx)
+{
+	struct lb_loc loc = check_pointer(L);
+	bool cond = cond_idx && check_cond(L, cond_idx);
+
+	if (!cond && !task_current()->ctx.rcu)
+		report_usage(L, &loc, "outside of any RCU read section: suspicious RCU usage", "");
+	return load_pointer(L, &loc, &deref_site);
+}
+
+static int l_dereference(lua_State *L)
+{
+	return rcu_dereference_if(L, 0);
+}
+
+static int l_dereference_check(lua_State *L)
+{
+	return rcu_dereference_if(L, 2);
 }
 
 /* cond_idx: the argument under which it is legal without a section, or 0. */
@@ -137,8 +161,18 @@ static const struct lb_func rcu_funcs[] = {
 	  "  mutex_lock(m)\n  print(srcu_dereference_check(p, ss, lockdep_is_held(m)))\n"
 	  "  mutex_unlock(m)\nend)" },
 	{ "rcu_dereference", l_dereference, "(p) -> object or nil",
-	  "Reads a pointer whose object is then looked into",
-	  "local p = ptr(\"p\")\nthread(\"t\", function() print(rcu_dereference(p)) end)" },
+	  "Reads a pointer in a read section of plain RCU; outside of one it is reported as "
+	  "\"rcu-usage\"",
+	  "local p = ptr(\"p\")\nthread(\"t\", function()\n  rcu_read_lock()\n"
+	  "  print(rcu_dereference(p))\n  rcu_read_unlock()\nend)" },
+	{ "rcu_dereference_check", l_dereference_check, "(p, cond) -> object or nil",
+	  "As rcu_dereference(), and legal without a section where cond is true",
+	  "local p, m = ptr(\"p\"), mutex(\"m\")\nthread(\"t\", function()\n"
+	  "  mutex_lock(m)\n  print(rcu_dereference_check(p, lockdep_is_held(m)))\n"
+	  "  mutex_unlock(m)\nend)" },
+	{ "rcu_dereference_raw", l_dereference_raw, "(p) -> object or nil",
+	  "Reads a pointer whose object is then looked into, wherever that is: nothing is reported",
+	  "local p = ptr(\"p\")\nthread(\"t\", function() print(rcu_dereference_raw(p)) end)" },
 	{ "rcu_dereference_protected", l_dereference_protected, "(p, cond) -> object or nil",
 	  "Reads a pointer that only this thread changes now, plainly; that cond is false is "
 	  "reported as \"rcu-usage\"",
@@ -166,4 +200,5 @@ static const struct lb_section rcu_section = {
 void lb_open_rcu(lua_State *L)
 {
 	lb_register(L, &rcu_section);
+	lb_open_rcu_plain(L);
 }

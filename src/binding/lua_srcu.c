@@ -13,7 +13,9 @@
 
 /* --- srcu.new --- */
 
-static const struct srcu_ops *const flavors[] = { &srcu_tree_ops };
+static const struct srcu_ops *const flavors[] = {
+	&srcu_tree_ops, &srcu_tiny_ops, &srcu_ideal_ops
+};
 
 struct srcu_recipe {
 	struct lb_recipe head;
@@ -40,7 +42,7 @@ static void opt_flavor(lua_State *L, const char *name, struct srcu_recipe *r)
 			r->ops = flavors[i];
 			return;
 		}
-	lb_arg_error(L, 2, "option '%s' is \"tree\" in this version, not %s", name,
+	lb_arg_error(L, 2, "option '%s' is \"tree\", \"tiny\" or \"ideal\", not %s", name,
 		     lb_describe(L, -1));
 }
 
@@ -265,97 +267,13 @@ static int l_srcu_read_lock_held(lua_State *L)
 	return 1;
 }
 
-/* --- callbacks --- */
-
-/* What a script's callback needs; lies in simulated memory. */
-struct lua_head {
-	struct rcu_head head;	/* first: the object is the rcu_head */
-	struct object *obj;
-	struct lb_fn *fn;	/* posted, not invoked yet */
-	struct lb_fn *running;	/* being invoked; it may post itself again */
-	bool named;		/* made by rcu_head(): the callback is given it */
-};
-
-static const struct field head_fields[] = {
-	{ .name = "next", .offset = offsetof(struct lua_head, head.next), .size = 8,
-	  .flags = FIELD_PTR },
-	{ .name = "queued", .offset = offsetof(struct lua_head, head.queued), .size = 8 },
-	{ 0 }
-};
-
-static void head_destroy(struct object *o)
-{
-	struct lua_head *h = o->base;
-
-	if (!h)
-		return;
-	lb_fn_put(h->fn);
-	lb_fn_put(h->running);
-}
-
-static const struct objtype head_objtype = {
-	.kind = "rcu_head", .fields = head_fields, .destroy = head_destroy
-};
-
-static struct object *head_new(struct world *w, const char *name, bool named)
-{
-	struct object *o = object_new(w, &head_objtype, name, sizeof(struct lua_head));
-
-	if (o) {
-		((struct lua_head *)o->base)->obj = o;
-		((struct lua_head *)o->base)->named = named;
-	}
-	return o;
-}
-
-static struct object *head_make(struct world *w, struct lb_recipe *r)
-{
-	return head_new(w, r->name, true);
-}
-
-static int l_rcu_head(lua_State *L)
-{
-	lb_make(L, lb_recipe_new(L, 1, sizeof(struct lb_recipe), head_make));
-	return 1;
-}
-
-/* On the stack of the kworker that invokes callbacks. */
-static void invoke(struct rcu_head *head)
-{
-	struct lua_head *h = (struct lua_head *)head;
-
-	lb_fn_put(h->running);
-	h->running = h->fn;
-	h->fn = NULL;
-	lb_fn_call(h->running, h->named ? h->obj : NULL);
-	lb_fn_put(h->running);
-	h->running = NULL;
-}
-
 static int l_call_srcu(lua_State *L)
 {
 	struct srcu *ss = check_call(L);
-	bool named = lua_type(L, 2) == LUA_TUSERDATA;
-	int fn = named ? 3 : 2;
-	struct object *o = named ? lb_check_object(L, 2, &head_objtype) : NULL;
-	struct lua_head *h;
-	struct lb_fn *f;
+	rcu_callback_t func;
+	struct rcu_head *head = lb_take_callback(L, 2, &func);
 
-	if (lua_type(L, fn) != LUA_TFUNCTION)
-		lb_type_error(L, fn, named ? "function" : "function or rcu_head");
-	if (!o)
-		o = head_new(ss->obj->w, "rcu_head", false);
-	if (!o)
-		return luaL_error(L, "call_srcu: %s", world_error(ss->obj->w));
-	h = o->base;
-	/* a head that is queued keeps the function it was posted with: to post it
-	 * once more is a bug that call_srcu() itself reports */
-	if (!h->fn || !h->head.queued) {
-		f = lb_fn_new(L, fn);
-		lb_fn_put(h->fn);
-		h->fn = f;
-	}
-	call_srcu(ss, &h->head, invoke);
+	call_srcu(ss, head, func);
 	return 0;
 }
 
@@ -431,6 +349,21 @@ static void set_cblists(lua_State *L, struct srcu *ss, const struct srcu_view *v
 	lua_setfield(L, -2, "cblist");
 }
 
+static void set_tiny(lua_State *L, const struct srcu_view *v)
+{
+	lua_createtable(L, 1, 1);
+	for (int idx = 0; idx < 2; idx++) {
+		lua_pushinteger(L, v->nesting[idx]);
+		lua_rawseti(L, -2, idx);
+	}
+	lua_setfield(L, -2, "readers");
+	set_number(L, "srcu_idx_max", v->srcu_idx_max);
+	lua_pushboolean(L, v->gp_running);
+	lua_setfield(L, -2, "gp_running");
+	lua_pushboolean(L, v->gp_waiting);
+	lua_setfield(L, -2, "gp_waiting");
+}
+
 static int l_state(lua_State *L)
 {
 	static const char *const states[] = { "IDLE", "SCAN1", "SCAN2" };
@@ -447,7 +380,12 @@ static int l_state(lua_State *L)
 		lua_pushstring(L, v.gp_state < 3 ? states[v.gp_state] : "?");
 		lua_setfield(L, -2, "gp_state");
 	}
-	set_number(L, "srcu_idx", v.srcu_idx);
+	if (v.has_open)
+		set_number(L, "open", v.open);
+	else
+		set_number(L, "srcu_idx", v.srcu_idx);
+	if (v.has_nesting)
+		set_tiny(L, &v);
 	if (v.has_size_state) {
 		lua_pushstring(L, v.size_state);
 		lua_setfield(L, -2, "size_state");
@@ -470,7 +408,8 @@ static int l_state(lua_State *L)
 
 static const struct lb_func srcu_funcs[] = {
 	{ "srcu.new", l_new, "(name [, opts]) -> srcu",
-	  "Makes an SRCU domain. opts: flavor=\"tree\", size=\"small\"|\"big\"|\"auto\", "
+	  "Makes an SRCU domain. opts: flavor=\"tree\"|\"tiny\"|\"ideal\" (tiny: for cpus(1), "
+	  "and nobody is preempted any more; ideal: the guarantee and nothing else), size=\"small\"|\"big\"|\"auto\", "
 	  "fanout=2..64, exp_holdoff=NS, counter_bits=2..64 and seq_bits=4..64 (small: wrap is "
 	  "within reach), faults={...} (see srcu.faults)",
 	  "local ss = srcu.new(\"ss\", {counter_bits = 8, faults = {\"no-flip\"}})" },
@@ -481,7 +420,9 @@ static const struct lb_func srcu_funcs[] = {
 	  "The state of a domain, now and without a step: gp_seq, gp_state (\"IDLE\", \"SCAN1\", "
 	  "\"SCAN2\"), gp_seq_needed, gp_seq_needed_exp, srcu_idx, size_state, "
 	  "lock_count[cpu][idx], unlock_count[cpu][idx], readers[idx], cblist[cpu] = {done=, "
-	  "wait=, next_ready=, next=}, and who holds gp_mutex and cb_mutex (a name or nil)",
+	  "wait=, next_ready=, next=}, and who holds gp_mutex and cb_mutex (a name or nil). Of the "
+	  "tiny flavor: srcu_idx, srcu_idx_max, readers[idx], gp_running, gp_waiting, cblist[0]; "
+	  "of the ideal one: open (sections), cblist[0]",
 	  "local ss = srcu.new(\"ss\")\nprint(ss:state().gp_state)" },
 	{ "srcu_read_lock", l_srcu_read_lock, "(ss) -> idx",
 	  "Begins a read section; never blocks. Give idx to srcu_read_unlock()",
@@ -512,7 +453,7 @@ static const struct lb_func srcu_funcs[] = {
 	{ "synchronize_srcu_expedited", l_synchronize_srcu_expedited, "(ss)",
 	  "As synchronize_srcu(), in a hurry: without the delays between scans",
 	  SS "synchronize_srcu_expedited(ss)" END },
-	{ "rcu_head", l_rcu_head, "(name) -> rcu_head",
+	{ "rcu_head", lb_rcu_head, "(name) -> rcu_head",
 	  "Makes a head for call_srcu(ss, head, fn)",
 	  "local head = rcu_head(\"head\")" },
 	{ "call_srcu", l_call_srcu, "(ss, [head,] fn)",
@@ -552,6 +493,6 @@ static const struct lb_section srcu_section = {
 void lb_open_srcu(lua_State *L)
 {
 	lb_new_kind(L, &srcu_objtype);
-	lb_new_kind(L, &head_objtype);
+	lb_open_head(L);
 	lb_register(L, &srcu_section);
 }

@@ -287,6 +287,7 @@ static struct srcu *named_srcu(lua_State *L, struct world *w)
 static void check_target(lua_State *L, struct world *w, struct target *goal)
 {
 	static const char *const states[] = { "IDLE", "SCAN1", "SCAN2" };
+	struct srcu_view v = { 0 };
 	const char *name;
 
 	*goal = (struct target){0};
@@ -306,6 +307,10 @@ static void check_target(lua_State *L, struct world *w, struct target *goal)
 		goal->ss = only_srcu(L, w);
 	else
 		goal->ss = named_srcu(L, w);
+	goal->ss->ops->view(goal->ss, &v);
+	if (!v.has_gp_seq)
+		lb_arg_error(L, 2, "grace periods of %s have no states: it is of the %s flavor",
+			     goal->ss->obj->name, goal->ss->ops->flavor);
 }
 
 static enum outcome target_reached(struct walk *g, const struct target *goal)

@@ -81,15 +81,12 @@ static int make_l1(lua_State *A)
 static int make_traceback(lua_State *A)
 {
 	lua_State *L1 = lua_touserdata(A, 1);
-	const char *msg = lua_tostring(L1, -1);
+	const char *msg;
 
-	if (!msg) {
-		if (luaL_callmeta(L1, -1, "__tostring") && lua_type(L1, -1) == LUA_TSTRING)
-			msg = lua_tostring(L1, -1);
-		else
-			msg = lua_pushfstring(A, "(error object is a %s value)",
-					      luaL_typename(L1, -1));
-	}
+	if (lua_type(L1, -1) == LUA_TSTRING)
+		msg = lua_tostring(L1, -1);
+	else
+		msg = lua_pushfstring(A, "(error object is a %s value)", luaL_typename(L1, -1));
 	luaL_traceback(A, L1, msg, 0);
 	return 1;
 }
@@ -114,7 +111,7 @@ lua_State *lb_running(struct session *s)
 	struct task *t = task_current();
 	struct lua_body *b = t ? body_of(t) : NULL;
 
-	if (b && b->cur)
+	if (b && b->cur && !s->pure)
 		return b->cur;
 	return s->running ? s->running : s->L;
 }
@@ -138,7 +135,8 @@ lua_State *lb_swap_running(lua_State *L)
 {
 	struct task *t = task_current();
 	struct lua_body *b = t ? body_of(t) : NULL;
-	lua_State **slot = b ? &b->cur : &lb_session(L)->running, *old = *slot;
+	/* a predicate runs on the driver's side even where a body asks for it */
+	lua_State **slot = b && !lb_session(L)->pure ? &b->cur : &lb_session(L)->running, *old = *slot;
 
 	*slot = L;
 	return old;
@@ -167,8 +165,49 @@ static void push_fn(lua_State *L, struct lb_fn *f)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, f->ref);
 }
 
+static int new_thread(lua_State *A)
+{
+	lua_newthread(A);
+	return 1;
+}
+
+static int error_tostring(lua_State *L)
+{
+	if (lua_tostring(L, 1))		/* a number */
+		return lua_settop(L, 1), 1;
+	if (!luaL_callmeta(L, 1, "__tostring") || lua_type(L, -1) != LUA_TSTRING)
+		lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+	return 1;
+}
+
+/*
+ * Makes a string of the error on top of L1, which has died of it.  A __tostring is
+ * the script's own code, may step and may raise: it runs as bodies do, in a Lua
+ * thread of its own.  Where that fails the error stays what it is.
+ */
+static void stringify_error(struct task *t, lua_State *L1)
+{
+	struct lua_body *b = body_of(t);
+	lua_State *L2;
+	int n;
+
+	if (lua_type(L1, -1) == LUA_TSTRING || !lua_checkstack(L1, 3) ||
+	    !aux_call(b->s, new_thread, NULL, 1))
+		return;
+	lua_xmove(b->s->aux, L1, 1);		/* error, L2: it lives as long as L1 */
+	L2 = lua_tothread(L1, -1);
+	lua_pushcfunction(L2, error_tostring);
+	lua_pushvalue(L1, -2);
+	lua_xmove(L1, L2, 1);
+	if (resume_body(b, L2, 1, &n))
+		lua_xmove(L2, L1, 1);		/* error, L2, text */
+	else
+		lua_pop(L1, 1);
+}
+
 static void fail_with_error(struct lua_body *b, lua_State *L1)
 {
+	stringify_error(b->t, L1);
 	check_report(b->t->w, "error", b->t, NULL, "an error was thrown in the body of %s: %s",
 		     task_name(b->t), error_text(b->s, L1));
 	task_fail();
@@ -196,7 +235,9 @@ static void serve_calls(struct lua_body *b)
 		}
 		/* a typing error must not cost the thread its life */
 		b->result = CALL_ERROR;
+		stringify_error(b->t, L1);
 		error_text(b->s, L1);
+		lua_sethook(L1, NULL, 0, 0);	/* the watchdog's */
 		lua_resetthread(L1);
 		lua_settop(L1, 0);
 		lua_xmove(b->s->aux, L1, 1);

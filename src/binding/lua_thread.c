@@ -8,6 +8,7 @@
 #include "binding/binding.h"
 #include "check/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,7 +177,13 @@ static int f_bug_on(lua_State *L)
 
 /* --- cond_wait --- */
 
-struct predicate { struct session *s; struct task *t; lua_State *L; bool value, failed; };
+struct predicate {
+	struct session *s;
+	struct task *t;
+	lua_State *L;
+	bool value;
+	char error[512];	/* what it raised, "" if nothing */
+};
 
 static int predicate_call(lua_State *B)
 {
@@ -189,30 +196,34 @@ static int predicate_call(lua_State *B)
 	return 0;
 }
 
-/* On the driver's side: is the condition true now? */
+/*
+ * On the driver's side: is the condition true now?  How often that is asked is no
+ * part of the schedule, so nothing may come of it but the answer.  A condition that
+ * raises, or reads what has been freed, lets its thread go on into the violation:
+ * the step's location tells the heap oracle.
+ */
 static bool predicate_holds(void *arg)
 {
 	struct predicate *p = arg;
+	const void **watch = p->s->freed_read, *freed = NULL;
 	bool ok;
 
-	if (p->failed)
-		return false;
 	p->value = false;
+	p->error[0] = '\0';
 	p->s->pure++;
+	p->s->freed_read = &freed;
 	ok = lb_protected(p->s, predicate_call, p);
+	p->s->freed_read = watch;
 	p->s->pure--;
-	if (!ok) {
-		p->failed = true;
-		check_report(p->t->w, "error", p->t, NULL,
-			     "the condition of cond_wait() in %s raised an error: %s",
-			     task_name(p->t), world_error(p->t->w));
-	}
-	return p->value;
+	p->t->ev.loc = (void *)freed;
+	if (!ok)
+		snprintf(p->error, sizeof(p->error), "%s", world_error(p->t->w));
+	return p->value || !ok || freed;
 }
 
 static int f_cond_wait(lua_State *L)
 {
-	static const struct site base = LB_SITE(OP_COND, ORD_FULL, SITE_SLEEPS, "cond_wait");
+	static const struct site base = LB_SITE(OP_COND, ORD_FULL, 0, "cond_wait");
 	struct predicate p = { .s = lb_session(L), .t = lb_task(L), .L = L };
 
 	luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -222,6 +233,12 @@ static int f_cond_wait(lua_State *L)
 	p.t->predicate_arg = &p;
 	lb_event(L, &base, NULL, 0, 0, 0);
 	p.t->predicate = NULL;
+	if (p.error[0]) {
+		check_report(p.t->w, "error", p.t, NULL,
+			     "the condition of cond_wait() in %s raised an error: %s",
+			     task_name(p.t), p.error);
+		task_fail();
+	}
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "check/check.h"
 #include "view/view.h"
 
 #include <string.h>
@@ -80,6 +81,15 @@ static int f_schedule(lua_State *L)
 	return 1;
 }
 
+/* A deadlock is no step: where the schedule led to one it has to be found again. */
+static void find_stuck(struct world *w)
+{
+	for (size_t i = 0; i < world_task_count(w); i++)
+		if (task_enabled(world_task(w, i)))
+			return;
+	check_stuck(w);
+}
+
 static int f_replay(lua_State *L)
 {
 	struct session *s = lb_check_steppable(L);
@@ -96,12 +106,16 @@ static int f_replay(lua_State *L)
 	s->lowest = 0;		/* it starts again */
 	ok = world_replay(s->w, schedule);
 	focus_restore(s, f);
-	if (ok) {
-		lua_pushboolean(L, true);
-		return 1;
+	if (!ok) {
+		lua_pushnil(L);
+		lua_pushstring(L, world_error(s->w));
+		return 2;
 	}
-	lua_pushnil(L);
-	lua_pushstring(L, world_error(s->w));
+	lua_pushboolean(L, true);
+	find_stuck(s->w);
+	if (!world_violation_count(s->w))
+		return 1;
+	lb_push_violation(L, world_violation(s->w, 0));
 	return 2;
 }
 
@@ -115,7 +129,7 @@ static const struct lb_func travel_funcs[] = {
 	{ "schedule", f_schedule, "() -> string",
 	  "Who has stepped so far, as a string for replay: \"@sc,4 writer*3 reader\"",
 	  "print(schedule())" },
-	{ "replay", f_replay, "(schedule) -> true",
+	{ "replay", f_replay, "(schedule) -> true [, violation]",
 	  "Starts again and steps exactly as the schedule says; nil and why not when it does not "
 	  "fit, at the last item that did", "assert(replay(\"@sc,4 writer*3 reader\"))" },
 	{ 0 }

@@ -27,12 +27,14 @@ static bool on_access(struct world *w, struct task *t, const struct event *ev)
 
 static void on_performed(struct world *w, struct task *t, const struct event *ev)
 {
-	(void)ev;
 	gp_performed(check_of(w), t);
+	if (ev->site->flags & SITE_SLEEPS)
+		sleep_performed(check_of(w), t, ev);
 }
 
 static void on_call_begin(struct world *w, struct task *t, const struct kcall *call)
 {
+	sleep_call_begin(check_of(w), t, call);
 	gp_call_begin(check_of(w), t, call);
 }
 

@@ -56,6 +56,9 @@ struct gp_wait { struct srcu *ss; uint32_t task; uint64_t since; const char *api
 size_t check_gp_wait_count(struct world *w);
 const struct gp_wait *check_gp_wait(struct world *w, size_t i);
 
+/* Does the location lie in memory that has been freed? */
+bool check_freed(struct world *w, const void *loc);
+
 /* The violation in words, as it is printed below its kind: the message, and what
  * the kind means where the message does not say it.  The last steps and the
  * schedule come from view/.  Malloced; NULL: out of memory. */

@@ -23,7 +23,7 @@ static void add_since(struct msg *m, uint64_t since)
 
 static void add_call(struct msg *m, const struct node *n)
 {
-	msg_addf(m, "%s(%s)", n->call->api->name, ss_name(n->gp));
+	msg_addf(m, "%s(%s)", n->call->api->name, ss_arg(n->gp));
 }
 
 static void add_lock(struct msg *m, const struct node *n)
@@ -284,7 +284,7 @@ static void add_callback(struct msg *m, struct world *w, const struct open_wait 
 {
 	msg_addf(m, "The callback that %s queued with %s(%s) at step %" PRIu64
 		 " was never invoked", id_name(w, x->pub.task), x->pub.api,
-		 ss_name(x->pub.ss), x->pub.since);
+		 ss_arg(x->pub.ss), x->pub.since);
 }
 
 /* Whoever waits may wait for a callback: the likely helper that is missing. */

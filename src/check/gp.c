@@ -158,7 +158,7 @@ static void report_missed(struct check *c, struct task *t, const struct gp_end *
 	struct world *w = c->w;
 	struct task *reader = task_by_id(w, s->pub.task);
 	const char *starter = id_name(w, e->starter), *name = id_name(w, s->pub.task);
-	const char *ss = ss_name(e->ss);
+	const char *ss = ss_arg(e->ss);
 	uint64_t now = world_steps(w);
 	struct msg m;
 
@@ -232,8 +232,8 @@ static void judge_barrier(struct check *c, struct task *t, const struct open_wai
 		msg_addf(&m, "%s(%s) by %s returned at step %" PRIu64 " although the callback "
 			 "that %s queued with %s(%s) at step %" PRIu64 " has not been invoked. "
 			 "It had been queued before the barrier, which had to wait for it.",
-			 b->pub.api, ss_name(b->pub.ss), task_name(t), world_steps(c->w),
-			 id_name(c->w, x->pub.task), x->pub.api, ss_name(x->pub.ss),
+			 b->pub.api, ss_arg(b->pub.ss), task_name(t), world_steps(c->w),
+			 id_name(c->w, x->pub.task), x->pub.api, ss_arg(x->pub.ss),
 			 x->start_step);
 		msg_end(&m, c->w, "grace-period", t, task_by_id(c->w, x->pub.task));
 		return;
@@ -280,7 +280,8 @@ const struct open_wait *gp_wait_of(struct check *c, struct task *t, struct srcu 
 	return x ? x : wait_of(&c->gp, t, ss, KAPI_BARRIER);
 }
 
-static void wait_end(struct check *c, struct task *t, const struct kcall *call)
+static void wait_end(struct check *c, struct task *t, const struct kcall *call,
+		     uint64_t result)
 {
 	struct open_wait *x;
 
@@ -288,33 +289,42 @@ static void wait_end(struct check *c, struct task *t, const struct kcall *call)
 	x = wait_of(&c->gp, t, call->obj, call->api->kind);
 	if (!x)
 		return;
-	if (x->kind == KAPI_CALL) {
+	if (x->kind == KAPI_CALL && result) {
 		x->returned = ++c->gp.tick;
 		return;
 	}
 	if (x->kind == KAPI_BARRIER)
 		judge_barrier(c, t, x);
-	else
+	else if (x->kind == KAPI_SYNCHRONIZE)
 		judge_wait(c, t, x);
 	end_wait(&c->gp, x);
+}
+
+static struct open_wait *callback_of(struct gp *g, const struct srcu *ss, const void *head)
+{
+	for (size_t i = 0; i < g->nwaits; i++) {
+		struct open_wait *x = &g->waits[i];
+
+		if (!x->dead && x->kind == KAPI_CALL && x->head == head && x->pub.ss == ss)
+			return x;
+	}
+	return NULL;
+}
+
+const struct open_wait *gp_callback_of(struct check *c, const struct srcu *ss, const void *head)
+{
+	return callback_of(&c->gp, ss, head);
 }
 
 /* E of a call_srcu(): its callback begins. */
 static void callback_begin(struct check *c, struct task *t, const struct kcall *call)
 {
-	struct gp *g = &c->gp;
-	const void *head = (void *)(uintptr_t)call->arg;
+	struct open_wait *x = callback_of(&c->gp, call->obj, (void *)(uintptr_t)call->arg);
 
-	for (size_t i = 0; i < g->nwaits; i++) {
-		struct open_wait *x = &g->waits[i];
-
-		if (x->dead || x->kind != KAPI_CALL || x->head != head ||
-		    x->pub.ss != call->obj)
-			continue;
-		judge_wait(c, t, x);
-		end_wait(g, x);
+	if (!x)
 		return;
-	}
+	judge_wait(c, t, x);
+	end_wait(&c->gp, x);
 }
 
 /* --- polling --- */
@@ -393,7 +403,7 @@ static void sync_in_own_section(struct check *c, struct task *t, const struct kc
 		return;
 	msg_begin(&m);
 	gt->reported = true;
-	msg_addf(&m, "%s called %s(%s) ", task_name(t), call->api->name, ss_name(s->ss));
+	msg_addf(&m, "%s called %s(%s) ", task_name(t), call->api->name, ss_arg(s->ss));
 	msg_after_step(&m, c->w);
 	msg_addf(&m, " although it is itself inside ");
 	msg_section(&m, s);
@@ -445,7 +455,7 @@ void gp_call_end(struct check *c, struct task *t, const struct kcall *call, uint
 	case KAPI_SYNCHRONIZE:
 	case KAPI_BARRIER:
 	case KAPI_CALL:
-		wait_end(c, t, call);
+		wait_end(c, t, call, result);
 		break;
 	case KAPI_GET_STATE:
 		cookie_keep(c, t, call, result);

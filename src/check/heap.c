@@ -24,6 +24,13 @@ bool heap_is_freed(struct check *c, const void *loc)
 	return chunk && (chunk[bit / 64] >> (bit % 64) & 1);
 }
 
+bool check_freed(struct world *w, const void *loc)
+{
+	struct check *c = check_of(w);
+
+	return c && c->heap.nfreed && heap_is_freed(c, loc);
+}
+
 /* The word and bit of a granule; NULL: the chunk could not be made. */
 static uint64_t *granule(struct heap *h, uint32_t at, uint64_t *bit)
 {
@@ -83,6 +90,7 @@ static const char *access_verb(const struct event *ev)
 	switch (ev->op) {
 	case OP_LOAD:
 	case OP_PLAIN_LOAD:
+	case OP_COND:
 		return "read";
 	case OP_STORE:
 	case OP_PLAIN_STORE:

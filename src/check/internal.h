@@ -53,6 +53,7 @@ struct gp_task {
 	uint8_t pending;	/* enum pending */
 	bool polls;		/* in a poll whose cookie is known */
 	bool reported;		/* it is in a circle of waits, and that has been said */
+	bool slept;		/* where it must not, and that has been said */
 	tick_t id;		/* of the section or wait that is pending */
 	tick_t start;		/* the cookie call's S */
 	uint64_t start_step;
@@ -119,6 +120,8 @@ struct gp_task *gp_task(struct check *c, struct task *t);
  * pending. */
 void gp_set_pending(struct check *c, struct task *t, enum pending what, tick_t id);
 /* The wait that t is in on ss, or NULL.  Valid until the next ghost event. */
+/* The call_srcu() whose callback is `head`, or NULL. */
+const struct open_wait *gp_callback_of(struct check *c, const struct srcu *ss, const void *head);
 const struct open_wait *gp_wait_of(struct check *c, struct task *t, struct srcu *ss);
 /* Squeezes the dead out, so that sections[0..nsections) are all open. */
 void gp_tidy(struct check *c);
@@ -146,6 +149,10 @@ bool unlock_allowed(struct check *c, struct task *t, const struct event *ev);
 void unlock_report_section(struct check *c, struct task *t, const struct kcall *call,
 			   const struct open_section *found);
 
+/* --- sleep.c --- */
+void sleep_performed(struct check *c, struct task *t, const struct event *ev);
+void sleep_call_begin(struct check *c, struct task *t, const struct kcall *call);
+
 /* --- text.c --- */
 
 /* A message in the making.  msg_end() reports it as a violation, whose text is
@@ -160,14 +167,17 @@ void msg_addf(struct msg *m, const char *fmt, ...) __attribute__((format(printf,
 void msg_end(struct msg *m, struct world *w, const char *kind, struct task *t,
 	     struct task *other);
 
-const char *ss_name(struct srcu *ss);
+/* "ss", or "RCU" */
+const char *ss_name(const struct srcu *ss);
+/* What stands between the parentheses of a call: the domain, or nothing for RCU. */
+const char *ss_arg(const struct srcu *ss);
 /* The name of a task given by identity, "?" if there is none. */
 const char *id_name(struct world *w, uint32_t task);
 /* "after step 12", or "before the first step". */
 void msg_after_step(struct msg *m, struct world *w);
 /* " at step 13": the one that is being performed and not yet counted. */
 void msg_at_step(struct msg *m, struct world *w);
-/* "a read section of ss (index 0) since step 3" */
+/* "a read section of ss (index 0) since step 3", "an RCU read section since step 3" */
 void msg_section(struct msg *m, const struct section *s);
 /* " (kfree, x.lua:12)": where in the source; nothing when it is not known. */
 void msg_site(struct msg *m, const struct site *s);

@@ -6,7 +6,10 @@
  */
 #include <config.h>
 
+#include <string.h>
+
 #include "check/internal.h"
+#include "srcu/srcu.h"
 
 /* Squeezes once the dead are as many as the living: each element is moved at
  * most a constant number of times. */
@@ -54,11 +57,36 @@ void section_close(struct check *c, tick_t id)
 		end_section(&c->gp, s);
 }
 
+/*
+ * The two kinds of readers count in different ways, of which only one is safe against
+ * an NMI that strikes the other: a domain has readers of one kind.  The kernel notices
+ * when both come on one CPU; here it does not matter where and in which order.
+ */
+static void check_reader_kind(struct check *c, struct task *t, const struct kcall *call)
+{
+	struct srcu *ss = call->obj;
+	bool nmisafe = strstr(call->api->name, "_nmisafe");
+	uint8_t kind = nmisafe ? 2 : 1, before = ss->readers_seen;
+	struct msg m;
+
+	ss->readers_seen |= kind;
+	if (!before || before & kind)
+		return;
+	msg_begin(&m);
+	msg_addf(&m, "%s called %s(%s) ", task_name(t), call->api->name, ss_name(ss));
+	msg_after_step(&m, c->w);
+	msg_addf(&m, ", but %s has had readers that are %sNMI-safe: srcu_read_lock() and "
+		 "srcu_read_lock_nmisafe() may not both be used on one srcu_struct.",
+		 ss_name(ss), nmisafe ? "not " : "");
+	msg_end(&m, c->w, "rcu-usage", t, NULL);
+}
+
 void section_begin(struct check *c, struct task *t, const struct kcall *call,
 		   uint64_t idx)
 {
 	struct gp *g = &c->gp;
 
+	check_reader_kind(c, t, call);
 	if (!check_grow(c, (void **)&g->sections, &g->sections_cap, g->nsections + 1,
 			sizeof(*g->sections)))
 		return;
@@ -116,6 +144,7 @@ void section_end(struct check *c, struct task *t, const struct kcall *call)
 	enum fit fit;
 	struct open_section *s = section_for(&c->gp, t, call, &fit);
 
+	check_reader_kind(c, t, call);
 	if (fit != FIT_OWN && fit != FIT_HANDED)
 		unlock_report_section(c, t, call, s);
 	/* with another index it is not this section's count that goes up: it

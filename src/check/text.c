@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "check/internal.h"
-#include "srcu/srcu.h"
+#include "srcu/rcu.h"
 
 void msg_begin(struct msg *m)
 {
@@ -47,9 +47,16 @@ void msg_end(struct msg *m, struct world *w, const char *kind, struct task *t,
 	world_violate(w, kind, msg_text(m), t, other);
 }
 
-const char *ss_name(struct srcu *ss)
+const char *ss_name(const struct srcu *ss)
 {
-	return ss && ss->obj ? ss->obj->name : "?";
+	if (!ss || !ss->obj)
+		return "?";
+	return srcu_is_rcu(ss) ? "RCU" : ss->obj->name;
+}
+
+const char *ss_arg(const struct srcu *ss)
+{
+	return ss && srcu_is_rcu(ss) ? "" : ss_name(ss);
 }
 
 const char *id_name(struct world *w, uint32_t task)
@@ -74,8 +81,11 @@ void msg_at_step(struct msg *m, struct world *w)
 
 void msg_section(struct msg *m, const struct section *s)
 {
-	msg_addf(m, "a read section of %s (index %d) since step %" PRIu64,
-		 ss_name(s->ss), s->idx, s->since);
+	if (srcu_is_rcu(s->ss))
+		msg_addf(m, "an RCU read section since step %" PRIu64, s->since);
+	else
+		msg_addf(m, "a read section of %s (index %d) since step %" PRIu64,
+			 ss_name(s->ss), s->idx, s->since);
 }
 
 void msg_site(struct msg *m, const struct site *s)

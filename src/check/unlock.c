@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "check/internal.h"
+#include "srcu/rcu.h"
 
 /* Lock words hold task id + 1; readers of an rwsem count in steps of 2 there. */
 bool unlock_allowed(struct check *c, struct task *t, const struct event *ev)
@@ -44,7 +45,15 @@ static void add_rule(struct msg *m, struct task *t, const struct kcall *call,
 	const char *ss = ss_name(call->obj);
 	struct world *w = t->w;
 
-	if (!found) {
+	if (srcu_is_rcu(call->obj)) {
+		/* there is but one kind of section, and no index to mix up */
+		msg_addf(m, ", but it is inside no RCU read section");
+		if (found)
+			msg_addf(m, ": the one that is open was begun by %s at step %" PRIu64
+				 ", and only the task that began it may end it",
+				 id_name(w, found->pub.task), found->pub.since);
+		msg_addf(m, ".");
+	} else if (!found) {
 		msg_addf(m, ", but it is inside no read section of %s. One unlock too many "
 			 "can make a grace period take another reader's section for ended.", ss);
 	} else if (found->pub.task != task_id(t)) {
@@ -72,8 +81,10 @@ void unlock_report_section(struct check *c, struct task *t, const struct kcall *
 	struct msg m;
 
 	msg_begin(&m);
-	msg_addf(&m, "%s called %s(%s, %d) ", task_name(t), call->api->name,
-		 ss_name(call->obj), (int)call->arg);
+	msg_addf(&m, "%s called %s(%s", task_name(t), call->api->name, ss_arg(call->obj));
+	if (!srcu_is_rcu(call->obj))
+		msg_addf(&m, ", %d", (int)call->arg);
+	msg_addf(&m, ") ");
 	msg_after_step(&m, c->w);
 	add_rule(&m, t, call, found);
 	msg_end(&m, c->w, "unbalanced-unlock", t,

@@ -17,6 +17,7 @@ static bool waits_for_gp(const struct kcall *call)
 {
 	return call->obj && (call->api->kind == KAPI_SYNCHRONIZE ||
 			     call->api->kind == KAPI_BARRIER ||
+			     call->api->kind == KAPI_DRAIN ||
 			     call->api->kind == KAPI_CLEANUP);
 }
 
@@ -26,10 +27,15 @@ int scanned_index(struct graph *g, struct srcu *ss, tick_t start)
 	struct srcu_view v = { 0 };
 	int idx;
 
-	/* while something moves, the grace period may still get to another index */
-	if (!g->quiet || !ss->ops || !ss->ops->view)
+	if (!ss->ops || !ss->ops->view)
 		return -1;
 	ss->ops->view(ss, &v);
+	/* tiny: bit 1 of srcu_idx says which one the work item sleeps for */
+	if (v.has_nesting && v.gp_waiting)
+		return (v.srcu_idx & 2) >> 1;
+	/* while something moves, the grace period may still get to another index */
+	if (!g->quiet)
+		return -1;
 	if (!v.has_gp_seq || v.gp_state == SRCU_GP_IDLE)
 		return -1;
 	idx = !(v.srcu_idx & 1);
@@ -44,10 +50,18 @@ bool section_holds_up(const struct graph *g, const struct open_section *s,
 {
 	if (s->dead || s->pub.ss != ss)
 		return false;
-	/* whoever may still move may end such a section for its owner */
-	if (!g->quiet && s->pub.any_task)
+	/* whoever may still move, or might have, may end such a section for its owner */
+	if ((!g->quiet || g->may_come) && s->pub.any_task)
 		return false;
 	return scanned >= 0 ? s->pub.idx == scanned : !start || s->begun < start;
+}
+
+static bool is_ideal(struct srcu *ss)
+{
+	struct srcu_view v = { 0 };
+
+	ss->ops->view(ss, &v);
+	return v.has_open;
 }
 
 static void fill_node(struct graph *g, struct node *n)
@@ -61,8 +75,13 @@ static void fill_node(struct graph *g, struct node *n)
 		return;
 	n->call = &n->t->calls[n->t->ncalls - 1];
 	n->gp = n->call->obj;
-	x = gp_wait_of(g->c, n->t, n->gp);
+	if (n->call->api->kind == KAPI_DRAIN)
+		x = gp_callback_of(g->c, n->gp, (void *)(uintptr_t)n->call->arg);
+	else
+		x = gp_wait_of(g->c, n->t, n->gp);
 	n->start = x ? x->start : 0;
+	if (n->call->api->kind == KAPI_BARRIER && is_ideal(n->gp))
+		n->start = 1;	/* it waits for the worker, and for no section itself */
 	n->scanned = scanned_index(g, n->gp, n->start);
 }
 
@@ -114,9 +133,9 @@ void graph_release(struct graph *g)
 static bool works_for(const struct task *t, struct srcu *ss)
 {
 	const char *name = strchr(task_name(t), '/');
-	size_t n = strlen(ss_name(ss));
+	size_t n = strlen(ss->obj->name);
 
-	return name && !strncmp(name + 1, ss_name(ss), n) && name[n + 1] == ':';
+	return name && !strncmp(name + 1, ss->obj->name, n) && name[n + 1] == ':';
 }
 
 static struct edge gp_edge(struct graph *g, struct node *n)

@@ -153,6 +153,8 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		w->hooks.performed(w, t, &t->ev);
 	if (!resume(w, t))
 		return STEP_ERROR;
+	if (w->voluntary)
+		cpu_update_owner(t);
 	return w->nfresh && !world_prime(w) ? STEP_ERROR : STEP_OK;
 }
 
@@ -164,6 +166,8 @@ bool world_advance(struct world *w, uint64_t ns)
 
 	if (w->nfresh && !world_prime(w))
 		return false;
+	if (!w->clock)
+		return world_oom(w);
 	if (ns > INT64_MAX - *w->clock)
 		return world_fail(w, "the clock cannot go that far");
 	r = log_append(w);

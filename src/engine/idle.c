@@ -67,7 +67,7 @@ static void note_write(struct task *t, const struct event *ev, uint64_t old)
 
 static void note_read(struct task *t, const struct event *ev, uint64_t old)
 {
-	bool lock = ev->op == OP_LOCK || ev->op == OP_TRYLOCK;
+	bool lock = ev->op == OP_LOCK || (ev->op == OP_TRYLOCK && ev->value);
 	/* of a lock it counts who took it last: what it protects may have changed */
 	struct note note = { .loc = ev->loc, .size = ev->size, .lock = lock,
 			     .value = lock ? ((uint64_t *)ev->loc)[1] : old };
@@ -139,9 +139,10 @@ void idle_pass_end(struct task *t)
 
 bool idle_blocks(struct task *t)
 {
+	const struct work_struct *work = t->work;
 	struct idle *d = t->idle;
 
-	if (!d || !d->idle)
+	if (!d || !d->idle || work->done < work->flush_until)
 		return false;
 	for (size_t i = 0; i < d->reads.n; i++) {
 		struct note *n = &d->reads.v[i];

@@ -52,6 +52,7 @@ struct world {
 	const struct memory_model *model;
 	bool frozen;		/* the first object is made: cpus() is refused */
 	bool muted;
+	bool voluntary;		/* no task is preempted: world_set_voluntary() */
 	unsigned batch;
 
 	/* simulated memory (arena.c) */

@@ -169,15 +169,18 @@ bool world_replay(struct world *w, const char *schedule)
 	unsigned nth = 0;
 	bool ok;
 
-	if (*p == '@' && !check_head(w, p, len))
-		return false;
+	if (*p == '@') {
+		if (!check_head(w, p, len))
+			return false;
+		p += len;	/* what follows may be a thread called "@..." */
+	}
 	w->log = (struct events_log){ 0 };
 	ok = restart(w);
 	log_release(&old);
 	for (; ok && *p; p += len) {
 		p += strspn(p, " \t\n");
 		len = strcspn(p, " \t\n");
-		if (!len || (*p == '@' && !nth))
+		if (!len)
 			continue;
 		ok = schedule_item(w, p, len, ++nth);
 	}

@@ -16,13 +16,16 @@ enum kapi_kind {
 	KAPI_READ_UNLOCK,	/* arg: idx; the section ends at the begin of the call */
 	KAPI_DOWN_READ, KAPI_UP_READ, /* the same, but any task may end it */
 	KAPI_SYNCHRONIZE,	/* waits for a grace period from begin to end */
-	KAPI_CALL,		/* arg: the rcu_head; grace period to KAPI_CALLBACK */
+	KAPI_CALL,		/* arg: the rcu_head; grace period to KAPI_CALLBACK.
+				 * Result: 0 if it was refused: no callback comes */
 	KAPI_CALLBACK,		/* arg: the rcu_head; around the callback's invocation */
 	KAPI_BARRIER,
 	KAPI_GET_STATE,		/* result: a cookie */
 	KAPI_POLL,		/* arg: the cookie, result: 1 if a grace period elapsed */
 	KAPI_INIT, KAPI_CLEANUP,
 	KAPI_KFREE,
+	KAPI_DRAIN,		/* a worker waits for readers; arg: for this rcu_head's
+				 * grace period, or 0 */
 };
 
 struct kapi {

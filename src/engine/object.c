@@ -19,7 +19,7 @@ bool name_is_valid(const char *name)
 
 	return *name && name[strspn(name, ok)] == '\0' &&
 	       strncmp(name, "kworker/", 8) && strncmp(name, "timer/", 6) &&
-	       strncmp(name, "sb/", 3) && strcmp(name, "clock");
+	       strncmp(name, "sb/", 3) && strcmp(name, "clock") && strcmp(name, "rcu_state");
 }
 
 uint32_t creator_id(void)
@@ -74,7 +74,7 @@ static void object_free(struct object *o)
 struct object *object_make(struct world *w, const struct objtype *type,
 			   const char *label, char *name, uint32_t id, uint32_t creator)
 {
-	struct object *o = calloc(1, sizeof(*o));
+	struct object *o = calloc(1, sizeof(*o)), **found;
 
 	if (!o || !grow(&w->objs, &w->objs_cap, w->nobjs + 1, sizeof(*w->objs)) ||
 	    !grow(&w->by_id, &w->by_id_cap, (size_t)id + 1, sizeof(*w->by_id)) ||
@@ -89,11 +89,16 @@ struct object *object_make(struct world *w, const struct objtype *type,
 	o->id = id;
 	o->creator = creator;
 	o->name = name;
-	if (!tsearch(o, &w->names, cmp_name)) {
+	found = tsearch(o, &w->names, cmp_name);
+	if (!found || *found != o) {
+		/* "a@t.1" may be a name that the scenario gave */
+		if (found)
+			world_fail(w, "name \"%s\" is taken by a %s", name, (*found)->type->kind);
+		else
+			world_oom(w);
 		free(o->label);
 		free(name);
 		free(o);
-		world_oom(w);
 		return NULL;
 	}
 	w->objs[w->nobjs++] = o;
@@ -141,6 +146,12 @@ struct object *object_new(struct world *w, const struct objtype *type,
 
 	if (!name)
 		return NULL;
+	if (!w->clock) {
+		/* memory ran out when the world was built again: back() and reset() try anew */
+		free(name);
+		world_oom(w);
+		return NULL;
+	}
 	w->frozen = true;
 	id = idspace_get(w->ids, creator, t ? t->made++ : w->made++);
 	if (!id) {
@@ -155,9 +166,35 @@ struct object *object_new(struct world *w, const struct objtype *type,
 	if (size) {
 		o->base = arena_alloc(w, size);
 		o->size = size;
-		if (!o->base || !object_describe(o, o->base, NULL, type->fields, size))
+		if (!o->base || !object_describe(o, o->base, NULL, type->fields, size)) {
+			/* it has a name already, and handles from before a rebuild */
+			o->state = OBJECT_DESTROYED;
 			return NULL;
+		}
 	}
+	return o;
+}
+
+struct object *object_new_unique(struct world *w, const struct objtype *type,
+				 const char *name, size_t size)
+{
+	uint32_t id = idspace_by_name(w->ids, name);
+	char *copy = strdup(name);
+	struct object *o;
+
+	if (!id || !copy) {
+		free(copy);
+		world_oom(w);
+		return NULL;
+	}
+	w->frozen = true;
+	o = object_make(w, type, name, copy, id, IDENT_WORLD);
+	if (!o)
+		return NULL;
+	o->base = arena_alloc_for(w, id, size);
+	o->size = size;
+	if (!o->base || !object_describe(o, o->base, NULL, type->fields, size))
+		return NULL;
 	return o;
 }
 

@@ -102,6 +102,11 @@ struct region {
  */
 struct object *object_new(struct world *w, const struct objtype *type,
 			  const char *label, size_t size);
+/* An object that a world has one of, made when it is first asked for: its name gives
+ * its identity and its place, so that it does not matter who asked first.  The name
+ * must be one that name_is_valid() refuses. */
+struct object *object_new_unique(struct world *w, const struct objtype *type,
+				 const char *name, size_t size);
 /* More memory of the same object: `n` elements of `stride` bytes each, zeroed.
  * NULL with world_error() set when memory is exhausted. */
 void *object_region(struct object *o, const char *label, const struct field *fields,

@@ -82,9 +82,9 @@ static void change_context(struct task *t, const struct event *ev, int delta)
 
 	if (flags & SITE_SPIN)
 		t->ctx.spin = (uint16_t)(t->ctx.spin + delta);
-	if (flags & SITE_IRQ)
+	if (flags & SITE_IRQ && (delta > 0 || t->ctx.irq))
 		t->ctx.irq = (uint16_t)(t->ctx.irq + delta);
-	if (flags & SITE_BH)
+	if (flags & SITE_BH && (delta > 0 || t->ctx.bh))
 		t->ctx.bh = (uint16_t)(t->ctx.bh + delta);
 	if (ev->op == OP_CPU_CTX && !(flags & (SITE_IRQ | SITE_BH)))
 		t->ctx.preempt = (uint16_t)(t->ctx.preempt + delta);

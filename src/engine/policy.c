@@ -107,8 +107,10 @@ enum run_end world_run(struct world *w, struct run_policy *p, uint64_t max)
 			return RUN_VIOLATED;
 		if (!t)
 			return w->nfresh ? RUN_ERROR : RUN_STUCK;
-		if (i == max)
+		if (i == max) {
+			w->found = NULL; /* what predicates read may change before it moves */
 			return RUN_BOUND;
+		}
 		if (p->random && t->ev.op == OP_CHOOSE && t->ev.a)
 			choice = (unsigned)(1 + world_random(&p->choices) % t->ev.a);
 		p->last = (int)t->index;

@@ -81,9 +81,15 @@ char *world_schedule(struct world *w)
 
 /* --- reading --- */
 
+/* As much of an item as a message shows of it. */
+static int shown(size_t len)
+{
+	return len < 80 ? (int)len : 80;
+}
+
 static bool bad(struct world *w, unsigned nth, const char *item, size_t len, const char *what)
 {
-	return world_fail(w, "schedule: item %u, '%.*s': %s", nth, (int)len, item, what);
+	return world_fail(w, "schedule: item %u, '%.*s': %s", nth, shown(len), item, what);
 }
 
 static bool step_times(struct world *w, struct task *t, uint64_t times, unsigned choice,
@@ -104,7 +110,7 @@ static bool step_times(struct world *w, struct task *t, uint64_t times, unsigned
 			b = task_blocked(t);
 			block_text(t, &b, why, sizeof(why));
 			return world_fail(w, "schedule: item %u, '%.*s': it cannot step at %" PRIu64 ": %s",
-					  nth, (int)len, item, w->log.n, why);
+					  nth, shown(len), item, w->log.n, why);
 		case STEP_ERROR:
 			return false;
 		}
@@ -116,21 +122,15 @@ static bool step_times(struct world *w, struct task *t, uint64_t times, unsigned
 	return true;
 }
 
-bool schedule_item(struct world *w, const char *item, size_t len, unsigned nth)
+/* The item with its name, the first n bytes, cut off as a string. */
+static bool named_item(struct world *w, const char *name, const char *item, size_t n, size_t len,
+		       unsigned nth)
 {
-	char name[256];
-	size_t n = strcspn(item, "*=+ \t\n");
 	uint64_t count = 1;
 	unsigned choice = 0;
 	struct task *t;
 	char *end;
 
-	if (n > len)
-		n = len;
-	if (!n || n >= sizeof(name))
-		return bad(w, nth, item, len, "no thread is named");
-	memcpy(name, item, n);
-	name[n] = '\0';
 	if (n < len) {
 		uint64_t k;
 
@@ -143,18 +143,39 @@ bool schedule_item(struct world *w, const char *item, size_t len, unsigned nth)
 			return strcmp(name, "clock") ?
 				       bad(w, nth, item, len, "only the clock can be moved") :
 				       world_advance(w, k) && journal_due(w);
-		if (item[n] == '=')
+		if (item[n] == '=') {
+			if (!k || k > UINT32_MAX)
+				return bad(w, nth, item, len, "choices are counted from 1");
 			choice = (unsigned)k;
-		else
+		} else {
 			count = k;
+		}
 	}
 	if (!world_prime(w))
 		return false;
 	t = task_by_name(w, name);
 	if (!t)
-		return world_fail(w, "schedule: item %u: there is no thread '%s' at step %" PRIu64,
-				  nth, name, w->log.n);
+		return world_fail(w, "schedule: item %u: there is no thread '%.*s' at step %" PRIu64,
+				  nth, shown(n), name, w->log.n);
 	if (choice && t->ev.op != OP_CHOOSE)
 		return bad(w, nth, item, len, "the thread has no choice to make there");
 	return step_times(w, t, count, choice, nth, item, len);
+}
+
+bool schedule_item(struct world *w, const char *item, size_t len, unsigned nth)
+{
+	size_t n = strcspn(item, "*=+ \t\n");
+	char *name;
+	bool ok;
+
+	if (n > len)
+		n = len;
+	if (!n)
+		return bad(w, nth, item, len, "no thread is named");
+	name = strndup(item, n);	/* a name may be of any length */
+	if (!name)
+		return world_oom(w);
+	ok = named_item(w, name, item, n, len, nth);
+	free(name);
+	return ok;
 }

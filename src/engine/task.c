@@ -173,11 +173,34 @@ static bool atomic_context(const struct task *t)
 	return t->ctx.preempt || t->ctx.bh || t->ctx.irq || t->ctx.spin;
 }
 
-/* After t's context changed: does it own its CPU now? */
+/* Where a kernel without preemption gives the CPU to another task: where one sleeps,
+ * or would if it had to, where one yields, and between two pieces of work. */
+static bool gives_cpu_up(const struct task *t)
+{
+	switch (t->ev.op) {
+	case OP_WORK_WAIT:
+	case OP_TIMER_WAIT:
+	case OP_CALL_WAIT:
+	case OP_ASSUME:
+		return true;
+	case OP_YIELD:
+		return !(t->ev.site->flags & SITE_DELAY);
+	default:
+		return t->ev.site->flags & SITE_SLEEPS;
+	}
+}
+
+static bool keeps_cpu(const struct task *t)
+{
+	return atomic_context(t) ||
+	       (t->w->voluntary && t->state == TASK_READY && !gives_cpu_up(t));
+}
+
+/* After t's context changed, or what it is about to do: does it own its CPU now? */
 void cpu_update_owner(struct task *t)
 {
 	struct task **owner = &t->w->cpu_owner[t->cpu];
-	bool owns = atomic_context(t) && t->state != TASK_DONE && t->state != TASK_FAILED;
+	bool owns = keeps_cpu(t) && t->state != TASK_DONE && t->state != TASK_FAILED;
 
 	if (owns && *owner != t) {
 		t->under = *owner;
@@ -249,7 +272,8 @@ struct block task_blocked(struct task *t)
 		b.why = BLOCK_OVER;
 		return b;
 	}
-	if (t->state == TASK_FRESH)
+	/* what it announced last is performed already where it runs */
+	if (t->state == TASK_FRESH || t == current)
 		return b;
 	switch (t->ev.op) {
 	case OP_LOCK:
@@ -294,6 +318,8 @@ static void loc_text(struct task *t, const struct block *b, const char *kind, ch
 		kind = "mutex";
 	else if (t->ev.site->flags & SITE_SPIN)
 		kind = "spinlock";
+	else if (!strcmp(t->ev.site->prim, "schedule"))
+		kind = "wait queue";
 	snprintf(buf, n, "%s %s", kind, name);
 }
 

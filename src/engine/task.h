@@ -52,6 +52,7 @@ struct kcall {
 /* What a context forbids on its CPU (semantics.md section 2). */
 struct context {
 	uint16_t preempt, bh, irq, spin; /* nesting depths */
+	uint16_t rcu;		/* sections of plain RCU: may be preempted, not sleep */
 };
 
 struct task {

@@ -67,9 +67,11 @@ void world_drop_execution(struct world *w)
 	log_release(&w->log);
 	free(w->cpu_owner);
 	w->cpu_owner = NULL;
+	w->clock = NULL;
+	w->clock_obj = NULL;
 	w->made = w->threads_made = 0;
 	w->found = NULL;
-	w->frozen = false;
+	w->frozen = w->voluntary = false;
 	w->cpus = WORLD_CPUS_DEFAULT;
 	for (size_t i = 0; i < w->nviolations; i++) {
 		free(w->violations[i].message);
@@ -127,9 +129,10 @@ bool world_set_cpus(struct world *w, unsigned n)
 }
 
 unsigned world_cpus(struct world *w) { return w->cpus; }
+void world_set_voluntary(struct world *w) { w->voluntary = true; }
 void world_set_carrier(struct world *w, enum carrier_kind c) { w->carrier = c; }
 enum carrier_kind world_carrier(struct world *w) { return w->carrier; }
-uint64_t world_clock(struct world *w) { return *w->clock; }
+uint64_t world_clock(struct world *w) { return w->clock ? *w->clock : 0; }
 uint64_t world_steps(struct world *w) { return w->log.n; }
 bool world_muted(struct world *w) { return w->muted; }
 void *world_check_data(struct world *w) { return w->check_data; }
@@ -162,7 +165,7 @@ void world_violate(struct world *w, const char *kind, char *message,
 		/* what cannot be kept must still not look like ok */
 		fprintf(stderr, "srcush: out of memory while reporting a violation: %s: %s\n",
 			kind, message ? message : "");
-		abort();
+		exit(EXIT_FAILURE);
 	}
 	w->violations = v;
 	v[w->nviolations++] = (struct violation){

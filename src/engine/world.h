@@ -83,6 +83,9 @@ bool world_fail(struct world *w, const char *fmt, ...)
 
 bool world_set_cpus(struct world *w, unsigned n);	/* before the first object */
 unsigned world_cpus(struct world *w);
+/* From now on the kernel of this world does not preempt: a task loses its CPU only
+ * where it sleeps or might, where it yields, and when it ends. */
+void world_set_voluntary(struct world *w);
 void world_set_carrier(struct world *w, enum carrier_kind c);
 enum carrier_kind world_carrier(struct world *w);
 uint64_t world_clock(struct world *w);			/* virtual ns */

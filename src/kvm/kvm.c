@@ -2,7 +2,7 @@
 /*
  * A VM: the locks, SRCU domains, protected pointers and vCPUs that a filter
  * update touches, each an object of its own so that scripts and timelines call
- * it by its name; and requests, by which an updater tells the vCPUs.
+ * it by its name.  What vCPUs do stands in vcpu.c.
  */
 #include <config.h>
 
@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "engine/world.h"
-#include "k/bitops.h"
 #include "k/objtypes.h"
 #include "kvm/kvm.h"
 
@@ -25,12 +24,6 @@ static const struct field kvm_fields[] = {
 	{0}
 };
 const struct objtype kvm_objtype = { .kind = "vm", .fields = kvm_fields };
-
-static const struct field vcpu_fields[] = {
-	FIELD(struct kvm_vcpu, requests, .flags = FIELD_HEX),
-	{0}
-};
-const struct objtype kvm_vcpu_objtype = { .kind = "vcpu", .fields = vcpu_fields };
 
 struct kvm_opts kvm_opts_default(void)
 {
@@ -154,7 +147,10 @@ static struct kvm *create_vm(struct world *w, const char *name, const struct kvm
 	kvm = obj->impl = obj->base;
 	kvm->obj = obj;
 	kvm->opts = *o;
-	return make_parts(kvm, name, p) ? kvm : NULL;
+	if (make_parts(kvm, name, p))
+		return kvm;
+	obj->state = OBJECT_DESTROYED;
+	return NULL;
 }
 
 struct kvm *kvm_create_vm(struct world *w, const char *name, const struct kvm_opts *o)
@@ -170,34 +166,4 @@ struct kvm *kvm_create_vm(struct world *w, const char *name, const struct kvm_op
 	kvm = create_vm(w, name, o, &p);
 	free(p.s);
 	return kvm;
-}
-
-void kvm_make_all_cpus_request(struct kvm *kvm, unsigned req)
-{
-	static const struct kapi api = { .name = "kvm_make_all_cpus_request" };
-
-	kapi_enter(&api, kvm, req);
-	for (u32 i = 0; i < kvm->nr_vcpus; i++) {
-		/* what the request is about becomes visible before the request;
-		 * pairs with the barrier in kvm_check_request() */
-		smp_wmb();
-		set_bit(req, &kvm->vcpus[i]->requests);
-	}
-	kapi_exit(0);
-}
-
-bool kvm_check_request(unsigned req, struct kvm_vcpu *vcpu)
-{
-	static const struct kapi api = { .name = "kvm_check_request" };
-	bool pending;
-
-	kapi_enter(&api, vcpu, req);
-	pending = test_bit(req, &vcpu->requests);
-	if (pending) {
-		clear_bit(req, &vcpu->requests);
-		/* pairs with the one in kvm_make_all_cpus_request() */
-		smp_mb__after_atomic();
-	}
-	kapi_exit(pending);
-	return pending;
 }

@@ -8,14 +8,10 @@
 #include <config.h>
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "engine/world.h"
 #include "k/kernel.h"
-#include "kvm/kvm.h"
+#include "kvm/filter.h"
 
 /* The kernel's layout; its default_allow is a bit-field, which has no address
  * and therefore could not be a step's location, at the same place. */
@@ -59,53 +55,11 @@ static const struct field bitmap_fields[] = {
 };
 const struct objtype kvm_msr_bitmap_objtype = { .kind = "msr_bitmap", .fields = bitmap_fields };
 
-/*
- * Describes a heap object by the fields that it really has: show() need not
- * list sixteen ranges where one is used.  Where host memory is short, the
- * type's description stays.
- */
-static void describe(struct world *w, void *base, const struct field *fields, size_t n,
-		     uint32_t count)
-{
-	struct object *o = object_at(w, base);
-	struct field *own = calloc(n + 1, sizeof(*own));
-
-	if (!own)
-		return;
-	memcpy(own, fields, n * sizeof(*own));
-	if (count)
-		own[0].count = count;
-	o->own_fields = own;
-	object_describe(o, base, NULL, own, o->size);
-}
-
-__attribute__((format(printf, 3, 4)))
-static int refuse(struct kvm_reason *why, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why->text, sizeof(why->text), fmt, ap);
-	va_end(ap);
-	return err;
-}
-
-/* An allocation, which fails where the VM was told that it may and the
- * schedule chooses so. */
-static void *filter_kzalloc(struct kvm *kvm, const struct objtype *type,
-			    const char *label, size_t size)
-{
-	if (kvm->opts.msr.may_fail &&
-	    K_EV(K_SITE(OP_CHOOSE, ORD_NONE, 0, "kzalloc", "size", NULL), NULL, 0, 2, 0) == 2)
-		return NULL;
-	return k_kzalloc(type, label, size);
-}
-
 static struct kvm_x86_msr_filter *kvm_alloc_msr_filter(struct kvm *kvm, bool default_allow)
 {
 	struct kvm_x86_msr_filter *filter;
 
-	filter = filter_kzalloc(kvm, &kvm_msr_filter_objtype, "filter", sizeof(*filter));
+	filter = kvm_filter_kzalloc(&kvm->opts.msr, &kvm_msr_filter_objtype, "filter", sizeof(*filter));
 	if (filter)
 		filter->default_allow = default_allow;
 	return filter;
@@ -140,15 +94,15 @@ static int copy_bitmap(struct kvm *kvm, const struct kvm_msr_filter_range *user,
 	u64 *b;
 
 	if (user->bitmap_size < bytes)
-		return refuse(why, -EFAULT,
+		return kvm_refuse(why, -EFAULT,
 			      "range %u: the bitmap has %zu bytes, %u MSRs need %zu",
 			      slot, user->bitmap_size, user->nmsrs, bytes);
-	b = filter_kzalloc(kvm, &kvm_msr_bitmap_objtype, "bitmap", words * sizeof(*b));
+	b = kvm_filter_kzalloc(&kvm->opts.msr, &kvm_msr_bitmap_objtype, "bitmap", words * sizeof(*b));
 	if (!b)
-		return refuse(why, -ENOMEM, "range %u: no memory for its bitmap", slot);
+		return kvm_refuse(why, -ENOMEM, "range %u: no memory for its bitmap", slot);
 	for (size_t i = 0; i < bytes; i++)
 		b[i / 8] |= (u64)user->bitmap[i] << (i % 8 * 8);
-	describe(kvm->obj->w, b, bitmap_fields, 1, (uint32_t)words);
+	kvm_filter_describe(b, bitmap_fields, 1, (uint32_t)words);
 	*bitmap = b;
 	return 0;
 }
@@ -164,12 +118,12 @@ static int kvm_add_msr_filter(struct kvm *kvm, struct kvm_x86_msr_filter *filter
 	if (!user->nmsrs)
 		return 0;
 	if (user->flags & ~KVM_MSR_FILTER_RANGE_VALID_MASK)
-		return refuse(why, -EINVAL, "range %u: unknown flags 0x%x", slot,
+		return kvm_refuse(why, -EINVAL, "range %u: unknown flags 0x%x", slot,
 			      user->flags & ~KVM_MSR_FILTER_RANGE_VALID_MASK);
 	if (!user->flags)
-		return refuse(why, -EINVAL, "range %u: neither for reads nor for writes", slot);
+		return kvm_refuse(why, -EINVAL, "range %u: neither for reads nor for writes", slot);
 	if (BITS_TO_LONGS(user->nmsrs) * sizeof(u64) > KVM_MSR_FILTER_MAX_BITMAP_SIZE)
-		return refuse(why, -EINVAL, "range %u: %u MSRs are more than %u", slot,
+		return kvm_refuse(why, -EINVAL, "range %u: %u MSRs are more than %u", slot,
 			      user->nmsrs, KVM_MSR_FILTER_MAX_BITMAP_SIZE * 8);
 	r = copy_bitmap(kvm, user, slot, &bitmap, why);
 	if (r)
@@ -195,16 +149,16 @@ static int build_filter(struct kvm *kvm, const struct kvm_msr_filter *user,
 	bool empty = true;
 
 	if (user->flags & ~KVM_MSR_FILTER_VALID_MASK)
-		return refuse(why, -EINVAL, "unknown flags 0x%x",
+		return kvm_refuse(why, -EINVAL, "unknown flags 0x%x",
 			      user->flags & ~KVM_MSR_FILTER_VALID_MASK);
 	for (unsigned i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++)
 		empty &= !user->ranges[i].nmsrs;
 	if (empty && !default_allow)
-		return refuse(why, -EINVAL, "a filter without ranges cannot deny by default");
+		return kvm_refuse(why, -EINVAL, "a filter without ranges cannot deny by default");
 
 	filter = kvm_alloc_msr_filter(kvm, default_allow);
 	if (!filter)
-		return refuse(why, -ENOMEM, "no memory for the filter");
+		return kvm_refuse(why, -ENOMEM, "no memory for the filter");
 	for (unsigned i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
 		int r = kvm_add_msr_filter(kvm, filter, &user->ranges[i], i + 1, why);
 
@@ -213,81 +167,25 @@ static int build_filter(struct kvm *kvm, const struct kvm_msr_filter *user,
 			return r;
 		}
 	}
-	describe(kvm->obj->w, filter, filter_fields,
+	kvm_filter_describe(filter, filter_fields,
 		 FIELDS_BEFORE_RANGES + filter->count * FIELDS_OF_A_RANGE, 0);
 	*result = filter;
 	return 0;
 }
 
-static void filter_synchronize(struct kvm *kvm)
+/* The old filter's grace period is over, and it is the updater's own. */
+static void retire_filter(struct kvm *kvm, void *old)
 {
-	if (kvm->opts.msr.expedited)
-		synchronize_srcu_expedited(kvm->srcu);
-	else
-		synchronize_srcu(kvm->srcu);
-}
-
-/* What the update swaps: the kernel needs kvm->lock here, and only here. */
-static struct kvm_x86_msr_filter *swap_filter(struct kvm *kvm, struct kvm_x86_msr_filter *filter)
-{
-	return rcu_replace_pointer(*kvm->msr_filter, filter,
-				   !kvm->opts.msr.mutex || k_lock_held(&kvm->lock->owner));
-}
-
-/* Does the pointer lead to a filter, be it live or freed?  A script may store
- * any object there. */
-static bool is_filter(struct kvm *kvm, const struct kvm_x86_msr_filter *filter)
-{
-	struct object *o = object_at(kvm->obj->w, filter);
-
-	return o && o->type == &kvm_msr_filter_objtype && o->base == filter;
-}
-
-static int retire_filter(struct kvm *kvm, struct kvm_x86_msr_filter *old,
-			 struct kvm_reason *why)
-{
-	if (old && !is_filter(kvm, old))
-		return refuse(why, -EFAULT,
-			      "%s.msr_filter pointed to something that is no MSR filter",
-			      kvm->obj->name);
 	kvm_free_msr_filter(old);
 	kvm_make_all_cpus_request(kvm, KVM_REQ_MSR_FILTER_CHANGED);
-	return 0;
 }
 
-/* From Linux 6.3 on, and with "none" what a patch without the grace period
- * would be. */
-static int install_outside(struct kvm *kvm, struct kvm_x86_msr_filter *filter,
-			    struct kvm_reason *why)
-{
-	struct kvm_x86_msr_filter *old;
-
-	if (kvm->opts.msr.mutex)
-		mutex_lock(kvm->lock);
-	old = swap_filter(kvm, filter);
-	if (kvm->opts.msr.mutex)
-		mutex_unlock(kvm->lock);
-	if (kvm->opts.msr.sync != KVM_SYNC_NONE)
-		filter_synchronize(kvm);
-	return retire_filter(kvm, old, why);
-}
-
-/* Up to Linux 6.2: everything under the lock. */
-static int install_inside(struct kvm *kvm, struct kvm_x86_msr_filter *filter,
-			   struct kvm_reason *why)
-{
-	struct kvm_x86_msr_filter *old;
-	int r;
-
-	if (kvm->opts.msr.mutex)
-		mutex_lock(kvm->lock);
-	old = swap_filter(kvm, filter);
-	filter_synchronize(kvm);
-	r = retire_filter(kvm, old, why);
-	if (kvm->opts.msr.mutex)
-		mutex_unlock(kvm->lock);
-	return r;
-}
+static const struct kvm_filter_kind msr_filter_kind = {
+	.type = &kvm_msr_filter_objtype,
+	.cell = "msr_filter",
+	.what = "MSR filter",
+	.retire = retire_filter,
+};
 
 int kvm_vm_ioctl_set_msr_filter(struct kvm *kvm, const struct kvm_msr_filter *user,
 				struct kvm_reason *why)
@@ -298,10 +196,9 @@ int kvm_vm_ioctl_set_msr_filter(struct kvm *kvm, const struct kvm_msr_filter *us
 
 	kapi_enter(&api, kvm, 0);
 	r = build_filter(kvm, user, &filter, why);
-	if (!r && kvm->opts.msr.sync == KVM_SYNC_INSIDE)
-		r = install_inside(kvm, filter, why);
-	else if (!r)
-		r = install_outside(kvm, filter, why);
+	if (!r)
+		r = kvm_filter_install(kvm, &msr_filter_kind, &kvm->opts.msr,
+				       (void **)kvm->msr_filter, filter, why);
 	kapi_exit((uint64_t)(int64_t)r);
 	return r;
 }
@@ -345,7 +242,7 @@ int kvm_msr_allowed(struct kvm *kvm, u32 index, u32 type)
 		idx = srcu_read_lock(kvm->srcu);
 		filter = srcu_dereference(*kvm->msr_filter, kvm->srcu);
 		if (filter)
-			allowed = is_filter(kvm, filter) ?
+			allowed = kvm_is_filter(filter, &kvm_msr_filter_objtype) ?
 				filter_allows(filter, index, type) : -EFAULT;
 		srcu_read_unlock(kvm->srcu, idx);
 	}

@@ -6,6 +6,7 @@
  */
 #include <config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "engine/world.h"
 #include "srcu/seq.h"
 #include "srcu/srcu.h"
+#include "srcu/wait.h"
 
 const struct srcu_fault_info srcu_fault_table[] = {
 	{ "no-mb-A", SRCU_FAULT_NO_MB_A,
@@ -55,7 +57,7 @@ const struct srcu_fault_info srcu_fault_table[] = {
 
 /* --- making a domain --- */
 
-static void srcu_destroy(struct object *o)
+void srcu_destroy(struct object *o)
 {
 	free(o->impl);
 }
@@ -91,26 +93,33 @@ static bool check_opts(struct world *w, const struct srcu_ops *ops, const struct
 	return !ops->check_opts || ops->check_opts(w, o);
 }
 
-struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,
-		      const struct srcu_opts *o)
+bool srcu_refuse_tree_opts(struct world *w, const char *flavor, const struct srcu_opts *o,
+			   bool has_seq)
 {
-	static const struct srcu_opts defaults;
-	struct object *obj;
-	struct srcu *ss;
+	const char *what = o->size != SRCU_SIZE_OPT_AUTO ? "size" : o->fanout ? "fanout" :
+			   o->has_exp_holdoff ? "exp_holdoff" :
+			   o->counter_bits ? "counter_bits" : o->faults ? "faults" :
+			   o->seq_bits && !has_seq ? "seq_bits" : NULL;
 
-	if (!o)
-		o = &defaults;
-	if (!check_opts(w, ops, o))
+	return !what || world_fail(w, "%s: the %s flavor has no such thing", what, flavor);
+}
+
+static size_t domain_size(struct world *w, const struct srcu_ops *ops)
+{
+	return ops->impl_size + world_cpus(w) * ops->percpu_size;
+}
+
+/* Of an object that has just been made, or of NULL. */
+static struct srcu *make_domain(struct object *obj, const struct srcu_ops *ops,
+				const struct srcu_opts *o)
+{
+	struct srcu *ss = obj ? calloc(1, sizeof(*ss)) : NULL;
+
+	if (!obj)
 		return NULL;
-	ss = calloc(1, sizeof(*ss));
 	if (!ss) {
-		world_fail(w, "out of memory");
-		return NULL;
-	}
-	obj = object_new(w, &srcu_objtype, name,
-			 ops->impl_size + world_cpus(w) * ops->percpu_size);
-	if (!obj) {
-		free(ss);
+		obj->state = OBJECT_DESTROYED;
+		world_fail(obj->w, "out of memory");
 		return NULL;
 	}
 	obj->impl = ss;
@@ -123,7 +132,42 @@ struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *
 	return ss;
 }
 
+struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,
+		      const struct srcu_opts *o)
+{
+	static const struct srcu_opts defaults;
+
+	if (!o)
+		o = &defaults;
+	if (!check_opts(w, ops, o))
+		return NULL;
+	return make_domain(object_new(w, &srcu_objtype, name, domain_size(w, ops)), ops, o);
+}
+
+struct srcu *srcu_new_unique(struct world *w, const char *name, const struct objtype *type,
+			     const struct srcu_ops *ops)
+{
+	static const struct srcu_opts defaults;
+
+	return make_domain(object_new_unique(w, type, name, domain_size(w, ops)), ops, &defaults);
+}
+
 /* --- for implementations --- */
+
+char *srcu_name_with(struct srcu *ss, const char *fmt, unsigned cpu)
+{
+	struct world *w = ss->obj->w;
+	char suffix[32], *name = NULL, *copy;
+
+	snprintf(suffix, sizeof(suffix), fmt, cpu);
+	if (asprintf(&name, "%s%s", ss->obj->name, suffix) < 0) {
+		world_fail(w, "out of memory");
+		return NULL;
+	}
+	copy = arena_strdup(w, name);
+	free(name);
+	return copy;
+}
 
 void srcu_invoke_callback(struct srcu *ss, struct rcu_head *head)
 {
@@ -249,8 +293,7 @@ void call_srcu(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 	static const struct kapi api = { "call_srcu", KAPI_CALL };
 
 	kapi_enter(&api, ss, (uintptr_t)head);
-	ss->ops->call(ss, head, func);
-	kapi_exit(0);
+	kapi_exit(ss->ops->call(ss, head, func));
 }
 
 void srcu_barrier(struct srcu *ss)

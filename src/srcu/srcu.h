@@ -21,6 +21,7 @@ struct rcu_head {
 	void (*func)(struct rcu_head *head);
 	uint64_t queued;	/* 1 from call_srcu() to invocation: a second call_srcu() of
 				 * a queued head is a violation */
+	uint64_t ticket;	/* the implementation's */
 };
 typedef void (*rcu_callback_t)(struct rcu_head *head);
 
@@ -64,17 +65,22 @@ struct srcu_opts {
 enum srcu_gp_state { SRCU_GP_IDLE = 0, SRCU_GP_SCAN1 = 1, SRCU_GP_SCAN2 = 2 };
 struct srcu_cblist_view { long done, wait, next_ready, next; };
 struct srcu_view {
+	bool has_nesting, has_open;	/* tiny; ideal */
 	bool has_gp_seq, has_counts, has_cblist, has_mutexes, has_size_state;
 	uint64_t gp_seq, gp_seq_needed, gp_seq_needed_exp;
 	unsigned gp_state;		/* enum srcu_gp_state */
 	unsigned srcu_idx;		/* the raw value; & 1 is the index in use */
 	const char *size_state;		/* "SMALL", "ALLOC", ..., "BIG" */
 	unsigned ncpus;
+	long nesting[2];		/* readers, by index */
+	uint64_t srcu_idx_max;
+	bool gp_running, gp_waiting;
+	uint64_t open;			/* sections */
 	const uint64_t *gp_mutex_owner, *cb_mutex_owner; /* task id + 1, or 0 */
 };
 
 struct srcu_ops {
-	const char *flavor;		/* "tree", "tiny", "ideal" */
+	const char *flavor;		/* "tree", "tiny", "ideal", "rcu" */
 	size_t impl_size;		/* bytes of simulated memory for the structure */
 	size_t percpu_size;		/* more of it for each CPU, right behind */
 	const struct field *fields;	/* of that structure */
@@ -92,7 +98,8 @@ struct srcu_ops {
 	void (*up_read)(struct srcu *ss, int idx);
 	void (*synchronize)(struct srcu *ss);
 	void (*synchronize_expedited)(struct srcu *ss);
-	void (*call)(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
+	/* False: the head is queued already (a WARN_ON was raised), nothing was posted. */
+	bool (*call)(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
 	void (*barrier)(struct srcu *ss);
 	unsigned long (*get_state)(struct srcu *ss);
 	unsigned long (*start_poll)(struct srcu *ss);
@@ -109,7 +116,7 @@ struct srcu_ops {
 		       uint64_t *lock_count, uint64_t *unlock_count);
 	bool (*cblist)(struct srcu *ss, unsigned cpu, struct srcu_cblist_view *v);
 };
-extern const struct srcu_ops srcu_tree_ops;
+extern const struct srcu_ops srcu_tree_ops, srcu_tiny_ops, srcu_ideal_ops;
 
 struct srcu {
 	struct object *obj;		/* first: see kapi.h.  obj->name names it */
@@ -117,6 +124,7 @@ struct srcu {
 	void *impl;			/* ops' own structure, in simulated memory */
 	struct srcu_opts opts;
 	bool cleaned;			/* cleanup_srcu_struct() has succeeded */
+	uint8_t readers_seen;		/* kinds of readers: check/section.c */
 };
 
 extern const struct objtype srcu_objtype;	/* kind "srcu" */
@@ -131,6 +139,17 @@ void srcu_invoke_callback(struct srcu *ss, struct rcu_head *head);
 struct object *srcu_stack_object(struct srcu *ss, const struct objtype *type,
 				 const char *label, size_t size);
 void srcu_stack_object_over(struct object *o);
+
+/* The options that only the tree has are refused; seq_bits too, unless the flavor has
+ * sequence numbers.  False with world_error() set. */
+bool srcu_refuse_tree_opts(struct world *w, const char *flavor, const struct srcu_opts *o,
+			   bool has_seq);
+/* For kinds of objects whose `impl` is a struct srcu. */
+void srcu_destroy(struct object *o);
+/* A domain that a world has one of, made when it is first asked for: see
+ * object_new_unique().  NULL with world_error() set. */
+struct srcu *srcu_new_unique(struct world *w, const char *name, const struct objtype *type,
+			     const struct srcu_ops *ops);
 
 /* Makes a domain (srcu.new).  NULL with world_error() set. */
 struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,

@@ -170,7 +170,7 @@ void process_srcu_again(struct work_struct *work);
 
 /* tree_call.c */
 void check_init_srcu_struct(struct srcu_struct *ssp);
-void tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
+bool tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
 void tree_synchronize(struct srcu *ss);
 void tree_synchronize_expedited(struct srcu *ss);
 unsigned long tree_get_state(struct srcu *ss);

@@ -8,6 +8,7 @@
 
 #include "srcu/tree.h"
 #include "srcu/tree_seq.h"
+#include "srcu/wait.h"
 
 /* The kernel makes static domains ready at first use; here they are from the
  * start, and the look alone remains. */
@@ -144,60 +145,30 @@ static unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu
 	return r.s;
 }
 
-static void __call_srcu(struct srcu_struct *ssp, struct rcu_head *head, rcu_callback_t func,
+static bool __call_srcu(struct srcu_struct *ssp, struct rcu_head *head, rcu_callback_t func,
 			bool do_norm)
 {
-	bool callback_already_queued = cmpxchg_relaxed(&head->queued, 0, 1);
-
-	/* the list would be torn: the first posting stands, this one is dropped */
-	if (WARN_ON_ONCE(callback_already_queued))
-		return;
-	head->func = func;
+	if (!srcu_head_post(head, func))
+		return false;
 	srcu_gp_start_if_needed(ssp, head, do_norm);
+	return true;
 }
 
-void tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
+bool tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 {
-	__call_srcu(ss->impl, head, func, true);
+	return __call_srcu(ss->impl, head, func, true);
 }
 
-/*
- * One waiting synchronize_srcu().  The kernel has it on the waiter's stack; a
- * task's stack is no simulated memory, so here it is a small object, "ss:sync",
- * that is gone when the call returns.
- */
-struct rcu_synchronize {
-	struct rcu_head head;
-	struct completion completion;
-};
-
-static const struct field rcu_synchronize_fields[] = {
-	{ .name = "queued", .offset = offsetof(struct rcu_synchronize, head.queued), .size = 8 },
-	{ .name = "done", .offset = offsetof(struct rcu_synchronize, completion.done), .size = 8 },
-	{ 0 }
-};
-
-static const struct objtype rcu_synchronize_type = {
-	.kind = "rcu_synchronize",
-	.fields = rcu_synchronize_fields,
-};
-
-static void wakeme_after_rcu(struct rcu_head *head)
+static bool tree_call_expedited(struct srcu *ss, struct rcu_head *head, rcu_callback_t func)
 {
-	complete(&container_of(head, struct rcu_synchronize, head)->completion);
+	return __call_srcu(ss->impl, head, func, false);
 }
 
 static void __synchronize_srcu(struct srcu_struct *ssp, bool do_norm)
 {
-	struct object *o = srcu_stack_object(ssp->ss, &rcu_synchronize_type, ssp->sync_label,
-					     sizeof(struct rcu_synchronize));
-	struct rcu_synchronize *rcu = o->base;
-
 	check_init_srcu_struct(ssp);
-	init_completion(&rcu->completion);
-	__call_srcu(ssp, &rcu->head, wakeme_after_rcu, do_norm);
-	wait_for_completion(&rcu->completion);
-	srcu_stack_object_over(o);
+	srcu_wait_for_callback(ssp->ss, ssp->sync_label,
+			       do_norm ? tree_call : tree_call_expedited);
 
 	/*
 	 * Puts what the caller does next behind the grace period, with which its

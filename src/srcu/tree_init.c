@@ -11,6 +11,7 @@
 
 #include "srcu/tree.h"
 #include "srcu/tree_seq.h"
+#include "srcu/wait.h"
 
 #include "engine/world.h"
 
@@ -82,26 +83,10 @@ static bool tree_check_opts(struct world *w, const struct srcu_opts *o)
 	return true;
 }
 
-/* "ss:gp", "ss:cb0" ...: the name with a suffix, in simulated memory. */
-static char *name_with(struct srcu *ss, const char *fmt, unsigned cpu)
-{
-	struct world *w = ss->obj->w;
-	char suffix[32], *name = NULL, *copy;
-
-	snprintf(suffix, sizeof(suffix), fmt, cpu);
-	if (asprintf(&name, "%s%s", ss->obj->name, suffix) < 0) {
-		world_fail(w, "out of memory");
-		return NULL;
-	}
-	copy = arena_strdup(w, name);
-	free(name);
-	return copy;
-}
-
 static bool init_sdp(struct srcu *ss, struct srcu_struct *ssp, unsigned cpu)
 {
 	struct srcu_data *sdp = srcu_sdp(ssp, cpu);
-	char *timer = name_with(ss, ":%u", cpu), *work = name_with(ss, ":cb%u", cpu);
+	char *timer = srcu_name_with(ss, ":%u", cpu), *work = srcu_name_with(ss, ":cb%u", cpu);
 	char *label, buf[16];
 
 	snprintf(buf, sizeof(buf), "cpu%u", cpu);
@@ -120,7 +105,7 @@ static bool init_sdp(struct srcu *ss, struct srcu_struct *ssp, unsigned cpu)
 
 static bool init_sup(struct srcu *ss, struct srcu_struct *ssp, struct srcu_usage *sup)
 {
-	char *work = name_with(ss, ":gp", 0), *again = name_with(ss, ":gp2", 0);
+	char *work = srcu_name_with(ss, ":gp", 0), *again = srcu_name_with(ss, ":gp2", 0);
 
 	if (!work || !again)
 		return false;
@@ -153,7 +138,7 @@ static bool tree_init(struct srcu *ss, const struct srcu_opts *o)
 	ssp->seq_mask = seq_mask(o->seq_bits);
 	ssp->counter_mask = seq_mask(o->counter_bits);
 	ssp->exp_holdoff = o->has_exp_holdoff ? o->exp_holdoff : SRCU_DEFAULT_EXP_HOLDOFF;
-	ssp->sync_label = name_with(ss, ":sync", 0);
+	ssp->sync_label = srcu_name_with(ss, ":sync", 0);
 	ssp->sda = t->sda;
 	ssp->srcu_sup = &t->sup;
 	if (!ssp->sync_label || !init_sup(ss, ssp, &t->sup))

@@ -30,7 +30,7 @@ void view_pair(struct sbuf *out, const struct view_opts *o, const char *name,
 void view_srcu(struct world *w, struct srcu *ss, const struct view_opts *o, struct sbuf *out);
 /* "SCAN1, gp_seq 5, index 1, readers 1 + 0": a line for the world's view. */
 void srcu_brief(struct srcu *ss, char *buf, size_t n);
-/* The srcu_struct that an object is, or NULL. */
+/* The srcu_struct that an object is, or plain RCU's domain, or NULL. */
 struct srcu *object_srcu(struct object *obj);
 
 #endif

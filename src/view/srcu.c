@@ -9,7 +9,7 @@
 #include "view/object.h"
 #include "check/check.h"
 #include "srcu/seq.h"
-#include "srcu/srcu.h"
+#include "srcu/rcu.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@ struct counts { uint64_t lock[2], unlock[2]; };
 
 struct srcu *object_srcu(struct object *obj)
 {
-	return obj && obj->type == &srcu_objtype && obj->state != OBJECT_DESTROYED ?
+	return obj && (obj->type == &srcu_objtype || obj->type == &rcu_objtype) &&
+	       obj->state != OBJECT_DESTROYED ?
 		       obj->impl : NULL;
 }
 
@@ -160,7 +161,10 @@ static void view_parties(struct world *w, struct srcu *ss, const struct view_opt
 	for (i = 0; i < check_section_count(w); i++) {
 		const struct section *s = check_section(w, i);
 
-		if (s->ss == ss)
+		if (s->ss == ss && srcu_is_rcu(ss))
+			view_pair(out, o, "inside", "%s, since step %" PRIu64, who(w, s->task),
+				  s->since);
+		else if (s->ss == ss)
 			view_pair(out, o, "inside", "%s, index %d, since step %" PRIu64 "%s",
 				  who(w, s->task), s->idx, s->since,
 				  s->any_task ? " (srcu_down_read)" : "");
@@ -184,6 +188,20 @@ static void view_needed(struct srcu *ss, const struct srcu_view *v, const char *
 		  reached ? "reached" : "not reached");
 }
 
+/* Bit 0 of srcu_idx: a grace period is under way; bit 1: the index that it drains. */
+static void view_tiny(const struct srcu_view *v, const struct view_opts *o, struct sbuf *out)
+{
+	view_pair(out, o, "srcu_idx", "%u: new readers count in index %u%s", v->srcu_idx,
+		  ((v->srcu_idx + 1) & 2) >> 1,
+		  v->srcu_idx & 1 ? ", a grace period is under way" : "");
+	view_pair(out, o, "idx_max", "%" PRIu64 ": %s", v->srcu_idx_max,
+		  v->srcu_idx_max == v->srcu_idx ? "reached" : "asked for");
+	view_pair(out, o, "nesting", "%ld with index 0, %ld with index 1", v->nesting[0],
+		  v->nesting[1]);
+	view_pair(out, o, "gp", "%s", v->gp_waiting ? "waits for readers" :
+		  v->gp_running ? "is being worked on" : "none");
+}
+
 static void view_gp(struct srcu *ss, const struct srcu_view *v, const struct view_opts *o,
 		    struct sbuf *out)
 {
@@ -196,6 +214,10 @@ static void view_gp(struct srcu *ss, const struct srcu_view *v, const struct vie
 	if (v->has_counts)
 		view_pair(out, o, "srcu_idx", "%u: new readers count in bank %u",
 			  v->srcu_idx, v->srcu_idx & 1);
+	if (v->has_nesting)
+		view_tiny(v, o, out);
+	if (v->has_open)
+		view_pair(out, o, "sections", "%" PRIu64 " open", v->open);
 	if (ss->opts.faults)
 		for (const struct srcu_fault_info *f = srcu_fault_table; f->name; f++)
 			if (ss->opts.faults & f->bit)
@@ -208,9 +230,9 @@ void view_srcu(struct world *w, struct srcu *ss, const struct view_opts *o, stru
 	char text[160];
 
 	ss->ops->view(ss, &v);
-	view_paint(out, o, TINT_HEAD, "srcu_struct ");
+	view_paint(out, o, TINT_HEAD, srcu_is_rcu(ss) ? "RCU " : "srcu_struct ");
 	view_paint(out, o, TINT_HEAD, ss->obj->name);
-	sbuf_addf(out, " (%s%s%s)%s\n", ss->ops->flavor, v.has_size_state ? ", " : "",
+	sbuf_addf(out, " (%s%s%s)%s\n", srcu_is_rcu(ss) ? "plain" : ss->ops->flavor, v.has_size_state ? ", " : "",
 		  v.has_size_state ? v.size_state : "", ss->cleaned ? ", cleaned up" : "");
 	view_gp(ss, &v, o, out);
 	if (v.has_counts)
@@ -242,6 +264,11 @@ void srcu_brief(struct srcu *ss, char *buf, size_t n)
 		snprintf(counts, sizeof(counts), ", srcu_idx %u, readers %" PRIu64 " + %" PRIu64,
 			 v.srcu_idx, bank_readers(ss, &sum, 0), bank_readers(ss, &sum, 1));
 	}
+	if (v.has_nesting)
+		snprintf(counts, sizeof(counts), ", srcu_idx %u, readers %ld + %ld",
+			 v.srcu_idx, v.nesting[0], v.nesting[1]);
+	if (v.has_open)
+		snprintf(counts, sizeof(counts), ", sections %" PRIu64, v.open);
 	for (unsigned cpu = 0; v.has_cblist && cpu < v.ncpus; cpu++)
 		if (cpu_callbacks(ss, cpu, &c))
 			callbacks += c.done + c.wait + c.next_ready + c.next;
@@ -262,7 +289,7 @@ const char *view_gp_state(struct world *w)
 
 	for (size_t i = 0; i < world_object_count(w); i++) {
 		ss = object_srcu(world_object(w, i));
-		if (!ss || ss->cleaned)
+		if (!ss || ss->cleaned || srcu_is_rcu(ss))
 			continue;
 		if (only)
 			return "";

@@ -9,7 +9,7 @@
 #include "view/timeline.h"
 #include "engine/kapi.h"
 #include "engine/log.h"
-#include "srcu/srcu.h"
+#include "srcu/rcu.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -179,12 +179,20 @@ static void tell_rule(struct telling *g, enum tint tint, const char *text, bool 
 
 static const struct field pointer = { .name = "", .size = 8, .flags = FIELD_PTR };
 
+/* Plain RCU's calls name no domain, and no index. */
+static bool is_rcu_call(struct world *w, const struct mark *m)
+{
+	struct object *o = m->obj ? object_by_id(w, m->obj) : NULL;
+
+	return o && o->type == &rcu_objtype;
+}
+
 /* The name of what a call is on, or "". */
 static const char *call_object(struct world *w, const struct mark *m)
 {
 	struct object *o = m->obj ? object_by_id(w, m->obj) : NULL;
 
-	return o ? o->name : "";
+	return o && !is_rcu_call(w, m) ? o->name : "";
 }
 
 /* "srcu_read_unlock(ss, 0)" */
@@ -196,6 +204,9 @@ static void call_text(struct world *w, const struct mark *m, char *buf, size_t n
 
 	switch (api ? api->kind : KAPI_PLAIN) {
 	case KAPI_READ_UNLOCK:
+		if (is_rcu_call(w, m))
+			break;
+		/* fall through */
 	case KAPI_UP_READ:
 	case KAPI_POLL:
 		snprintf(arg, sizeof(arg), "%" PRIu64, m->arg);
@@ -212,13 +223,16 @@ static void call_text(struct world *w, const struct mark *m, char *buf, size_t n
 }
 
 /* " = 0" where the call gives something back, else "". */
-static void result_text(const struct mark *begin, const struct mark *end, char *buf, size_t n)
+static void result_text(struct world *w, const struct mark *begin, const struct mark *end, char *buf, size_t n)
 {
 	const struct kapi *api = kapi_by_id(begin->api);
 
 	*buf = '\0';
 	switch (api ? api->kind : KAPI_PLAIN) {
 	case KAPI_READ_LOCK:
+		if (is_rcu_call(w, begin))
+			break;
+		/* fall through */
 	case KAPI_DOWN_READ:
 	case KAPI_GET_STATE:
 		snprintf(buf, n, " = %" PRIu64, end->arg);
@@ -264,7 +278,7 @@ static void show_end(struct telling *g, struct task *task, const struct open_cal
 
 	if (c->lone)
 		return;
-	result_text(begin, end, result, sizeof(result));
+	result_text(g->s->w, begin, end, result, sizeof(result));
 	if (!c->shown) {
 		call_text(g->s->w, begin, text, sizeof(text));
 		snprintf(line, sizeof(line), "%s%s", text, result);
@@ -375,7 +389,7 @@ static bool lone_step(struct telling *g, const struct teller *t)
 	next = log_mark(g->s->w, g->mark);
 	if (!next || !next->end || next->step != g->n || next->task != begin->task)
 		return false;
-	result_text(begin, next, result, sizeof(result));
+	result_text(g->s->w, begin, next, result, sizeof(result));
 	return !*result;
 }
 

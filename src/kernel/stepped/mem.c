@@ -17,6 +17,11 @@ unsigned raw_cpu(void)
 	return task_current()->cpu;
 }
 
+bool in_task(void)
+{
+	return task_current()->kind == TASK_THREAD || task_current()->kind == TASK_WORKER;
+}
+
 unsigned k_nr_cpus(void)
 {
 	return task_current()->w->cpus;

@@ -8,6 +8,7 @@
 #include "engine/internal.h"
 #include "k/kernel.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,10 +59,13 @@ static void timer_main(void *arg)
 	for (;;) {
 		u64 expiry = K_EV(&fire_site, &timer->expires, 8, 0, 0);
 
+		timer->struck++;
 		(void)K_EV(&clock_site, t->w->clock, 8, expiry, 0);
 		timer->fn(timer);
+		timer->done++;
 		t->ctx.bh = 0; /* taken by the stroke: see perform.c */
 		cpu_update_owner(t);
+		t->cpu = timer->cpu;	/* armed anew while it ran */
 	}
 }
 
@@ -71,6 +75,7 @@ static void timer_armed(struct timer_list *timer)
 	struct task *me = task_current();
 	char name[128];
 
+	timer->cpu = me->cpu;
 	if (!timer->task) {
 		snprintf(name, sizeof(name), "timer/%s", timer->name);
 		timer->task = task_new_engine(me->w, TASK_TIMER, name, me->cpu, timer_main, timer);
@@ -91,17 +96,58 @@ bool k_timer_reduce(struct timer_list *t, unsigned long expires, struct site *s)
 	u64 ns = expires * NSEC_PER_JIFFY, old;
 
 	/* 0 stands for "not armed" */
-	old = K_EV(s, &t->expires, 8, ns ? ns : 1, 0);
-	timer_armed(t);
+	ns = ns ? ns : 1;
+	old = K_EV(s, &t->expires, 8, ns, 0);
+	if (!old || ns < old)
+		timer_armed(t);
 	return old != 0;
 }
 
+struct strike { struct timer_list *timer; u64 until; };
+
+static bool struck(void *arg)
+{
+	struct strike *k = arg;
+
+	return k->timer->done >= k->until;
+}
+
+/* Disarms, and waits until a function that has begun is over.  Whether one runs
+ * must not show in the number of steps: a timer that was ever armed is waited for. */
 bool k_del_timer_sync(struct timer_list *t, struct site *s)
 {
-	return K_EV(s, &t->expires, 8, 0, 0) != 0;
+	struct site *over = K_SITE(OP_COND, ORD_FULL, 0, "del_timer_sync", "t", NULL);
+	bool armed = K_EV(s, &t->expires, 8, 0, 0) != 0;
+	struct strike k = { .timer = t, .until = t->struck };
+	struct task *me = task_current();
+
+	if (!t->task)
+		return armed;
+	me->predicate = struck;
+	me->predicate_arg = &k;
+	(void)K_EV(over, NULL, 0, 0, 0);
+	me->predicate = NULL;
+	return armed;
 }
 
 /* --- work items --- */
+
+/* An item's function must leave the CPU as it found it; the kernel complains and
+ * goes on, and so do we. */
+static void leave_atomic(struct task *t)
+{
+	char *msg;
+
+	if (!t->ctx.preempt && !t->ctx.bh && !t->ctx.irq && !t->ctx.spin)
+		return;
+	if (asprintf(&msg, "%s came to the end of a work item after step %" PRIu64 " with preemption, "
+		     "bottom halves or interrupts off, or with a spinlock held.", task_name(t),
+		     t->w->log.n) < 0)
+		msg = NULL;
+	world_violate(t->w, "warning", msg, t, NULL);
+	t->ctx = (struct context){ 0 };
+	cpu_update_owner(t);
+}
 
 static void worker_main(void *arg)
 {
@@ -111,8 +157,10 @@ static void worker_main(void *arg)
 	for (;;) {
 		(void)K_EV(&start_site, &work->state, 8, 0, 0);
 		work->fn(work);
+		leave_atomic(t);
 		work->done++;
 		idle_pass_end(t);
+		t->cpu = work->cpu;	/* queued anew while it ran */
 	}
 }
 
@@ -123,8 +171,12 @@ static void work_queued(struct work_struct *work, unsigned cpu)
 	char name[128];
 
 	work->cpu = cpu;
-	if (work->task)
+	if (work->task) {
+		/* it begins there, if that CPU lets it */
+		if (work->task->ev.op == OP_WORK_WAIT)
+			work->task->cpu = cpu;
 		return;
+	}
 	snprintf(name, sizeof(name), "kworker/%s", work->name);
 	work->task = task_new_engine(me->w, TASK_WORKER, name, cpu, worker_main, work);
 	if (!work->task)
@@ -195,6 +247,8 @@ void k_flush_work(struct work_struct *w, struct site *s)
 
 	/* what is pending now, and what runs now; a later queueing is not ours */
 	f.until = w->started + (state & WORK_PENDING ? 1 : 0);
+	if (f.until > w->flush_until)
+		w->flush_until = f.until;
 	t->predicate = flushed;
 	t->predicate_arg = &f;
 	(void)K_EV(s, NULL, 0, 0, 0);

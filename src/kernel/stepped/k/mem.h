@@ -32,6 +32,9 @@ bool k_warn(bool cond, const char *text, const char *func, const char *file, int
 #define local_bh_enable()	k_ctx(K_SITE(OP_CPU_CTX, ORD_NONE, SITE_BH, "local_bh_enable", "", NULL), -1)
 void k_ctx(struct site *s, int delta);
 
+/* Does a thread or a work item run, and no interrupt or timer? */
+bool in_task(void);
+
 /* The number of virtual CPUs of the current world (kernel: nr_cpu_ids). */
 unsigned k_nr_cpus(void);
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < (int)k_nr_cpus(); (cpu)++)

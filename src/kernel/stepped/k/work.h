@@ -35,7 +35,8 @@ struct timer_list {
 	const char *name;	/* "ss:0", arena or static: the task is timer/NAME */
 	struct task *task;	/* the engine's */
 	struct work_struct *work; /* the delayed item that it queues, or NULL */
-	u32 cpu;
+	u32 cpu;		/* where it was armed last: it fires there */
+	u64 struck, done;	/* functions begun and ended: del_timer_sync() waits on them */
 };
 void timer_setup(struct timer_list *t, void (*fn)(struct timer_list *), const char *name);
 /* Arms, or brings forward if it is armed for later; `expires` in jiffies. */
@@ -60,6 +61,7 @@ struct work_struct {
 				 * that failed (semantics.md section 5) */
 	struct timer_list *timer; /* of a delayed item, or NULL */
 	u64 started, done;	/* passes begun and ended: flush_work() waits on them */
+	u64 flush_until;	/* so many passes somebody waits for: none of them is idle */
 };
 struct delayed_work {
 	struct work_struct work;
