@@ -261,39 +261,44 @@ end
 
 -- -------------------------------------------------------------------- apropos
 
--- Do all words stand in the text?
-local function has_words(text, list)
-	text = text:lower()
+-- Do all words stand in the name, or begin words of the text?
+local function tells_of(list, name, text)
 	for _, w in ipairs(list) do
-		if not text:find(w, 1, true) then
+		local begins = "%f[%w]" .. w:gsub("%p", "%%%0")
+		if not name:lower():find(w, 1, true) and not text:lower():find(begins) then
 			return false
 		end
 	end
 	return true
 end
 
--- Entries as {left, doc}: where the words are found in the name or the text.  A
--- variant is listed where the entry that describes it is not.
+-- Entries as {left, doc}: those that have the words in their names before those
+-- whose texts have them.  A variant is listed where the entry that describes it is
+-- not.
 local function matches(list)
-	local found, listed = {}, {}
+	local found, others, listed = {}, {}, {}
+	local function try(name, left, doc, text)
+		if not tells_of(list, name, text or doc) then
+			return false
+		end
+		local where = tells_of(list, name, "") and found or others
+		where[#where + 1] = { left, doc }
+		return true
+	end
 	M.each(function(f, base)
-		local text = f.name .. " " .. base.doc .. (f == base and "" or " " .. M.order(f.name))
-		if not listed[base] and has_words(text, list) then
-			found[#found + 1] = { f.name .. (f.sig or ""), base.doc }
+		local text = base.doc .. (f == base and "" or " " .. M.order(f.name))
+		if not listed[base] and try(f.name, f.name .. (f.sig or ""), base.doc, text) then
 			listed[base] = f == base
 		end
 	end)
 	for _, c in ipairs(commands) do
-		if has_words("." .. c.name .. " " .. c.doc, list) then
-			found[#found + 1] = { usage(c), c.doc }
-		end
+		try("." .. c.name, usage(c), c.doc)
 	end
 	for _, t in ipairs(topics) do
-		if has_words(t.name .. " " .. t.title .. " " .. table.concat(t.text, " "), list) then
-			found[#found + 1] = { t.name, t.title .. ": see help(\"" .. t.name .. "\")" }
-		end
+		try(t.name, t.name, t.title .. ": see help(\"" .. t.name .. "\")",
+			t.title .. " " .. table.concat(t.text, " "))
 	end
-	return found
+	return table.move(others, 1, #others, #found + 1, found)
 end
 
 function M.apropos(what)

@@ -5,6 +5,7 @@
 -- suggested behind them.
 
 local docs = require("docs")
+local help = require("help")
 local words = require("words")
 local ipairs, pairs, rawget, type, table = ipairs, pairs, rawget, type, table
 local _G = _G
@@ -55,6 +56,20 @@ return function(native, reach)
 		return list
 	end
 
+	-- Of the function of that name: its options, and words that it takes.
+	local function documented(pattern)
+		return function(_, name)
+			local f, base = help.find(name)
+			local list = {}
+			for w in (f and (f.sig or "") .. " " .. base.doc or ""):gmatch(pattern) do
+				list[#list + 1] = w
+			end
+			return list
+		end
+	end
+	local options = documented("%f[%w_]([%a_][%w_]*)=")
+	local quoted_words = documented('"([%w_-]+)"')
+
 	-- {pattern, names}: the first capture is what is not known; names(captures)
 	-- are the candidates.
 	local patterns = {
@@ -68,9 +83,19 @@ return function(native, reach)
 		{ "no option is called '([^']+)' %(([^()]+)%)", listed },
 		{ "no option \"([^\"]+)\": there are ([^()]+)", listed },
 		{ "unknown option '([^']+)': there is ([^()]+)", listed },
+		{ "'([%w_.]+)' %(unknown key '([^']+)'", options, swapped = true },
+		{ "'([%w_.]+)' %(invalid option '([^']+)'", quoted_words, swapped = true },
 		{ "no thread is called \"([^\"]+)\"", task_names },
 		-- what is not known comes last here
 		{ "\"([^\"]+)\" has no field '([^']+)'", object_fields, swapped = true },
+	}
+
+	-- What helps where no name is wrong.
+	local remedies = {
+		[": no current thread$"] = "calls run in threads: see .help focus",
+		["%(global 'exit'%)$"] = ".quit leaves",
+		["%(global 'quit'%)$"] = ".quit leaves",
+		[": name \"[^\"]+\" is taken by "] = "world() begins another world",
 	}
 
 	local M = {}
@@ -83,14 +108,18 @@ return function(native, reach)
 			if unknown then
 				local names = p[2](unknown, p.swapped and unknown or more)
 				if p.swapped then
-					unknown = more
+					unknown = more:match("[^.]*$")	-- msr.sync
 				end
 				local best = words.nearest(unknown, names)
-				return best and best ~= unknown and ("did you mean %s?"):format(best) or nil
+				if best and best ~= unknown then
+					return ("did you mean %s?"):format(best)
+				end
 			end
 		end
-		if line:match(": no current thread$") then
-			return "calls run in threads: see .help focus"
+		for pattern, hint in pairs(remedies) do
+			if line:match(pattern) then
+				return hint
+			end
 		end
 	end
 

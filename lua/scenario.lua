@@ -64,8 +64,8 @@ return function(native)
 		if type(v) == "function" then
 			return { { title = file, fn = v } }
 		elseif type(v) ~= "table" then
-			fail(USAGE, "%s: the file returns %s, not a function or a table of named functions",
-				file, a_value(v))
+			fail(USAGE, "%s: the file returns %s, not a function or a table of named functions%s",
+				file, a_value(v), v == nil and "; as a plain script it is run by 'srcush FILE'" or "")
 		end
 		local list = {}
 		for name, fn in pairs(v) do

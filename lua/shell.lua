@@ -13,7 +13,7 @@ local suggestion = words.suggestion
 local step, step_over, finish, run_until = step, step_over, finish, run_until
 local run, back, reset, threads = run, back, reset, threads
 local show, timeline, trace, schedule, replay = show, timeline, trace, schedule, replay
-local apropos, io, table, math = apropos, io, table, math
+local help, apropos, io, table, math = help, apropos, io, table, math
 local type, tostring, tonumber, ipairs = type, tostring, tonumber, ipairs
 local print, error, pcall, load = print, error, pcall, load
 
@@ -137,7 +137,8 @@ return function(native)
 	local function tell_state(name, why)
 		for _, t in ipairs(native.tasks()) do
 			if t.name == name and t.state ~= "ready" then
-				print(("%s is %s"):format(name, t.why or t.state))
+				print(t.state == "failed" and name .. " has failed"
+					or ("%s is %s"):format(name, t.why or t.state))
 				return
 			end
 		end
@@ -441,8 +442,15 @@ help() lists the functions; .help NAME explains a function, command or topic.]]
 
 	-- ------------------------------------------------- what the C parts ask for
 
-	-- The message of a line that failed, with what may have been meant.
-	M.explain = hints.explain
+	-- The message of a line that failed, with what may have been meant.  Where it is
+	-- no Lua, a command may have lost its dot.
+	function M.explain(message, line)
+		local name, rest = (line or ""):match("^([%a]+)%s*([^%s=(.:].*)$")
+		if name and perform[name] and message:match("^prompt:1: .* near ") then
+			return ("%s; did you mean .%s %s?"):format(message, name, rest)
+		end
+		return hints.explain(message)
+	end
 	M.hint = hints.hint
 
 	-- A name alone, whose value says little: what it stands for.  A function that
@@ -451,9 +459,13 @@ help() lists the functions; .help NAME explains a function, command or topic.]]
 	local meant = { exit = ".quit", quit = ".quit", ["?"] = ".help", ls = ".show", list = ".timeline" }
 	function M.describe(text, value)
 		local name = text:match("^%s*([%a_][%w_.]*)%s*;?%s*$")
-		if type(value) == "function" then
+		if name == "help" and value == help then
+			M.help("")
+			return false	-- nothing is left to print
+		elseif type(value) == "function" then
 			local f = help_module.find(value)
-			return f and ("function %s%s; .help %s explains it"):format(f.name, f.sig or "", f.name) or nil
+			return f and ("function %s%s; %s.help %s explains it"):format(f.name, f.sig or "",
+				perform[f.name] and "the command is ." .. f.name .. "; " or "", f.name) or nil
 		elseif value == nil and name and not name:find(".", 1, true) then
 			local c = meant[name] or perform[name] and "." .. name
 			return c and ("nil (the command is %s)"):format(c)

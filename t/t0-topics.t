@@ -71,9 +71,9 @@ tap.like(shell(".help nonsense"), "^There is no help for \"nonsense\"", "nothing
 tap.like(shell("help('.back')"), "^%.back %[N%]\n", "help() knows commands as well")
 
 -- apropos
-tap.like(shell(".apropos barrier"), "smp_mb%(%) .*srcu_barrier%(ss%)", ".apropos")
-tap.like(shell("apropos('barrier')"), "smp_mb%(%) .*srcu_barrier%(ss%)", "apropos()")
-tap.like(shell(".apropos SCHEDULE"), "schedule%(%) %-> string .*%.replay S .*schedules  ", "functions, commands, topics")
+tap.like(shell(".apropos barrier"), "srcu_barrier%(ss%) .*smp_mb%(%) ", ".apropos")
+tap.like(shell("apropos('barrier')"), "srcu_barrier%(ss%) .*smp_mb%(%) ", "apropos()")
+tap.like(shell(".apropos SCHEDULE"), "^schedule%(%) %-> string .*%.schedule .*schedules  .*%.replay S ", "functions, commands, topics")
 tap.like(shell(".apropos memory full"), "^smp_mb%(%) +Full memory barrier\n$", "two words")
 tap.like(shell(".apropos xchg_relaxed"), "^xchg_relaxed", "a variant")
 tap.like(shell(".apropos frobnicate"), "^Nothing tells of 'frobnicate'", "nothing")
@@ -101,14 +101,20 @@ suggests("run{polcy = 'rr'}", "policy")
 suggests("thread('x', smp_mb, {cpus = 1})", "cpu")
 suggests("step('raeder')", "reader")
 suggests("thread('t', function() srcu_raed_lock(ss) end) run()", "srcu_read_lock")
+suggests("kvm.create_vm('x', {msr = {snyc = 'none'}})", "sync")
+suggests("thread('t', function() kvm_msr_allowed(vm, 1, 'raed') end) run()", "read")
+suggests("step reader", ".step reader")
 suggests(".hlep", ".help")
 suggests(".step raeder", "reader")
 tap.like(select(2, shell("ss = srcu.new('ss')\nsrcu_read_lock(ss)")),
 	"srcu_read_lock: no current thread; calls run in threads: see %.help focus\n$", "a call without a thread")
+tap.like(select(2, shell("exit()")), "%.quit leaves\n$", "a function of other shells")
+tap.like(select(2, shell("var('x') var('x')")), "world%(%) begins another world\n$", "a name that is taken")
+tap.like(shell("help"), "^  %.step %[T%] %[N%]", "help without parentheses")
 tap.is(select(2, shell("frobnicate()")), "srcush: prompt:1: attempt to call a nil value (global 'frobnicate')\n",
 	"nothing is near")
 tap.is(shell("quit\nstep"), "nil (the command is .quit)\n"
-	.. "function step(t [, n]) -> event [, violation]; .help step explains it\n", "a name alone")
+	.. "function step(t [, n]) -> event [, violation]; the command is .step; .help step explains it\n", "a name alone")
 tap.is(shell("function f() end\nf\nprint == nil"), "function\nfalse\n", "one's own")
 
 tap.done()

@@ -53,7 +53,8 @@ enum eval eval_report(struct shell *sh, enum status status)
 	}
 	if (lua_type(sh->L, -1) == LUA_TSTRING) {
 		lua_pushvalue(sh->L, -1);
-		if (shell_ask(sh, "explain", 1, 1))
+		lua_pushstring(sh->L, sh->line);
+		if (shell_ask(sh, "explain", 2, 1))
 			lua_replace(sh->L, -2);
 		shell_json_text(sh, "error");
 	}
@@ -113,21 +114,25 @@ static enum eval eval_command(struct shell *sh, const char *line)
 }
 
 /* A name alone whose value, on top, says little: replaces it by what it stands
- * for. */
-static void describe(struct shell *sh, const char *text)
+ * for.  How many values are there now: none where all has been said. */
+static int describe(struct shell *sh, const char *text)
 {
 	lua_State *L = sh->L;
 
 	if (!lua_isfunction(L, -1) && !lua_isnil(L, -1))
-		return;
+		return 1;
 	lua_pushstring(L, text);
 	lua_pushvalue(L, -2);
 	if (!shell_ask(sh, "describe", 2, 1))
-		return;
+		return 1;
 	if (lua_isnil(L, -1))
 		lua_pop(L, 1);
 	else
 		lua_replace(L, -2);
+	if (lua_type(L, -1) != LUA_TBOOLEAN)
+		return 1;
+	lua_pop(L, 1);
+	return 0;
 }
 
 static enum eval eval_here(struct shell *sh, const char *text)
@@ -139,7 +144,7 @@ static enum eval eval_here(struct shell *sh, const char *text)
 	if (r != STATUS_OK)
 		return eval_report(sh, r);
 	if (n == 1)
-		describe(sh, text);
+		n = describe(sh, text);
 	return eval_print(sh, n);
 }
 
@@ -162,6 +167,7 @@ enum eval eval_text(struct shell *sh, const char *text)
 
 	text += outside;
 	text += strspn(text, " \t");
+	sh->line = text;
 	if (*text == '.' && text[1] != '.')
 		return eval_command(sh, text);
 	shell_repeat(sh, is_step(text) ? text : NULL);

@@ -244,6 +244,7 @@ static void settle(struct shell *sh, enum eval e)
 	interrupt_clear();
 	if (e == EVAL_FAILED)
 		sh->failed = true;
+	sh->line = NULL;
 	lua_settop(L, 0);
 	fflush(stdout);
 }
@@ -288,6 +289,7 @@ static bool run_text(struct shell *sh, const char *text)
 	text += strspn(text, " \t\r\n");
 	e = eval_text(sh, text);
 	if (e == EVAL_INCOMPLETE) {
+		sh->line = NULL;
 		lua_settop(sh->L, 0);
 		return true;
 	}

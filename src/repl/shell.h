@@ -27,6 +27,7 @@ struct shell {
 	bool quit;		/* .quit */
 	bool failed;		/* a line failed */
 	bool violated;		/* a violation was seen */
+	const char *line;	/* what is being evaluated, or NULL */
 	char *repeat;		/* what an empty line repeats, or NULL */
 
 	/* the focused thread, by identity: its struct changes at each rebuild */
