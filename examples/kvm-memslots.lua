@@ -112,7 +112,10 @@ local function scenario(variant)
               mn_invalidate_lock = spinlock("kvm.mn_invalidate_lock"),
               mn_active_invalidate_count = var("kvm.mn_active_invalidate_count"),
               mmio = kmalloc("vcpu.mmio", {gfn = 0, gen = 0}), set = var("set")}
-  for i = 1, 2 do vm.sets[i] = kmalloc("memslots" .. i, {generation = 0, slot = null}) end
+  -- static: in the kernel they are part of the VM
+  for i = 1, 2 do
+    vm.sets[i] = kmalloc("memslots" .. i, {generation = 0, slot = null}, {static = true})
+  end
   vm.memslots = ptr("kvm.memslots", vm.sets[1])
   local slot = kmalloc("slot", {base_gfn = GFN})
   local vcpu = vm.kvm.vcpus[0]

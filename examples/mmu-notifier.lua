@@ -37,6 +37,7 @@ local function scenario(leave)
   world()
   cpus(2)
   local mm = mn.mm_alloc("mm")
+  ptr("process.mm", mm) -- whose reference it is
   local sub = mn.subscription("device", {
     invalidate_range_start = function(sub) WARN_ON(sub.users > 1) end,
     release = function() end,

@@ -32,7 +32,8 @@ local function good_values()
 		old = 0, new = 1, i = 1, u = 0, p = ptr("p", o), ss = srcu.new("ss"), cond = true,
 		["object or nil"] = o, m = mutex("m"), l = spinlock("l"), c = completion("c"), flags = 0,
 		idx = 0, cookie = 0, head = rcu_head("head"), fn = function() end, value = 0,
-		scenario = function() end, vm = kvm.create_vm("vm"), req = 1, filter = {}, select = 1,
+		scenario = function() end, wq = waitqueue("wq"), sem = rwsem("sem"), work = work("work", print),
+		list = list_head("list"), cpu = 0, vm = kvm.create_vm("vm"), req = 1, filter = {}, select = 1,
 		mask = 1, match = 1, exclude = false, ["eventsel | {fixed=N}"] = 1,
 	}
 	good.vcpu = good.vm.vcpus[0]
@@ -93,7 +94,8 @@ end
 
 -- call_srcu's optional argument stands in the middle.
 local special = { call_srcu = true }
-local sections = { ["kvm-vcpu"] = true, ["kvm-pmu"] = true, world = true, heap = true, access = true, rcu = true, locks = true, srcu = true }
+local sections = { world = true, heap = true, access = true, rcu = true, locks = true, srcu = true,
+	wait = true, rwsem = true, work = true, lists = true, ["kvm-vcpu"] = true, ["kvm-pmu"] = true }
 
 world()
 local good, selves = good_values()
@@ -135,7 +137,9 @@ for name in ([[srcu_read_lock srcu_read_unlock srcu_down_read synchronize_srcu c
 	WRITE_ONCE smp_load_acquire smp_store_release smp_mb xchg cmpxchg atomic_read atomic_inc
 	atomic_add_return rcu_dereference srcu_dereference rcu_assign_pointer rcu_replace_pointer
 	mutex_lock mutex_trylock mutex_unlock spin_lock spin_lock_irqsave complete wait_for_completion
-	preempt_disable kfree migrate yield choose cleanup_srcu_struct]]):gmatch("%S+") do
+	preempt_disable kfree migrate yield choose cleanup_srcu_struct prepare_to_wait schedule_wait
+	finish_wait wake_up down_read up_read down_write up_write queue_work flush_work list_add_rcu list_del_rcu
+	list_for_each_entry_srcu]]):gmatch("%S+") do
 	local ok, why = pcall(_G[name], good.ss, good.v, good.v)
 	if ok or why ~= name .. ": no current thread" then
 		complain(name, tostring(why))

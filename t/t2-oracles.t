@@ -386,7 +386,15 @@ end, "deadlock", "^x waits in synchronize_srcu%(b%) for y, which is inside a rea
 	"read section of a %(index 0%) since step %d+%. Neither can ever go on%.$",
 	"two srcu_structs, crosswise")
 
-wrong(function()
+-- What is reported first is that it sleeps at all; run on, it comes to this.
+local function then_wrong(scenario, kind, message, what)
+	wrong(scenario, "sleep-in-atomic", "^Sleeping function called from invalid context: ", what)
+	local v = run().violations
+	tap.is(v[1] and v[1].kind, kind, what .. ": and then")
+	tap.like(v[1] and v[1].message, message, what .. ": says so")
+end
+
+then_wrong(function()
 	cpus(1)
 	local l, m = spinlock("l"), mutex("m")
 	thread("x", function() mutex_lock(m) yield() yield() mutex_unlock(m) end)
@@ -405,7 +413,7 @@ wrong(function()
 end, "self-deadlock", "^t waits in srcu_barrier%(ss%) although it is itself inside",
 	"srcu_barrier() in one's own section")
 
-wrong(function()
+then_wrong(function()
 	local ss, m = srcu.new("ss"), mutex("m")
 	thread("t", function()
 		call_srcu(ss, function() mutex_lock(m) mutex_unlock(m) end)

@@ -239,22 +239,24 @@ tap.is(kinds(function()
 	thread("w", function() synchronize_srcu(ss) end, { cpu = 1 })
 end), "stall", "a plain ++ is a load and a store, and can lose a count")
 
+local SLEEPS = "^Sleeping function called from invalid context: "
+
 for _, c in ipairs {
 	{ "a mutex under a spinlock", function(o)
 		spin_lock(o.l) mutex_lock(o.m) mutex_unlock(o.m) spin_unlock(o.l)
-	end, "^t made step 2 %(mutex_lock, .*%), which may sleep, while it holds a spinlock%. " },
+	end, SLEEPS .. "t called mutex_lock%(m%) .* after step 1, under spinlock l since step 1 " },
 	{ "a completion with preemption off", function(o)
 		complete(o.c) preempt_disable() wait_for_completion(o.c) preempt_enable()
-	end, "^t made step 3 %(wait_for_completion, .*%), which may sleep, with preemption off%. " },
+	end, SLEEPS .. "t called wait_for_completion%(c%) .* after step 2, with preemption off since step 2 " },
 	{ "synchronize_srcu() with interrupts off", function(o)
 		local_irq_disable() synchronize_srcu(o.ss) local_irq_enable()
-	end, "^t called synchronize_srcu%(ss%) after step 1, which may sleep, with interrupts off%. " },
+	end, SLEEPS .. "t called synchronize_srcu%(ss%) after step 1, with interrupts off since step 1 " },
 	{ "srcu_barrier() with bottom halves off", function(o)
 		local_bh_disable() srcu_barrier(o.ss) local_bh_enable()
-	end, "^t called srcu_barrier%(ss%) after step 1, which may sleep, with bottom halves off%. " },
+	end, SLEEPS .. "t called srcu_barrier%(ss%) after step 1, with bottom halves off since step 1 " },
 	{ "a mutex in an SRCU callback", function(o)
 		call_srcu(o.ss, function() mutex_lock(o.m) mutex_unlock(o.m) end)
-	end, "^kworker/ss:cb0 made step %d+ %(mutex_lock, .*%), which may sleep, in a callback" },
+	end, SLEEPS .. "kworker/ss:cb0 called mutex_lock%(m%) .* in an SRCU callback since step " },
 } do
 	build(function()
 		local o = { l = spinlock("l"), m = mutex("m"), c = completion("c"), ss = srcu.new("ss") }

@@ -462,7 +462,7 @@ do
     tap.like(a[2], c[1], "bad call " .. i .. ": its message")
   end
   local a, report = ask(function(vm)
-    rcu_assign_pointer(vm.msr_filter, kmalloc("impostor", {count = 1}))
+    rcu_assign_pointer(vm.msr_filter, kmalloc("impostor", {count = 1}, {static = true}))
     return kvm_vm_ioctl_set_msr_filter(vm, {})
   end)
   tap.is(a[3], "EFAULT", "an impostor is replaced, and not taken for a filter")

@@ -90,7 +90,7 @@ do
     local chain, b = chain_of {{"a"}}
     local other = notifier.notifier_block("other", print)
     return {notifier.srcu_notifier_chain_unregister(chain, other)},
-           {notifier.srcu_notifier_chain_register(chain, b[1])}
+           {notifier.srcu_notifier_chain_register(chain, b[1])}, kfree(other)
   end)
   tap.same(a[1], {[2] = 'kmalloc "other@asker.1" is not registered', [3] = "ENOENT"}, "unregistering a stranger")
   tap.same(a[2], {[2] = 'kmalloc "a@asker.1" is registered already', [3] = "EEXIST"}, "registering twice")
@@ -246,6 +246,9 @@ do
     mn.mmu_notifier_register(x, mm)
     mn.mmu_notifier_put(x)
     mn.mmu_notifier_put(x)
+    srcu_barrier(mn.srcu_of(mm))
+    mn.mmdrop(mm)
+    kfree(x)
   end)
   tap.is(kinds, "warning", "one mmu_notifier_put() too many is a warning")
   tap.is(#told, 1, "and changes nothing")

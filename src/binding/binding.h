@@ -258,9 +258,10 @@ void lb_pushvalue(lua_State *L, uint64_t v);	/* an object's address gives its ha
 /* Is L the Lua thread of t's body itself?  Does t run a typed call? */
 bool lb_is_body_thread(struct task *t, lua_State *L);
 bool lb_task_takes_calls(struct task *t);
-/* Makes a thread's task: body `f` (NULL: it takes calls), cpu -1: see task_new(). */
-struct task *lb_task_new(struct session *s, struct world *w, const char *name, int cpu,
-			 struct lb_fn *f);
+/* Makes a thread's or an interrupt's task: body `f` (NULL: a thread that takes
+ * calls), cpu -1: see task_new(). */
+struct task *lb_task_new(struct session *s, struct world *w, enum task_kind kind,
+			 const char *name, int cpu, struct lb_fn *f);
 /* Runs the chunk at `idx` (a function) on a thread that takes calls; the journal
  * keeps it.  It is then stepped like anything else. */
 void lb_thread_call(lua_State *L, struct task *t, int idx);
@@ -298,6 +299,9 @@ void lb_open_access(lua_State *L);	/* READ_ONCE .. smp_mb .. atomics: lua_access
 void lb_open_rcu_plain(lua_State *L);	/* rcu_read_lock ..; by lb_open_rcu(): lua_rcu_plain.c */
 void lb_open_rcu(lua_State *L);		/* rcu_dereference ..; by lb_open_access(): lua_rcu.c */
 void lb_open_lock(lua_State *L);	/* mutex, spinlock, completion: lua_lock.c */
+void lb_open_list(lua_State *L);	/* list_head ..; by lb_open_lock(): lua_list.c */
+void lb_open_wait(lua_State *L);	/* waitqueue, rwsem ..; by lb_open_lock(): lua_wait.c */
+void lb_open_work(lua_State *L);	/* work ..; by lb_open_lock(): lua_work.c */
 void lb_open_head(lua_State *L);	/* rcu_head's kind; by lb_open_srcu(): lua_head.c */
 void lb_open_srcu(lua_State *L);	/* srcu.*, srcu_read_lock ...: lua_srcu.c */
 void lb_open_kvm(lua_State *L);		/* kvm.*: lua_kvm.c */

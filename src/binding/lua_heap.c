@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "k/list.h"
 #include "k/mem.h"
 #include "k/objtypes.h"
 
@@ -182,7 +183,8 @@ static struct field *fields_copy(const struct heap_recipe *h)
 static struct object *heap_make(struct world *w, struct lb_recipe *r)
 {
 	struct heap_recipe *h = (struct heap_recipe *)r;
-	struct object *o = object_new(w, &heap_objtype, r->name, h->size);
+	struct object *o = object_new(w, &heap_objtype, r->name,
+				      h->size + sizeof(struct list_head));
 	size_t n = 0;
 
 	if (!o)
@@ -194,7 +196,8 @@ static struct object *heap_make(struct world *w, struct lb_recipe *r)
 		world_fail(w, "out of memory");
 		return NULL;
 	}
-	if (!object_describe(o, o->base, NULL, o->own_fields, h->size))
+	if (!object_describe(o, o->base, NULL, o->own_fields, h->size) ||
+	    !list_describe_links(o, h->size))
 		return NULL;
 	for (const struct field *f = h->fields; f->name; f++, n++)
 		/* 0 stands there already: a large array is not to be touched */

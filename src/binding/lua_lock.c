@@ -44,6 +44,11 @@ static struct object *check_op(lua_State *L)
 
 static uint64_t perform(lua_State *L, const struct object *o, uint64_t operand)
 {
+	const struct site *s = &op_of(L)->site;
+
+	/* each spinlock counts as one preempt_disable(), of which there are so many */
+	if (s->flags & SITE_SPIN && s->op != OP_UNLOCK && task_current()->ctx.spin >= CONTEXT_MAX)
+		luaL_error(L, "%s: more than %d spinlocks are held", s->prim, CONTEXT_MAX);
 	return lb_event(L, &op_of(L)->site, o->base, 8, operand, 0);
 }
 
@@ -118,21 +123,13 @@ static int l_lockdep_assert_held(lua_State *L)
 
 /* --- preemption, bottom halves, interrupts --- */
 
-static uint16_t context_depth(const struct task *t, const struct site *s)
-{
-	return s->flags & SITE_IRQ ? t->ctx.irq : s->flags & SITE_BH ? t->ctx.bh : t->ctx.preempt;
-}
-
 static int l_context(lua_State *L)
 {
 	struct task *t = lb_task(L);
 	const struct lock_op *op = op_of(L);
-	uint16_t depth = context_depth(t, &op->site);
 
-	if (op->delta < 0 && !depth)
-		return luaL_error(L, "%s: nothing was disabled", op->site.prim);
-	if (op->delta > 0 && depth == UINT16_MAX)
-		return luaL_error(L, "%s: nested too deeply", op->site.prim);
+	if (op->delta > 0 && k_ctx_depth(t, &op->site) >= CONTEXT_MAX)
+		return luaL_error(L, "%s: nested more than %d deep", op->site.prim, CONTEXT_MAX);
 	k_ctx(lb_site(L, &op->site), op->delta);
 	return 0;
 }
@@ -202,7 +199,7 @@ static int l_context(lua_State *L)
 	  "Until preempt_enable() the CPU runs nothing but this thread; nests", \
 	  T "preempt_disable(); preempt_enable() end)") \
 	X("preempt_enable", l_context, OP_CPU_CTX, ORD_NONE, 0, NULL, -1, "()", \
-	  "Ends preempt_disable()", T "preempt_disable(); preempt_enable() end)") \
+	  "Ends preempt_disable(); without one it is reported", T "preempt_disable(); preempt_enable() end)") \
 	X("local_bh_disable", l_context, OP_CPU_CTX, ORD_NONE, SITE_BH, NULL, 1, "()", \
 	  "No bottom halves on this CPU, and no preemption; nests", \
 	  T "local_bh_disable(); local_bh_enable() end)") \
@@ -235,4 +232,7 @@ void lb_open_lock(lua_State *L)
 	lb_new_kind(L, &spinlock_objtype);
 	lb_new_kind(L, &completion_objtype);
 	lb_register(L, &lock_section);
+	lb_open_wait(L);
+	lb_open_work(L);
+	lb_open_list(L);
 }

@@ -246,11 +246,15 @@ static void serve_calls(struct lua_body *b)
 
 static void body_main(void *arg)
 {
+	static struct site irq_site = { .op = OP_IRQ, .flags = SITE_LUA, .prim = "interrupt",
+					.expr = "", .func = "", .file = "" };
 	struct lua_body *b = arg;
 	int n;
 
 	if (!b->fn)
 		serve_calls(b);
+	if (b->t->kind == TASK_IRQ)
+		task_event((struct event){ .site = &irq_site, .op = OP_IRQ });
 	push_fn(b->L1, b->fn);
 	if (!resume_body(b, b->L1, 0, &n))
 		fail_with_error(b, b->L1);
@@ -267,8 +271,8 @@ static void body_release(void *arg)
 	free(b);
 }
 
-struct task *lb_task_new(struct session *s, struct world *w, const char *name, int cpu,
-			 struct lb_fn *f)
+struct task *lb_task_new(struct session *s, struct world *w, enum task_kind kind,
+			 const char *name, int cpu, struct lb_fn *f)
 {
 	struct lua_body *b = calloc(1, sizeof(*b));
 	struct task *t;
@@ -284,7 +288,7 @@ struct task *lb_task_new(struct session *s, struct world *w, const char *name, i
 		world_fail(w, "out of memory");
 		goto fail;
 	}
-	t = task_new(w, TASK_THREAD, name, cpu, body_main, b, body_release);
+	t = task_new(w, kind, name, cpu, body_main, b, body_release);
 	if (!t)
 		goto fail;
 	b->t = t;

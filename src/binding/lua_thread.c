@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Threads and what their bodies say about themselves: thread, migrate, yield,
+ * Threads, interrupts and what their bodies say about themselves: thread, irq, migrate, yield,
  * choose, assume, assert, WARN_ON, BUG_ON, cond_wait.
  */
 #include <config.h>
@@ -18,13 +18,14 @@ struct thread_recipe {
 	struct lb_recipe head;
 	struct session *s;
 	struct lb_fn *fn;
+	enum task_kind kind;
 	int cpu;
 };
 
 static struct object *thread_make(struct world *w, struct lb_recipe *r)
 {
 	struct thread_recipe *tr = (struct thread_recipe *)r;
-	struct task *t = lb_task_new(tr->s, w, r->name, tr->cpu, tr->fn);
+	struct task *t = lb_task_new(tr->s, w, tr->kind, r->name, tr->cpu, tr->fn);
 
 	return t ? t->obj : NULL;
 }
@@ -56,25 +57,41 @@ static int check_opts(lua_State *L, int idx)
 	return (int)cpu;
 }
 
+/* Makes it; its body, if it has one, is at index `body`. */
+static int make_task(lua_State *L, enum task_kind kind, int cpu, int body)
+{
+	struct thread_recipe *r = lb_recipe_new(L, 1, sizeof(*r), thread_make);
+
+	r->head.release = thread_release;
+	r->s = lb_session(L);
+	r->kind = kind;
+	r->cpu = cpu;
+	if (body)
+		r->fn = lb_fn_new(L, body);
+	lb_make(L, &r->head);
+	return 1;
+}
+
 static int f_thread(lua_State *L)
 {
-	int opts = lua_istable(L, 2) ? 2 : 3, cpu;
-	struct thread_recipe *r;
+	int opts = lua_istable(L, 2) ? 2 : 3;
 	bool body;
 
 	lb_check_name(L, 1);
 	body = opts == 3 && !lua_isnoneornil(L, 2);
 	if (body && !lua_isfunction(L, 2))
 		return luaL_typeerror(L, 2, "function or table");
-	cpu = check_opts(L, opts);
-	r = lb_recipe_new(L, 1, sizeof(*r), thread_make);
-	r->head.release = thread_release;
-	r->s = lb_session(L);
-	r->cpu = cpu;
-	if (body)
-		r->fn = lb_fn_new(L, 2);
-	lb_make(L, &r->head);
-	return 1;
+	return make_task(L, TASK_THREAD, check_opts(L, opts), body ? 2 : 0);
+}
+
+static int f_irq(lua_State *L)
+{
+	lua_Integer cpu;
+
+	lb_check_name(L, 1);
+	cpu = lb_check_range(L, 2, 0, (lua_Integer)world_cpus(lb_session(L)->w) - 1);
+	lb_check_type(L, 3, LUA_TFUNCTION);
+	return make_task(L, TASK_IRQ, (int)cpu, 3);
 }
 
 /* --- scheduling --- */
@@ -246,6 +263,11 @@ static const struct lb_func thread_funcs[] = {
 	{ "thread", f_thread, "(name [, fn] [, {cpu=N}]) -> thread",
 	  "Makes a thread that runs fn; without fn it takes calls, see .thread in the shell",
 	  "r = thread(\"reader\", function() idx = srcu_read_lock(ss); srcu_read_unlock(ss, idx) end)" },
+	{ "irq", f_irq, "(name, cpu, fn) -> irq",
+	  "Makes an interrupt of a CPU: it strikes once, between any two steps of what runs there "
+	  "with interrupts on, and runs fn to its end before anything else runs there. fn may not "
+	  "sleep. run() in turns lets it strike last, at random anywhere; step(name) lets it now",
+	  "irq(\"timer0\", 0, function() WRITE_ONCE(x, 1) end)" },
 	{ "migrate", f_migrate, "(cpu)", "Moves the current thread to another CPU", "migrate(1)" },
 	{ "yield", f_yield, "()", "A step that does nothing: a pure scheduling point", "yield()" },
 	{ "choose", f_choose, "(n) -> 1..n",
@@ -268,7 +290,7 @@ static const struct lb_func thread_funcs[] = {
 };
 
 static const struct lb_section thread_section = {
-	"threads", "Threads",
+	"threads", "Threads and interrupts",
 	"A thread's body is a Lua function; each kernel call in it is one or more steps.",
 	thread_funcs
 };

@@ -27,14 +27,30 @@ static bool on_access(struct world *w, struct task *t, const struct event *ev)
 
 static void on_performed(struct world *w, struct task *t, const struct event *ev)
 {
-	gp_performed(check_of(w), t);
-	if (ev->site->flags & SITE_SLEEPS)
-		sleep_performed(check_of(w), t, ev);
+	struct check *c = check_of(w);
+
+	gp_performed(c, t);
+	if (ev->op == OP_CPU_CTX || ev->op == OP_IRQ || ev->op == OP_WORK_WAIT ||
+	    ev->op == OP_TIMER_WAIT ||
+	    ev->site->flags & (SITE_SPIN | SITE_IRQ | SITE_BH))
+		atomic_performed(c, t, ev);
+	else if (ev->op == OP_LOCK_READ || ev->op == OP_UNLOCK_READ)
+		reads_performed(c, t, ev);
+}
+
+static void on_sleeps(struct world *w, struct task *t, const struct event *ev)
+{
+	atomic_sleeps(check_of(w), t, ev);
+}
+
+static void on_task_over(struct world *w, struct task *t)
+{
+	atomic_task_over(check_of(w), t);
 }
 
 static void on_call_begin(struct world *w, struct task *t, const struct kcall *call)
 {
-	sleep_call_begin(check_of(w), t, call);
+	atomic_call(check_of(w), t, call);
 	gp_call_begin(check_of(w), t, call);
 }
 
@@ -50,7 +66,9 @@ static void on_rebuilt(struct world *w)
 
 	gp_forget(c);
 	heap_forget(c);
-	c->stuck = false;
+	atomic_forget(c);
+	c->reads.n = 0;
+	c->stuck = c->leak = false;
 }
 
 static void on_release(struct world *w)
@@ -59,12 +77,16 @@ static void on_release(struct world *w)
 
 	gp_release(c);
 	heap_release(c);
+	free(c->atomic.tasks);
+	free(c->reads.v);
 	free(c);
 }
 
 static const struct engine_hooks check_hooks = {
 	.access = on_access,
 	.performed = on_performed,
+	.sleeps = on_sleeps,
+	.task_over = on_task_over,
 	.call_begin = on_call_begin,
 	.call_end = on_call_end,
 	.rebuilt = on_rebuilt,

@@ -9,8 +9,10 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check/waitgraph.h"
+#include "engine/log.h"
 #include "srcu/srcu.h"
 
 /* --- words --- */
@@ -58,8 +60,14 @@ static void add_edge(struct msg *m, const struct node *n, const struct edge *e)
 	case EDGE_LOCK:
 		msg_addf(m, "%s waits for ", me);
 		add_lock(m, n);
-		msg_addf(m, ", which %s holds", you);
-		add_since(m, n->b.since);
+		msg_addf(m, ", which %s holds%s", you,
+			 n->b.why == BLOCK_READERS ? " for reading" : "");
+		add_since(m, e->since);
+		break;
+	case EDGE_QUEUE:
+		msg_addf(m, "%s waits to read under ", me);
+		add_lock(m, n);
+		msg_addf(m, ", for which %s waits before it, to write", you);
 		break;
 	case EDGE_SECTION:
 		msg_addf(m, "%s waits in ", me);
@@ -77,7 +85,7 @@ static void add_edge(struct msg *m, const struct node *n, const struct edge *e)
 			 "(it may not be preempted there)", me, n->t->cpu, you);
 		break;
 	default:
-		msg_addf(m, "%s waits for %s", me, you);
+		msg_addf(m, "%s waits in %s() for %s", me, n->t->ev.site->prim, you);
 		break;
 	}
 }
@@ -100,11 +108,15 @@ static void report_self(struct check *c, struct node *n)
 		msg_section(&m, n->taken.section);
 		msg_addf(&m, ". The grace period has to wait for that section, and the "
 			 "section for the grace period: %s can never go on.", task_name(n->t));
+	} else if (n->taken.kind == EDGE_TASK) {
+		msg_addf(&m, "%s waits in %s() for itself: the work that it does would have to end "
+			 "first. It can never go on.", task_name(n->t), n->t->ev.site->prim);
 	} else {
 		msg_addf(&m, "%s waits for ", task_name(n->t));
 		add_lock(&m, n);
-		msg_addf(&m, ", which it holds itself");
-		add_since(&m, n->b.since);
+		msg_addf(&m, ", which it holds itself%s",
+			 n->b.why == BLOCK_READERS ? " for reading" : "");
+		add_since(&m, n->b.why == BLOCK_READERS ? n->taken.since : n->b.since);
 		msg_addf(&m, ". Nobody else can release it: %s can never go on.",
 			 task_name(n->t));
 	}
@@ -304,6 +316,34 @@ static void add_missing_help(struct msg *m, struct check *c)
 	msg_addf(m, ".");
 }
 
+/* The last wake-up of a queue: its step, 0 if there was none. */
+static uint64_t last_wake_up(struct world *w, const void *wq)
+{
+	for (uint64_t n = world_steps(w); n; n--) {
+		const struct record *r = log_record(w, n);
+		const struct site *s = arena_addr(w, r->loc) == wq ? site_by_id(r->site) : NULL;
+
+		if (s && s->op == OP_WQ && !strcmp(s->prim, "wake_up"))
+			return n;
+	}
+	return 0;
+}
+
+static void add_sleeper(struct msg *m, struct world *w, const struct node *n)
+{
+	uint64_t wake = last_wake_up(w, n->b.loc);
+	const struct record *r = wake ? log_record(w, wake) : NULL;
+
+	msg_addf(m, "%s sleeps on ", task_name(n->t));
+	add_lock(m, n);
+	add_since(m, n->b.waiting_since);
+	msg_addf(m, ", and nothing is left to run that could wake it.");
+	if (r && r->task != UINT16_MAX)
+		msg_addf(m, " The last wake_up() was %s's at step %" PRIu64 ", before %s had got on "
+			 "the queue: it was lost. prepare_to_wait() belongs before the test of the "
+			 "condition.", task_name(world_task(w, r->task)), wake, task_name(n->t));
+}
+
 static bool report_stall(struct graph *g, struct node *n)
 {
 	const char *name = task_name(n->t);
@@ -323,6 +363,8 @@ static bool report_stall(struct graph *g, struct node *n)
 		add_since(&m, n->b.waiting_since);
 		msg_addf(&m, ", and nothing is left to run that could make its condition true.");
 		add_missing_help(&m, g->c);
+	} else if (n->b.why == BLOCK_SLEEP) {
+		add_sleeper(&m, g->c->w, n);
 	} else {
 		msg_addf(&m, "%s waits for ", name);
 		add_lock(&m, n);
@@ -393,7 +435,8 @@ static bool find_all(struct graph *g)
 	/* after a violation, what stands still is its consequence */
 	if (g->may_come || g->failed)
 		return false;
-	return find_stall(g, true) || find_stall(g, false) || find_lost_callback(g);
+	return find_stall(g, true) || find_stall(g, false) || find_lost_callback(g) ||
+	       leak_find(c);
 }
 
 bool check_stuck(struct world *w)

@@ -98,6 +98,7 @@ static const char *access_verb(const struct event *ev)
 	case OP_LOCK:
 	case OP_TRYLOCK:
 	case OP_LOCK_READ:
+	case OP_LOCK_QUEUE:
 		return "locked";
 	case OP_UNLOCK:
 	case OP_UNLOCK_READ:

@@ -53,7 +53,6 @@ struct gp_task {
 	uint8_t pending;	/* enum pending */
 	bool polls;		/* in a poll whose cookie is known */
 	bool reported;		/* it is in a circle of waits, and that has been said */
-	bool slept;		/* where it must not, and that has been said */
 	tick_t id;		/* of the section or wait that is pending */
 	tick_t start;		/* the cookie call's S */
 	uint64_t start_step;
@@ -85,8 +84,39 @@ struct heap {
 	uint64_t *chunks[HEAP_CHUNKS];
 };
 
+/* What keeps a task from sleeping, and since when: one for each count of struct
+ * context, and who has been told. */
+struct atomic_part {
+	uint64_t since;		/* step; 0: not in force */
+	const struct site *site; /* of that step */
+	const void *lock;	/* the spinlock, for that count */
+};
+struct atomic_task {
+	struct atomic_part preempt, bh, irq, spin;
+	uint64_t reported;	/* since which step the context is that was reported */
+	bool waiting;		/* reported: a second sleep while on a wait queue */
+};
+struct atomic {
+	struct atomic_task *tasks;	/* by task index */
+	size_t cap;
+};
+
+/* Who reads under which rwsem; the lock word only counts them. */
+struct read_hold {
+	const void *sem;
+	uint32_t task;
+	uint64_t since;
+};
+struct read_holds {
+	struct read_hold *v;
+	size_t n, cap;
+};
+
 struct check {
 	struct world *w;
+	struct atomic atomic;
+	struct read_holds reads;
+	bool leak;		/* leaks have been reported */
 	struct gp gp;
 	struct heap heap;
 	bool stuck;		/* check_stuck() has reported, at step stuck_at */
@@ -144,14 +174,26 @@ bool heap_is_freed(struct check *c, const void *loc);
 void heap_forget(struct check *c);
 void heap_release(struct check *c);
 
+/* --- atomic.c: who may not sleep --- */
+void atomic_performed(struct check *c, struct task *t, const struct event *ev);
+void atomic_sleeps(struct check *c, struct task *t, const struct event *ev);
+void atomic_call(struct check *c, struct task *t, const struct kcall *call);
+void atomic_task_over(struct check *c, struct task *t);
+void atomic_forget(struct check *c);
+
+/* --- rwsem.c: readers of rwsems --- */
+void reads_performed(struct check *c, struct task *t, const struct event *ev);
+/* Since which step t reads under the rwsem; 0: it does not. */
+uint64_t reads_since(const struct check *c, const struct task *t, const void *sem);
+
+/* --- leak.c --- */
+/* Every thread is done: reports objects that nothing leads to.  True: there are. */
+bool leak_find(struct check *c);
+
 /* --- unlock.c: releases of locks and of sections that do not fit --- */
 bool unlock_allowed(struct check *c, struct task *t, const struct event *ev);
 void unlock_report_section(struct check *c, struct task *t, const struct kcall *call,
 			   const struct open_section *found);
-
-/* --- sleep.c --- */
-void sleep_performed(struct check *c, struct task *t, const struct event *ev);
-void sleep_call_begin(struct check *c, struct task *t, const struct kcall *call);
 
 /* --- text.c --- */
 

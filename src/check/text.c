@@ -103,6 +103,9 @@ void msg_site(struct msg *m, const struct site *s)
 void lock_text(struct world *w, const struct site *s, const void *loc, char *buf, size_t n)
 {
 	const char *kind = s->flags & SITE_SPIN ? "spinlock " :
+			   s->flags & SITE_WRITE || s->op == OP_LOCK_READ ||
+			   s->op == OP_UNLOCK_READ ? "rwsem " :
+			   s->op == OP_WQ || s->op == OP_WQ_WAIT ? "waitqueue " :
 			   s->flags & SITE_MUTEX ? "mutex " :
 			   s->op == OP_WAIT || s->op == OP_COMPLETE ? "completion " : "lock ";
 	int len = snprintf(buf, n, "%s", kind);

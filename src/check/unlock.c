@@ -11,7 +11,14 @@
 #include "check/internal.h"
 #include "srcu/rcu.h"
 
-/* Lock words hold task id + 1; readers of an rwsem count in steps of 2 there. */
+/* Interrupts or bottom halves that the release would turn on are not off. */
+static bool context_is_off(const struct task *t, const struct site *s)
+{
+	return (!(s->flags & SITE_IRQ) || t->ctx.irq > (t->kind == TASK_IRQ)) &&
+	       (!(s->flags & SITE_BH) || t->ctx.bh);
+}
+
+/* Lock words hold task id + 1; of an rwsem's readers rwsem.c knows. */
 bool unlock_allowed(struct check *c, struct task *t, const struct event *ev)
 {
 	uint64_t word = *(const uint64_t *)ev->loc;
@@ -19,9 +26,10 @@ bool unlock_allowed(struct check *c, struct task *t, const struct event *ev)
 	uint64_t mine = (uint64_t)task_id(t) + 1;
 	struct task *holder = NULL;
 	char lock[112];
+	bool held = shared ? reads_since(c, t, ev->loc) != 0 : word == mine;
 	struct msg m;
 
-	if (shared || (ev->site->flags & SITE_WRITE) ? word != 0 : word == mine)
+	if (held && context_is_off(t, ev->site))
 		return true;
 	if (word)
 		holder = task_by_id(c->w, (uint32_t)word - 1);
@@ -30,7 +38,14 @@ bool unlock_allowed(struct check *c, struct task *t, const struct event *ev)
 	msg_addf(&m, "%s released %s", task_name(t), lock);
 	msg_site(&m, ev->site);
 	msg_at_step(&m, c->w);
-	if (holder)
+	if (held)
+		msg_addf(&m, ", which turns %s on again, but they are on: the lock was taken in "
+			 "another way than it is released.",
+			 ev->site->flags & SITE_IRQ ? "interrupts" : "bottom halves");
+	else if (shared && !word)
+		msg_addf(&m, ", but it does not hold it for reading. Only the task that took a "
+			 "lock may release it.");
+	else if (holder)
 		msg_addf(&m, ", but %s holds it. Only the task that took a lock may "
 			 "release it.", task_name(holder));
 	else

@@ -93,6 +93,10 @@ bool node_waits(const struct node *n)
 	case BLOCK_WAIT:
 	case BLOCK_COND:
 	case BLOCK_CPU:
+	case BLOCK_IRQ_OFF:
+	case BLOCK_READERS:
+	case BLOCK_QUEUE:
+	case BLOCK_SLEEP:
 		return true;
 	default:
 		return false;
@@ -147,13 +151,33 @@ static struct edge gp_edge(struct graph *g, struct node *n)
 
 		if (section_holds_up(g, s, n->gp, n->start, n->scanned))
 			return (struct edge){ EDGE_SECTION, task_by_id(g->c->w, s->pub.task),
-					      &s->pub };
+					      &s->pub, 0 };
 	}
 	while (n->cursor < gp->nsections + g->nworkers) {
 		struct task *t = g->workers[n->cursor++ - gp->nsections];
 
 		if (t != n->t && works_for(t, n->gp))
-			return (struct edge){ EDGE_WORKER, t, NULL };
+			return (struct edge){ EDGE_WORKER, t, NULL, 0 };
+	}
+	return (struct edge){ 0 };
+}
+
+/* Of an rwsem: its readers, or the writers that come first. */
+static struct edge rwsem_edge(struct graph *g, struct node *n)
+{
+	const struct read_holds *reads = &g->c->reads;
+
+	while (n->b.why == BLOCK_READERS && n->cursor < reads->n) {
+		const struct read_hold *r = &reads->v[n->cursor++];
+
+		if (r->sem == n->b.loc)
+			return (struct edge){ EDGE_LOCK, task_by_id(g->c->w, r->task), NULL, r->since };
+	}
+	while (n->b.why == BLOCK_QUEUE && n->cursor < g->n) {
+		struct task *t = g->nodes[n->cursor++].t;
+
+		if (t->state == TASK_READY && t->ev.op == OP_LOCK && t->ev.loc == n->b.loc)
+			return (struct edge){ EDGE_QUEUE, t, NULL, 0 };
 	}
 	return (struct edge){ 0 };
 }
@@ -164,6 +188,8 @@ struct edge graph_next(struct graph *g, struct node *n)
 
 	if (n->gp)
 		return gp_edge(g, n);
+	if (n->b.why == BLOCK_READERS || n->b.why == BLOCK_QUEUE)
+		return rwsem_edge(g, n);
 	if (n->cursor++ || !n->b.holder)
 		return (struct edge){ 0 };
 	switch (n->b.why) {
@@ -172,6 +198,7 @@ struct edge graph_next(struct graph *g, struct node *n)
 		kind = EDGE_LOCK;
 		break;
 	case BLOCK_CPU:
+	case BLOCK_IRQ_OFF:
 		kind = EDGE_CPU;
 		break;
 	case BLOCK_WAIT:
@@ -181,7 +208,7 @@ struct edge graph_next(struct graph *g, struct node *n)
 	default:
 		return (struct edge){ 0 };
 	}
-	return (struct edge){ kind, n->b.holder, NULL };
+	return (struct edge){ kind, n->b.holder, NULL, n->b.since };
 }
 
 /* Copies the cycle that closes at path[from]. */

@@ -16,11 +16,13 @@ enum edge_kind {
 	EDGE_WORKER,	/* it does the work of the srcu_struct that is waited for */
 	EDGE_CPU,	/* it does not give up the CPU */
 	EDGE_TASK,	/* the engine knows that it must move */
+	EDGE_QUEUE,	/* it waits to write, and nobody reads before it */
 };
 struct edge {
 	enum edge_kind kind;
 	struct task *to;
 	const struct section *section;	/* of EDGE_SECTION */
+	uint64_t since;			/* of EDGE_LOCK */
 };
 
 struct node {

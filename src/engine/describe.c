@@ -66,7 +66,18 @@ static void make_text(struct event_view *v, const struct facts *f)
 	case OP_LOCK: case OP_TRYLOCK: case OP_UNLOCK: case OP_LOCK_READ: case OP_UNLOCK_READ:
 		lock_text(v, f);
 		break;
-	case OP_WAIT: case OP_COMPLETE: case OP_FREE:
+	case OP_LOCK_QUEUE:
+		snprintf(v->text, sizeof(v->text), "%s(%s) -> waits", v->prim, v->object);
+		break;
+	case OP_WQ:
+		/* schedule_wait() of a task that has not prepared gets on the queue first */
+		snprintf(v->text, sizeof(v->text), "%s(%s)%s", v->prim, v->object,
+			 strcmp(v->prim, "schedule_wait") ? "" : " -> waits");
+		break;
+	case OP_IRQ:
+		snprintf(v->text, sizeof(v->text), f->pending ? "may strike" : "strikes");
+		break;
+	case OP_WAIT: case OP_COMPLETE: case OP_FREE: case OP_WQ_WAIT:
 		snprintf(v->text, sizeof(v->text), "%s(%s)", v->prim, v->object);
 		break;
 	case OP_WORK_WAIT:

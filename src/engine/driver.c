@@ -39,6 +39,8 @@ static bool resume(struct world *w, struct task *t)
 		if (w->hooks.task_over)
 			w->hooks.task_over(w, t);
 		task_retire(t);
+	} else if (t->ev.site->flags & SITE_SLEEPS && w->hooks.sleeps) {
+		w->hooks.sleeps(w, t, &t->ev);
 	}
 	return true;
 }

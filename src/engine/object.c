@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "engine/internal.h"
+#include "k/list.h"
 
 #include <inttypes.h>
 #include <search.h>
@@ -385,6 +386,8 @@ void value_name(struct world *w, uint64_t value, const struct field *f, char *bu
 		snprintf(buf, n, "%" PRIu64 " %s", value, gp_states[value & 3]);
 	} else if (flags & FIELD_TIME) {
 		time_name(value, buf, n);
+	} else if ((flags & FIELD_LINK) && (value == LIST_POISON1 || value == LIST_POISON2)) {
+		snprintf(buf, n, value == LIST_POISON1 ? "LIST_POISON1" : "LIST_POISON2");
 	} else if ((flags & FIELD_PTR) && !value) {
 		snprintf(buf, n, "NULL");
 	} else if (pointer_name(w, value, buf, n)) {

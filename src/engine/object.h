@@ -32,6 +32,7 @@ enum field_flags {
 	FIELD_GP_SEQ   = 1u << 4, /* a grace-period sequence number (counter << 2 | state) */
 	FIELD_OWNER    = 1u << 5, /* task id + 1, or 0 */
 	FIELD_DYNAMIC  = 1u << 6, /* a script's field: integer or object, by value */
+	FIELD_LINK     = 1u << 7, /* a link of a list: not worth a line while it is unused */
 };
 
 struct field {

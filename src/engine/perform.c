@@ -6,6 +6,8 @@
 #include <config.h>
 
 #include "engine/internal.h"
+#include "k/lock.h"
+#include "k/wait.h"
 #include "k/work.h"
 #include "memory/model.h"
 
@@ -52,6 +54,7 @@ bool op_writes(enum ev_op op)
 	case OP_LOCK: case OP_TRYLOCK: case OP_UNLOCK: case OP_WAIT: case OP_COMPLETE:
 	case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_FREE:
 	case OP_LOCK_READ: case OP_UNLOCK_READ: case OP_ADVANCE:
+	case OP_LOCK_QUEUE: case OP_WQ:
 		return true;
 	default:
 		return false;
@@ -63,7 +66,7 @@ bool op_reads(enum ev_op op)
 	switch (op) {
 	case OP_STORE: case OP_PLAIN_STORE: case OP_UNLOCK: case OP_FREE:
 		return false;
-	case OP_LOAD: case OP_PLAIN_LOAD:
+	case OP_LOAD: case OP_PLAIN_LOAD: case OP_WQ_WAIT:
 		return true;
 	default:
 		return op_writes(op);
@@ -75,19 +78,27 @@ static uint64_t mask(unsigned size)
 	return size >= 8 ? UINT64_MAX : ((uint64_t)1 << (size * 8)) - 1;
 }
 
+/* Never below nothing: what is given back without having been taken is reported
+ * before it comes here, except from C code that counts on its caller. */
+static void add_depth(uint16_t *depth, int delta)
+{
+	if (delta > 0 || *depth)
+		*depth = (uint16_t)(*depth + delta);
+}
+
 /* Context that a lock or a context switch of its own turns on (+1) or off (-1). */
 static void change_context(struct task *t, const struct event *ev, int delta)
 {
 	unsigned flags = ev->site->flags;
 
 	if (flags & SITE_SPIN)
-		t->ctx.spin = (uint16_t)(t->ctx.spin + delta);
-	if (flags & SITE_IRQ && (delta > 0 || t->ctx.irq))
-		t->ctx.irq = (uint16_t)(t->ctx.irq + delta);
-	if (flags & SITE_BH && (delta > 0 || t->ctx.bh))
-		t->ctx.bh = (uint16_t)(t->ctx.bh + delta);
+		add_depth(&t->ctx.spin, delta);
+	if (flags & SITE_IRQ)
+		add_depth(&t->ctx.irq, delta);
+	if (flags & SITE_BH)
+		add_depth(&t->ctx.bh, delta);
 	if (ev->op == OP_CPU_CTX && !(flags & (SITE_IRQ | SITE_BH)))
-		t->ctx.preempt = (uint16_t)(t->ctx.preempt + delta);
+		add_depth(&t->ctx.preempt, delta);
 	cpu_update_owner(t);
 }
 
@@ -106,6 +117,56 @@ static void lock_drop(struct task *t)
 
 	lock[0] = 0;
 	change_context(t, &t->ev, -1);
+}
+
+/* May a trylock take it now?  Of an rwsem only the writers' fast path tries. */
+static bool lock_is_free(const struct event *ev)
+{
+	const struct rw_semaphore *sem = ev->loc;
+
+	return !sem->owner && !(ev->site->flags & SITE_WRITE && (sem->readers || sem->waiters));
+}
+
+static void perform_rwsem(struct event *ev)
+{
+	struct rw_semaphore *sem = ev->loc;
+
+	switch (ev->op) {
+	case OP_LOCK_READ:
+		sem->readers++;
+		break;
+	case OP_UNLOCK_READ:
+		sem->readers--;
+		break;
+	case OP_LOCK_QUEUE:
+		sem->waiters++;
+		break;
+	default:
+		sem->waiters--; /* OP_LOCK: it waits no longer */
+		break;
+	}
+}
+
+static void perform_wq(struct event *ev)
+{
+	struct wait_queue_head *wq = ev->loc;
+	bool on_it = ev->b == wq->wakeups + 1;
+
+	ev->value = wq->wakeups;
+	switch (ev->a) {
+	case WQ_PREPARE:
+		wq->waiting += !on_it;
+		break;
+	case WQ_FINISH:
+		wq->waiting -= on_it;
+		break;
+	default:
+		/* of nobody: nothing happens, and nothing is kept for later */
+		ev->value = wq->waiting;
+		wq->wakeups += wq->waiting != 0;
+		wq->waiting = 0;
+		break;
+	}
 }
 
 static void free_object(struct world *w, struct task *t)
@@ -155,6 +216,9 @@ static void perform_other(struct task *t, unsigned choice)
 		t->cpu = (uint32_t)ev->a;
 	} else if (ev->op == OP_CPU_CTX) {
 		change_context(t, ev, (int)(int64_t)ev->a);
+	} else if (ev->op == OP_IRQ) {
+		t->ctx.irq = 1;	/* until it ends: nothing else runs on its CPU */
+		cpu_update_owner(t);
 	} else if (ev->site->flags & SITE_DELAY) {
 		idle_check_begins(t);
 	}
@@ -195,10 +259,12 @@ static void perform_on(struct world *w, struct task *t, uint64_t old)
 		break;
 	case OP_LOCK:
 		lock_take(w, t);
+		if (ev->site->flags & SITE_WRITE)
+			perform_rwsem(ev);
 		break;
 	case OP_TRYLOCK:
-		ev->value = !old;
-		if (!old)
+		ev->value = lock_is_free(ev);
+		if (ev->value)
 			lock_take(w, t);
 		break;
 	case OP_UNLOCK:
@@ -222,11 +288,13 @@ static void perform_on(struct world *w, struct task *t, uint64_t old)
 	case OP_FREE:
 		free_object(w, t);
 		break;
-	case OP_LOCK_READ:
-		mem_write(ev->loc, ev->size, old + 2);
+	case OP_LOCK_READ: case OP_UNLOCK_READ: case OP_LOCK_QUEUE:
+		perform_rwsem(ev);
 		break;
-	case OP_UNLOCK_READ:
-		mem_write(ev->loc, ev->size, old - 2);
+	case OP_WQ:
+		perform_wq(ev);
+		break;
+	case OP_WQ_WAIT:
 		break;
 	default:
 		mem_write(ev->loc, ev->size, rmw(ev, old));

@@ -26,10 +26,20 @@ static struct task *earliest_timer(struct world *w)
 	return best;
 }
 
-/* A timer that waits for its expiry; one that has fired goes on like a thread. */
-static bool waits_for_time(const struct task *t)
+/* An interrupt that has not struck yet. */
+static struct task *first_irq(struct world *w)
 {
-	return t->kind == TASK_TIMER && t->ev.op == OP_TIMER_WAIT;
+	for (size_t i = 0; i < w->ntasks; i++)
+		if (w->tasks[i]->ev.op == OP_IRQ && task_enabled(w->tasks[i]))
+			return w->tasks[i];
+	return NULL;
+}
+
+/* A timer that waits for its expiry, an interrupt that may strike at any moment: in
+ * turns they come last.  One that has fired goes on like a thread. */
+static bool comes_last(const struct task *t)
+{
+	return t->ev.op == OP_TIMER_WAIT || t->ev.op == OP_IRQ;
 }
 
 struct task *world_next_rr(struct world *w, int last)
@@ -40,10 +50,11 @@ struct task *world_next_rr(struct world *w, int last)
 		size_t i = (size_t)(last + 1) + k - 1;
 		struct task *t = w->tasks[i < w->ntasks ? i : i % w->ntasks];
 
-		if (task_surely_enabled(t) || (!waits_for_time(t) && task_enabled(t)))
+		if (task_surely_enabled(t) || (!comes_last(t) && task_enabled(t)))
 			return w->found = t;
 	}
-	return w->found = earliest_timer(w);
+	w->found = first_irq(w);
+	return w->found ? w->found : (w->found = earliest_timer(w));
 }
 
 uint64_t world_random(uint64_t *rng)

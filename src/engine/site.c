@@ -115,6 +115,8 @@ const char *op_name(enum ev_op op)
 		[OP_YIELD] = "yield", [OP_MIGRATE] = "migrate", [OP_FREE] = "free",
 		[OP_CPU_CTX] = "context", [OP_LOCK_READ] = "lock-read",
 		[OP_UNLOCK_READ] = "unlock-read", [OP_ADVANCE] = "advance",
+		[OP_LOCK_QUEUE] = "lock-queue", [OP_WQ] = "wait-queue",
+		[OP_WQ_WAIT] = "sleep", [OP_IRQ] = "irq",
 	};
 
 	return (unsigned)op < OP_COUNT && names[op] ? names[op] : "?";

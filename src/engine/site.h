@@ -43,8 +43,12 @@ enum ev_op {
 	OP_MIGRATE,	  /* the task moves to CPU `operand` */
 	OP_FREE,	  /* kfree of the object at loc */
 	OP_CPU_CTX,	  /* preemption / bottom halves / interrupts on or off */
-	OP_LOCK_READ,	  /* rwsem: *loc += 2 while bit 0 is clear; blocking */
-	OP_UNLOCK_READ,	  /* rwsem: *loc -= 2 */
+	OP_LOCK_READ,	  /* rwsem: one reader more; blocking while a writer has it or waits */
+	OP_UNLOCK_READ,	  /* rwsem: one reader less */
+	OP_LOCK_QUEUE,	  /* rwsem: a writer that did not get it at once waits from now on */
+	OP_WQ,		  /* wait queue: prepare, finish or wake, see k/wait.h */
+	OP_WQ_WAIT,	  /* blocking: enabled once the queue was woken after wake-up `operand` */
+	OP_IRQ,		  /* an interrupt strikes: enabled while its CPU lets it */
 	OP_ADVANCE,	  /* an explicit advance(ns) from outside; only in records */
 	OP_COUNT
 };

@@ -72,6 +72,7 @@ static inline void stack_suspend(struct stack *s)
 #ifdef HAVE_ASAN
 	/* who resumes it may be another OS thread than before */
 	__sanitizer_finish_switch_fiber(s->asan_fake, &s->asan_back_low, &s->asan_back_size);
+	s->asan_fake = NULL;	/* in use: not for stack_put() to free */
 #endif
 }
 

@@ -8,6 +8,7 @@
 #include "engine/switch.h"
 #include "engine/internal.h"
 #include "k/lock.h"
+#include "k/wait.h"
 #include "k/work.h"
 
 #include <inttypes.h>
@@ -223,7 +224,7 @@ bool cpu_allows(struct task *t, struct block *b)
 	if (t->kind == TASK_TIMER && t->ev.op == OP_TIMER_WAIT &&
 	    !owner->ctx.bh && !owner->ctx.irq)
 		return true;
-	if (t->kind == TASK_IRQ && !t->steps && !owner->ctx.irq)
+	if (t->ev.op == OP_IRQ && !owner->ctx.irq)
 		return true;
 	b->why = t->kind == TASK_IRQ && owner->ctx.irq ? BLOCK_IRQ_OFF : BLOCK_CPU;
 	return false;
@@ -233,11 +234,17 @@ bool cpu_allows(struct task *t, struct block *b)
 
 static void blocked_on_lock(struct task *t, struct block *b)
 {
-	/* both kinds of lock keep `since` behind the owner */
+	/* all kinds of lock keep `since` behind the owner */
 	const uint64_t *lock = t->ev.loc;
+	const struct rw_semaphore *sem = t->ev.loc;
 
-	if (!lock[0])
+	if (!lock[0]) {
+		if (t->ev.op == OP_LOCK_READ)
+			b->why = sem->waiters ? BLOCK_QUEUE : BLOCK_NONE;
+		else if (t->ev.site->flags & SITE_WRITE)
+			b->why = sem->readers ? BLOCK_READERS : BLOCK_NONE;
 		return;
+	}
 	b->holder = task_by_id(t->w, (uint32_t)lock[0] - 1);
 	b->since = lock[1];
 	b->why = b->holder == t ? BLOCK_SELF : BLOCK_LOCK;
@@ -285,8 +292,14 @@ struct block task_blocked(struct task *t)
 			b.why = BLOCK_WAIT;
 		break;
 	case OP_COND:
-		if (!t->predicate(t->predicate_arg))
+		if (!t->predicate(t->predicate_arg)) {
 			b.why = BLOCK_COND;
+			b.holder = t->flushes;
+		}
+		break;
+	case OP_WQ_WAIT:
+		if (((const struct wait_queue_head *)t->ev.loc)->wakeups == t->ev.a)
+			b.why = BLOCK_SLEEP;
 		break;
 	case OP_ASSUME:
 		b.why = BLOCK_ASSUME;
@@ -314,7 +327,9 @@ static void loc_text(struct task *t, const struct block *b, const char *kind, ch
 	char name[96];
 
 	location_name(t->w, b->loc, name, sizeof(name), NULL);
-	if (t->ev.site->flags & SITE_MUTEX)
+	if (t->ev.site->flags & SITE_WRITE || t->ev.op == OP_LOCK_READ)
+		kind = "rwsem";
+	else if (t->ev.site->flags & SITE_MUTEX)
 		kind = "mutex";
 	else if (t->ev.site->flags & SITE_SPIN)
 		kind = "spinlock";
@@ -358,6 +373,19 @@ void block_text(struct task *t, const struct block *b, char *buf, size_t n)
 		else
 			snprintf(buf, n, "in cond_wait(): its condition is false since step %" PRIu64,
 				 b->waiting_since);
+		break;
+	case BLOCK_READERS:
+		loc_text(t, b, "rwsem", what, sizeof(what));
+		snprintf(buf, n, "on %s, held by %" PRIu64 " for reading", what,
+			 ((const struct rw_semaphore *)b->loc)->readers);
+		break;
+	case BLOCK_QUEUE:
+		loc_text(t, b, "rwsem", what, sizeof(what));
+		snprintf(buf, n, "on %s, for which a writer waits", what);
+		break;
+	case BLOCK_SLEEP:
+		loc_text(t, b, "waitqueue", what, sizeof(what));
+		snprintf(buf, n, "asleep on %s since step %" PRIu64, what, b->waiting_since);
 		break;
 	case BLOCK_ASSUME:
 		snprintf(buf, n, "for ever: assume(false)");

@@ -55,6 +55,13 @@ struct context {
 	uint16_t rcu;		/* sections of plain RCU: may be preempted, not sleep */
 };
 
+/* A wait queue on which a task has put itself (k/wait.h). */
+struct task_wait { const void *wq; uint64_t ticket; };
+#define TASK_WAITS_MAX 8
+/* Nesting of preempt_disable() and the like, and of spinlocks: as the kernel counts
+ * them, in eight bits. */
+#define CONTEXT_MAX 255
+
 struct task {
 	struct object *obj;	/* its name and identity */
 	struct world *w;
@@ -80,6 +87,9 @@ struct task {
 	/* OP_COND: evaluated by the driver on the task's behalf; must not step */
 	bool (*predicate)(void *arg);
 	void *predicate_arg;
+	struct task *flushes;	/* OP_COND of flush_work(): the worker waited for */
+	struct task_wait waits[TASK_WAITS_MAX];
+	unsigned nwaits;
 
 	struct stack *stack;	/* where it is suspended (carrier.h) */
 	struct os_thread *thread; /* its pthread carrier, made when first needed */
@@ -140,6 +150,9 @@ enum block_why {
 	BLOCK_CALL,		/* a thread without a body that has no call to make */
 	BLOCK_CPU,		/* another task of its CPU may not be preempted */
 	BLOCK_IRQ_OFF,		/* an interrupt, masked on its CPU */
+	BLOCK_READERS,		/* a writer: readers hold the rwsem */
+	BLOCK_QUEUE,		/* a reader: a writer waits for the rwsem before it */
+	BLOCK_SLEEP,		/* asleep on a wait queue */
 };
 struct block {
 	enum block_why why;

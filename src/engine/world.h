@@ -56,6 +56,8 @@ struct engine_hooks {
 	 * reported) */
 	bool (*access)(struct world *w, struct task *t, const struct event *ev);
 	void (*performed)(struct world *w, struct task *t, const struct event *ev);
+	/* t has announced an event that may sleep (SITE_SLEEPS) */
+	void (*sleeps)(struct world *w, struct task *t, const struct event *ev);
 	void (*call_begin)(struct world *w, struct task *t, const struct kcall *c);
 	void (*call_end)(struct world *w, struct task *t, const struct kcall *c, uint64_t result);
 	void (*task_over)(struct world *w, struct task *t);

@@ -10,6 +10,7 @@
 #include "check/check.h"
 #include "engine/kapi.h"
 #include "engine/log.h"
+#include "k/lock.h"
 #include "k/objtypes.h"
 
 #include <inttypes.h>
@@ -49,6 +50,19 @@ void lock_brief(struct world *w, const uint64_t *lock, char *buf, size_t n)
 			 holder ? holder->name : "?", lock[1]);
 }
 
+static void rwsem_brief(struct world *w, const struct rw_semaphore *sem, char *buf, size_t n)
+{
+	size_t len;
+
+	if (sem->readers)
+		snprintf(buf, n, "held by %" PRIu64 " for reading", sem->readers);
+	else
+		lock_brief(w, &sem->owner, buf, n);
+	len = strlen(buf);
+	if (sem->waiters)
+		snprintf(buf + len, n - len, ", %" PRIu64 " waiting to write", sem->waiters);
+}
+
 /* The value at `p`, described by f, in words. */
 static void field_text(struct world *w, const void *p, const struct field *f, char *buf, size_t n)
 {
@@ -83,6 +97,10 @@ bool object_brief(struct object *obj, char *buf, size_t n)
 		lock_brief(obj->w, obj->base, buf, n);
 		return true;
 	}
+	if (obj->type == &rwsem_objtype) {
+		rwsem_brief(obj->w, obj->base, buf, n);
+		return true;
+	}
 	if (!f || !f->name || *f->name || f->count > 1 || f[1].name)
 		return false;
 	if (obj->type == &completion_objtype) {
@@ -91,6 +109,11 @@ bool object_brief(struct object *obj, char *buf, size_t n)
 			snprintf(buf, n, "completed (%" PRIu64 ")", v);
 		else
 			snprintf(buf, n, "not completed");
+		return true;
+	}
+	if (obj->type == &waitqueue_objtype) {
+		memcpy(&v, obj->base, sizeof(v));
+		snprintf(buf, n, "%" PRIu64 " waiting", v);
 		return true;
 	}
 	if (obj->type == &ptr_objtype) {
@@ -193,7 +216,9 @@ static void view_waiters(struct world *w, const void *loc, const struct view_opt
 		struct task *t = world_task(w, i);
 		struct block b = task_blocked(t);
 
-		if (b.loc == loc && (b.why == BLOCK_LOCK || b.why == BLOCK_SELF || b.why == BLOCK_WAIT))
+		if (b.loc == loc && (b.why == BLOCK_LOCK || b.why == BLOCK_SELF || b.why == BLOCK_WAIT ||
+				   b.why == BLOCK_READERS || b.why == BLOCK_QUEUE ||
+				   b.why == BLOCK_SLEEP))
 			view_pair(out, o, "wanted by", "%s since step %" PRIu64, task_name(t),
 				  b.waiting_since);
 	}
@@ -207,12 +232,15 @@ static const char *next_field(struct world *w, const struct object *obj, const c
 	const char *end = (const char *)obj->base + obj->size;
 	size_t prefix = strlen(obj->name);
 
-	for (; p < end; p++)
-		if (location_name(w, p, name, n, f) && *f && (*f)->size) {
-			if (name[prefix] == '.')
-				memmove(name, name + prefix + 1, strlen(name + prefix));
-			return p;
-		}
+	for (; p < end; p++) {
+		if (!location_name(w, p, name, n, f) || !*f || !(*f)->size)
+			continue;
+		if ((*f)->flags & FIELD_LINK && !*(const uint64_t *)p)
+			continue;
+		if (name[prefix] == '.')
+			memmove(name, name + prefix + 1, strlen(name + prefix));
+		return p;
+	}
 	return NULL;
 }
 

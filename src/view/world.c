@@ -61,12 +61,14 @@ static bool is_srcu(struct object *obj) { return object_srcu(obj) != NULL; }
 static bool is_lock(struct object *obj)
 {
 	return obj->type == &mutex_objtype || obj->type == &spinlock_objtype ||
-	       obj->type == &completion_objtype;
+	       obj->type == &completion_objtype || obj->type == &rwsem_objtype ||
+	       obj->type == &waitqueue_objtype;
 }
 
 static bool is_variable(struct object *obj)
 {
-	return obj->type == &var_objtype || obj->type == &ptr_objtype;
+	return obj->type == &var_objtype || obj->type == &ptr_objtype ||
+	       obj->type == &list_objtype;
 }
 
 static bool is_heap(struct object *obj) { return obj->heap; }

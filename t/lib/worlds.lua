@@ -60,7 +60,7 @@ local function join(list, head, first, last)
   return head .. " " .. table.concat(list, " ", first, last)
 end
 
-local whole = {context = true, ["cond-wait"] = true, migrate = true, advance = true}
+local whole = {context = true, ["cond-wait"] = true, migrate = true, advance = true, irq = true}
 local locks = {lock = true, unlock = true, trylock = true}
 
 -- Do two steps of different threads have nothing to do with one another?

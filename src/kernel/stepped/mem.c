@@ -64,7 +64,25 @@ bool k_warn(bool cond, const char *text, const char *func, const char *file, int
 	return cond;
 }
 
+unsigned k_ctx_depth(const struct task *t, const struct site *s)
+{
+	return s->flags & SITE_IRQ ? t->ctx.irq : s->flags & SITE_BH ? t->ctx.bh : t->ctx.preempt;
+}
+
 void k_ctx(struct site *s, int delta)
 {
+	struct task *t = task_current();
+	char *msg = NULL;
+
+	/* in an interrupt they are off because it is one: it is not its to say */
+	if (delta < 0 && k_ctx_depth(t, s) <= (t->kind == TASK_IRQ && s->flags & SITE_IRQ)) {
+		if (asprintf(&msg, "%s called %s() (%s:%d) after its step %" PRIu64 ", but nothing was "
+			     "disabled that it could enable. Each call ends one of the other kind, "
+			     "in the same thread.", task_name(t), s->prim, site_file(s), s->line,
+			     t->steps) < 0)
+			msg = NULL;
+		world_violate(t->w, "unbalanced-unlock", msg, t, NULL);
+		return;
+	}
 	(void)K_EV(s, NULL, 0, (int64_t)delta, 0);
 }

@@ -5,7 +5,9 @@
  */
 #include <config.h>
 
+#include "k/list.h"
 #include "k/lock.h"
+#include "k/wait.h"
 #include "k/objtypes.h"
 
 /* The member that stands for its object: without a name of its own. */
@@ -44,6 +46,27 @@ static const struct field ptr_fields[] = {
 };
 const struct objtype ptr_objtype = { .kind = "ptr", .fields = ptr_fields };
 
+static const struct field rwsem_fields[] = {
+	FIELD_SELF(struct rw_semaphore, owner, FIELD_OWNER),
+	FIELD(struct rw_semaphore, readers),
+	FIELD(struct rw_semaphore, waiters),
+	{0}
+};
+const struct objtype rwsem_objtype = { .kind = "rwsem", .fields = rwsem_fields };
+
+static const struct field list_fields[] = {
+	FIELD(struct list_head, next, .flags = FIELD_PTR),
+	FIELD(struct list_head, prev, .flags = FIELD_PTR),
+	{0}
+};
+const struct objtype list_objtype = { .kind = "list_head", .fields = list_fields };
+
+static const struct field waitqueue_fields[] = {
+	FIELD_SELF(struct wait_queue_head, waiting, 0),
+	{0}
+};
+const struct objtype waitqueue_objtype = { .kind = "waitqueue", .fields = waitqueue_fields };
+
 const struct objtype heap_objtype = { .kind = "kmalloc" };
 
 static size_t object_size(const struct objtype *type)
@@ -54,6 +77,12 @@ static size_t object_size(const struct objtype *type)
 		return sizeof(struct spinlock);
 	if (type == &completion_objtype)
 		return sizeof(struct completion);
+	if (type == &rwsem_objtype)
+		return sizeof(struct rw_semaphore);
+	if (type == &list_objtype)
+		return sizeof(struct list_head);
+	if (type == &waitqueue_objtype)
+		return sizeof(struct wait_queue_head);
 	return sizeof(uint64_t);
 }
 

@@ -251,8 +251,10 @@ void k_flush_work(struct work_struct *w, struct site *s)
 		w->flush_until = f.until;
 	t->predicate = flushed;
 	t->predicate_arg = &f;
+	t->flushes = w->task;
 	(void)K_EV(s, NULL, 0, 0, 0);
 	t->predicate = NULL;
+	t->flushes = NULL;
 }
 
 void k_flush_delayed_work(struct delayed_work *d, struct site *s)

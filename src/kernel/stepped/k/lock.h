@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Spinlocks, mutexes and completions: stepped.  Acquiring is a blocking event:
+ * Spinlocks, mutexes, rwsems and completions: stepped.  Acquiring is a blocking event:
  * while the lock is held the task is not enabled; nobody spins.  A spinlock
  * disables preemption on its CPU while it is held, the irq forms interrupts too.
  */
@@ -14,6 +14,14 @@
 typedef struct spinlock { uint64_t owner; uint64_t since; } spinlock_t;
 struct mutex { uint64_t owner; uint64_t since; };
 struct completion { uint64_t done; };
+/*
+ * owner: the writer's.  down_write() tries once; a writer that does not get it so
+ * counts itself among the waiters and then waits.  While one waits no new reader
+ * gets in, not even one that reads already: writers do not starve, and the
+ * deadlock of a recursive reader is there as in the kernel.  Which of several
+ * writers comes next is the schedule's choice.
+ */
+struct rw_semaphore { uint64_t owner, since, readers, waiters; };
 
 #define spin_lock_init(l)	((void)((l)->owner = 0, (l)->since = 0))
 #define mutex_init(m)		((void)((m)->owner = 0, (m)->since = 0))
@@ -44,6 +52,16 @@ struct completion { uint64_t done; };
 static inline bool k_lock_held(const uint64_t *owner)
 {
 	return task_current() && *owner == (uint64_t)task_id(task_current()) + 1;
+}
+
+/* down_write() with the sites of its steps: at once, or after waiting. */
+static inline void k_down_write(struct rw_semaphore *sem, struct site *at_once,
+				struct site *queue, struct site *wait)
+{
+	if (K_EV(at_once, &sem->owner, 8, 0, 0))
+		return;
+	(void)K_EV(queue, &sem->owner, 8, 0, 0);
+	(void)K_EV(wait, &sem->owner, 8, 0, 0);
 }
 
 #define wait_for_completion(c) do {						\

@@ -30,7 +30,10 @@ bool k_warn(bool cond, const char *text, const char *func, const char *file, int
 #define local_irq_enable()	k_ctx(K_SITE(OP_CPU_CTX, ORD_NONE, SITE_IRQ, "local_irq_enable", "", NULL), -1)
 #define local_bh_disable()	k_ctx(K_SITE(OP_CPU_CTX, ORD_NONE, SITE_BH, "local_bh_disable", "", NULL), 1)
 #define local_bh_enable()	k_ctx(K_SITE(OP_CPU_CTX, ORD_NONE, SITE_BH, "local_bh_enable", "", NULL), -1)
+/* Turning on what is not off is reported, and no step. */
 void k_ctx(struct site *s, int delta);
+/* How deeply t has nested what the site turns off and on. */
+unsigned k_ctx_depth(const struct task *t, const struct site *s);
 
 /* Does a thread or a work item run, and no interrupt or timer? */
 bool in_task(void);
