@@ -105,7 +105,7 @@ tap.like(offered("kvm.create_vm('x', {"), "vcpus=", "options of a function")
 offers("run{polic", "policy=|")
 offers("srcu.new('x', {fan", "fanout=|")
 offers("help('srcu_read_lock_", "srcu_read_lock_held srcu_read_lock_nmisafe|'")
-offers("help('sched", "schedule schedules|'")
+offers("help('schedules", "schedules|'")
 offers("io.open('", "files")
 
 offers(".ste", ".step| ")
