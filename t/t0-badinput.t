@@ -32,7 +32,8 @@ local function good_values()
 		old = 0, new = 1, i = 1, u = 0, p = ptr("p", o), ss = srcu.new("ss"), cond = true,
 		["object or nil"] = o, m = mutex("m"), l = spinlock("l"), c = completion("c"), flags = 0,
 		idx = 0, cookie = 0, head = rcu_head("head"), fn = function() end, value = 0,
-		scenario = function() end, wq = waitqueue("wq"), sem = rwsem("sem"), work = work("work", print),
+		scenario = function() end, ["{online=m}"] = { online = 1 },
+		wq = waitqueue("wq"), sem = rwsem("sem"), work = work("work", print),
 		list = list_head("list"), cpu = 0, vm = kvm.create_vm("vm"), req = 1, filter = {}, select = 1,
 		mask = 1, match = 1, exclude = false, ["eventsel | {fixed=N}"] = 1,
 	}
@@ -191,6 +192,17 @@ raises(function() mutex("ss") end, 'mutex: name "ss" is taken by srcu "ss"', "a 
 raises(function() srcu.new("m") end, 'srcu.new: name "m" is taken by mutex "m"', "the other way round")
 raises(function() cpus(0) end, "bad argument #1 to 'cpus' (expected 1..4096, got 0)", "cpus(0)")
 raises(function() cpus(5000) end, "bad argument #1 to 'cpus' (expected 1..4096, got 5000)", "cpus(5000)")
+raises(function() cpus(2, 1) end, "bad argument #2 to 'cpus' (table expected, got number)", "cpus(2, 1)")
+raises(function() cpus(2, { on = 1 }) end, "bad argument #2 to 'cpus' (no option is called 'on' (online))",
+	"an unknown option of cpus()")
+raises(function() cpus(2, { online = "1" }) end,
+	"bad argument #2 to 'cpus' (option 'online' is an integer, not a string)", "online is a number")
+raises(function() cpus(2, { online = 3 }) end, "bad argument #2 to 'cpus' (option 'online' is 1..2, not 3)",
+	"more CPUs online than there are")
+raises(function() cpus(2, { online = 0 }) end, "bad argument #2 to 'cpus' (option 'online' is 1..2, not 0)",
+	"none online")
+raises(function() cpus(nil, { online = 1 }) end, "bad argument #1 to 'cpus' (number expected, got nil)",
+	"online without a number")
 raises(function() cpus(2) end,
 	"cpus: the number of CPUs must be set before the first object is made", "cpus() too late")
 raises(function() mutex("a b") end, "bad argument #1 to 'mutex' (\"a b\" is no name: letters, digits and "
@@ -198,7 +210,8 @@ raises(function() mutex("a b") end, "bad argument #1 to 'mutex' (\"a b\" is no n
 raises(function() mutex("") end, "bad argument #1 to 'mutex' (the name is empty)", "an empty name")
 raises(function() mutex(7) end, "bad argument #1 to 'mutex' (name expected, got number)", "a number as name")
 raises(function() srcu.new("x", { fanuot = 3 }) end, "bad argument #2 to 'srcu.new' (no option is called "
-	.. "'fanuot' (flavor, size, fanout, exp_holdoff, counter_bits, seq_bits, faults))", "an unknown option")
+	.. "'fanuot' (flavor, size, fanout, fanout_leaf, small_contention_lim, static, exp_holdoff, "
+	.. "counter_bits, seq_bits, faults))", "an unknown option")
 raises(function() srcu.new("x", { flavor = "huge" }) end, "bad argument #2 to 'srcu.new' "
 	.. "(option 'flavor' is \"tree\", \"tiny\" or \"ideal\", not huge)", "an unknown flavor")
 raises(function() srcu.new("x", { flavor = "tiny" }) end,
@@ -209,6 +222,17 @@ raises(function() var("rcu_state") end, "bad argument #1 to 'var' (\"rcu_state\"
 	.. "and _.:/@#- make one, and kworker/, timer/, sb/, clock and rcu_state are taken)", "the name of RCU's domain")
 raises(function() srcu.new("x", { size = 3 }) end,
 	"bad argument #2 to 'srcu.new' (option 'size' is \"small\", \"big\" or \"auto\", not 3)", "a bad size")
+raises(function() srcu.new("x", { fanout_leaf = 65 }) end,
+	"bad argument #2 to 'srcu.new' (option 'fanout_leaf' is 2..64, not 65)", "fanout_leaf = 65")
+raises(function() srcu.new("x", { fanout = 1 }) end,
+	"bad argument #2 to 'srcu.new' (option 'fanout' is 2..64, not 1)", "fanout = 1")
+raises(function() srcu.new("x", { small_contention_lim = -1 }) end,
+	"bad argument #2 to 'srcu.new' (option 'small_contention_lim' is 0..2147483647, not -1)",
+	"small_contention_lim = -1")
+raises(function() srcu.new("x", { static = 1 }) end,
+	"bad argument #2 to 'srcu.new' (option 'static' is a boolean, not a number)", "static = 1")
+raises(function() srcu.new("x", { size = "big", seq_bits = 4 }) end,
+	"srcu.new: seq_bits: a big domain needs 5 or more, not 4", "too few seq_bits for a tree")
 raises(function() srcu.new("x", { seq_bits = 3 }) end,
 	"bad argument #2 to 'srcu.new' (option 'seq_bits' is 4..64, not 3)", "an option out of range")
 raises(function() srcu.new("x", { counter_bits = "9" }) end,

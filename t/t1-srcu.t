@@ -2,13 +2,18 @@
 --
 -- Tree SRCU, stepped: the states of a grace period, readers and banks, callbacks
 -- and the barrier, polling, expediting, cleanup, counters that wrap, and what
--- each fault changes.
+-- each fault changes.  All of it in the size that a domain of few CPUs has, or in that
+-- of SRCU_SIZE: t1-srcu-big.t does it all again with a tree.
 
 local tap = require("tap")
+
+local BIG = SRCU_SIZE == "big"
 
 -- ---------------------------------------------------------------- helpers
 
 local GP, GP2 = "kworker/ss:gp", "kworker/ss:gp2"
+-- whose list has the callbacks of writers, which run on CPU 1
+local LIST = BIG and 1 or 0
 local ss, gate
 
 -- A world with a domain "ss", a gate that holding readers wait for, and threads
@@ -17,7 +22,11 @@ local ss, gate
 local function build(opts, threads)
 	world(function()
 		cpus(opts.cpus or 2)
-		ss = srcu.new("ss", opts.srcu)
+		local o = { size = SRCU_SIZE }
+		for k, v in pairs(opts.srcu or {}) do
+			o[k] = v
+		end
+		ss = srcu.new("ss", o)
 		gate = var("gate", 0)
 		for _, t in ipairs(threads) do
 			thread(t[1], t[2], { cpu = t.cpu or t[1]:find("^w") and 1 or 0 })
@@ -99,12 +108,12 @@ do
 	local s = ss:state()
 	tap.is(s.gp_state, "IDLE", "a new domain is idle")
 	tap.is(s.gp_seq, 0, "and has seen no grace period")
-	tap.is(s.size_state, "SMALL", "it is small")
+	tap.is(s.size_state, BIG and "BIG" or "SMALL", "it is of its size")
 	tap.ok(run_until("writer", "SCAN1"), "synchronize_srcu() starts a grace period")
 	s = ss:state()
 	tap.is(s.gp_seq, 1, "SCAN1 is state 1")
 	tap.is(s.gp_seq_needed, 4, "the end of this grace period is wanted")
-	tap.is(s.cblist[0].wait, 1, "the waiter's callback waits for it")
+	tap.is(s.cblist[LIST].wait, 1, "the waiter's callback waits for it")
 	tap.is(s.srcu_idx, 0, "nothing is flipped yet")
 	tap.ok(run_until("writer", "SCAN2"), "the first scan passes")
 	s = ss:state()
@@ -115,11 +124,11 @@ do
 	s = ss:state()
 	tap.is(s.gp_seq, 4, "the counter went up")
 	tap.is(s.cb_mutex, GP, "srcu_cb_mutex is held beyond the end of the grace period")
-	tap.is(s.cblist[0].wait, 1, "the callback has not been moved yet")
+	tap.is(s.cblist[LIST].wait, 1, "the callback has not been moved yet")
 	tap.is(kinds(run()), "", "the rest")
 	tap.is(status("writer"), "done", "the writer comes back")
 	tap.is(collect("label", GP), "A E D A", "barriers of a grace period")
-	tap.is(ss:state().cblist[0].wait, 0, "no callback is left")
+	tap.is(ss:state().cblist[LIST].wait, 0, "no callback is left")
 	tap.is(ss:state().gp_mutex, nil, "no mutex either")
 end
 
@@ -225,14 +234,14 @@ do
 	for _ = 1, 3 do
 		step_over("writer")
 	end
-	local c = ss:state().cblist[0]
+	local c = ss:state().cblist[LIST]
 	tap.is(c.wait, 1, "the first callback waits for the grace period in progress")
 	tap.is(c.next_ready, 2, "the others for the next one")
 	tap.is(c.next, 0, "none is without")
 	tap.is(kinds(run()), "", "the barrier")
 	tap.is(table.concat(order, " "), "1 2 3 barrier again", "waits for all, in their order")
 	tap.is(ss:state().gp_seq, 8, "two grace periods were enough")
-	tap.ok(collect("op", "kworker/ss:cb0") ~= "", "CPU 0's work item invoked them")
+	tap.ok(collect("op", "kworker/ss:cb" .. LIST) ~= "", "the list's CPU's work item invoked them")
 end
 
 do
@@ -409,7 +418,8 @@ end
 
 do
 	local bad, top, polls = 0, 0, 0
-	build({ srcu = { seq_bits = 4 } }, { { "writer", function()
+	local bits = BIG and 5 or 4	-- a tree's least, a domain's least
+	build({ srcu = { seq_bits = bits } }, { { "writer", function()
 		for _ = 1, 11 do
 			local c = get_state_synchronize_srcu(ss)
 			if poll_state_synchronize_srcu(ss, c) then
@@ -424,9 +434,9 @@ do
 		srcu_barrier(ss)
 		cleanup_srcu_struct(ss)
 	end } })
-	tap.is(kinds(run()), "", "eleven grace periods with seq_bits = 4")
-	tap.is(ss:state().gp_seq, 44 % 16, "the counter has wrapped twice")
-	tap.is(top, 12, "and never exceeded 4 bits")
+	tap.is(kinds(run()), "", "eleven grace periods with the fewest seq_bits")
+	tap.is(ss:state().gp_seq, 44 % (1 << bits), "the counter has wrapped")
+	tap.is(top, (1 << bits) - 4, "and never exceeded its bits")
 	tap.is(bad, 0, "no cookie was over before its grace period")
 	tap.is(polls, 11, "each was after it")
 end
@@ -526,15 +536,20 @@ local function snapshot(faults)
 	local function post()
 		call_srcu(ss, function() end)
 	end
-	build({ srcu = { faults = faults } }, { { "first", function() post() post() end },
-		{ "poster", post, cpu = 1 } })
+	-- the work item runs on CPU 0, the posters post to one list from CPU 1
+	build({ srcu = { faults = faults } }, {
+		{ "starter", function() start_poll_synchronize_srcu(ss) end },
+		{ "first", function() post() post() end, cpu = 1 }, { "poster", post, cpu = 1 } })
+	finish("starter")
 	step_over("first")
+	run_until("starter", function() return ss:state().gp_seq == 5 end)
+	step_until(GP, function(e) return e.text:find("spin_unlock") end)
 	step_over("first")
-	run_until("first", "SCAN2")
+	run_until("starter", "SCAN2")
 	-- up to its first look at gp_seq under the list's lock
 	step_until("poster", function(e) return e.text:find("spin_trylock") end)
 	step_until("poster", function(e) return e.object == "ss.gp_seq" end)
-	step_until(GP, function() return ss:state().gp_seq == 5 end)
+	step_until(GP, function() return ss:state().gp_seq == 9 end)
 	return kinds(run())
 end
 tap.is(snapshot({}), "", "snapshot before advance: the callback gets its grace period")
@@ -606,7 +621,7 @@ local function refused(opts, pattern, what)
 	world()
 	tap.raises(function() srcu.new("ss", opts) end, pattern, what)
 end
-refused({ size = "big" }, "size", "no big size yet")
+refused({ size = "large" }, "size", "no such size")
 refused({ counter_bits = 1 }, "counter_bits", "counter_bits = 1")
 refused({ counter_bits = 65 }, "counter_bits", "counter_bits = 65")
 refused({ seq_bits = 3 }, "seq_bits", "seq_bits = 3")

@@ -111,6 +111,8 @@ void lb_handles_reset(lua_State *L);
 struct object *lb_resolve(lua_State *L, int arg, int handle_idx);
 /* An SRCU domain that has not been cleaned up. */
 struct srcu *lb_check_srcu(lua_State *L, int idx);
+/* ss:state(), of lua_srcu.c's table (lua_srcu_state.c). */
+int lb_srcu_state(lua_State *L);
 /* The arguments [head,] fn from `arg` on: a head for call_srcu() or call_rcu(), which
  * has *func called. */
 struct rcu_head;

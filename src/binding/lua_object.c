@@ -22,19 +22,49 @@ static int l_world(lua_State *L)
 	return 0;
 }
 
+/* The argument is both numbers in one: the journal keeps it. */
+#define CPUS_ARG(n, online) ((void *)(uintptr_t)((uint32_t)(n) << 16 | (uint32_t)(online)))
+
 static bool cpus_apply(struct world *w, void *arg)
 {
-	return world_set_cpus(w, (unsigned)(uintptr_t)arg);
+	return world_set_cpus(w, (uint32_t)(uintptr_t)arg >> 16) &&
+	       world_set_online(w, (uint32_t)(uintptr_t)arg & 0xffff);
+}
+
+/* {online=m} at 2, of n CPUs; all when there is none. */
+static lua_Integer check_online(lua_State *L, lua_Integer n)
+{
+	lua_Integer m = n;
+
+	if (lua_isnoneornil(L, 2))
+		return n;
+	lb_check_type(L, 2, LUA_TTABLE);
+	for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+		if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "online"))
+			lb_arg_error(L, 2, "no option is called '%s' (online)", lb_describe(L, -2));
+		if (!lua_isinteger(L, -1))
+			lb_arg_error(L, 2, "option 'online' is an integer, not a %s",
+				     luaL_typename(L, -1));
+		m = lua_tointeger(L, -1);
+		if (m < 1 || m > n)
+			lb_arg_error(L, 2, "option 'online' is 1..%I, not %I", (LUAI_UACINT)n,
+				     (LUAI_UACINT)m);
+	}
+	return m;
 }
 
 static int l_cpus(lua_State *L)
 {
 	struct session *s = lb_session(L);
+	lua_Integer cpus;
 	void *n;
 	bool ok;
 
+	if (lua_isnoneornil(L, 1) && !lua_isnoneornil(L, 2))
+		lb_type_error(L, 1, "number");
 	if (!lua_isnoneornil(L, 1)) {
-		n = (void *)(uintptr_t)lb_check_range(L, 1, 1, WORLD_CPUS_MAX);
+		cpus = lb_check_range(L, 1, 1, WORLD_CPUS_MAX);
+		n = CPUS_ARG(cpus, check_online(L, cpus));
 		lb_check_driver(L);
 		lb_check_impure(L);
 		ok = s->building ? cpus_apply(s->w, n) :
@@ -243,10 +273,11 @@ static const struct lb_func world_funcs[] = {
 	  "Discards the world and begins another: empty, or built by calling the function, which "
 	  "is called again whenever the world starts anew",
 	  "world(function() ss = srcu.new(\"ss\") end)" },
-	{ "cpus", l_cpus, "([n]) -> n",
+	{ "cpus", l_cpus, "([n [, {online=m}]]) -> n",
 	  "Sets the number of virtual CPUs, 1 to 4096 (4 unless set), before the first object is "
-	  "made; gives the number",
-	  "cpus(2)" },
+	  "made; only the first m are online (all unless set): the others are possible and never "
+	  "come, and no thread or work item runs there. Gives the number",
+	  "cpus(4, {online = 2})" },
 	{ "var", l_var, "(name [, integer]) -> var",
 	  "Makes a shared 64-bit integer, 0 unless given",
 	  "local x = var(\"x\", 1)" },

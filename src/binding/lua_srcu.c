@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SRCU as scripts see it: making a domain, the API, and the state of a domain as
- * a table.  The functions check their arguments and hand on to srcu/srcu.h.
+ * SRCU as scripts see it: making a domain, and the API.  The functions check their
+ * arguments and hand on to srcu/srcu.h.
  */
 #include <config.h>
 
@@ -9,6 +9,7 @@
 #include "check/check.h"
 #include "srcu/srcu.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* --- srcu.new --- */
@@ -75,6 +76,24 @@ static void opt_fanout(lua_State *L, const char *name, struct srcu_recipe *r)
 	r->opts.fanout = (unsigned)opt_integer(L, name, 2, 64);
 }
 
+static void opt_fanout_leaf(lua_State *L, const char *name, struct srcu_recipe *r)
+{
+	r->opts.fanout_leaf = (unsigned)opt_integer(L, name, 2, 64);
+}
+
+static void opt_contention_lim(lua_State *L, const char *name, struct srcu_recipe *r)
+{
+	r->opts.contention_lim = (unsigned)opt_integer(L, name, 0, INT_MAX);
+	r->opts.has_contention_lim = true;
+}
+
+static void opt_static(lua_State *L, const char *name, struct srcu_recipe *r)
+{
+	if (!lua_isboolean(L, -1))
+		lb_arg_error(L, 2, "option '%s' is a boolean, not a %s", name, luaL_typename(L, -1));
+	r->opts.is_static = lua_toboolean(L, -1);
+}
+
 static void opt_exp_holdoff(lua_State *L, const char *name, struct srcu_recipe *r)
 {
 	r->opts.exp_holdoff = (uint64_t)opt_integer(L, name, 0, LUA_MAXINTEGER);
@@ -128,6 +147,9 @@ static const struct option {
 	{ "flavor", opt_flavor },
 	{ "size", opt_size },
 	{ "fanout", opt_fanout },
+	{ "fanout_leaf", opt_fanout_leaf },
+	{ "small_contention_lim", opt_contention_lim },
+	{ "static", opt_static },
 	{ "exp_holdoff", opt_exp_holdoff },
 	{ "counter_bits", opt_counter_bits },
 	{ "seq_bits", opt_seq_bits },
@@ -147,7 +169,8 @@ static void check_opts(lua_State *L, struct srcu_recipe *r)
 					o = &options[i];
 		if (!o)
 			lb_arg_error(L, 2, "no option is called '%s' (flavor, size, fanout, "
-				     "exp_holdoff, counter_bits, seq_bits, faults)",
+				     "fanout_leaf, small_contention_lim, static, exp_holdoff, "
+				     "counter_bits, seq_bits, faults)",
 				     lb_describe(L, 3));
 		o->take(L, o->name, r);
 	}
@@ -249,6 +272,16 @@ NUMBER(get_state_synchronize_srcu)
 NUMBER(start_poll_synchronize_srcu)
 NUMBER(srcu_batches_completed)
 
+static int l_init_srcu_struct(lua_State *L)
+{
+	struct srcu *ss = check_call(L);
+
+	if (!init_srcu_struct(ss))
+		return luaL_error(L, "init_srcu_struct: %s", world_error(ss->obj->w));
+	lua_pushinteger(L, 0);
+	return 1;
+}
+
 static int l_poll_state_synchronize_srcu(lua_State *L)
 {
 	struct srcu *ss = check_call(L);
@@ -277,130 +310,6 @@ static int l_call_srcu(lua_State *L)
 	return 0;
 }
 
-/* --- ss:state() --- */
-
-static void set_number(lua_State *L, const char *key, uint64_t v)
-{
-	lua_pushinteger(L, (lua_Integer)v);
-	lua_setfield(L, -2, key);
-}
-
-static void set_holder(lua_State *L, const char *key, struct world *w, const uint64_t *owner)
-{
-	struct task *t = owner && *owner ? task_by_id(w, (uint32_t)(*owner - 1)) : NULL;
-
-	if (!t)
-		return;
-	lua_pushstring(L, task_name(t));
-	lua_setfield(L, -2, key);
-}
-
-/* t[cpu] = {[0]=, [1]=} of one kind of counter, for all CPUs; t is on top. */
-static void set_counts(lua_State *L, struct srcu *ss, unsigned cpu, bool unlocks)
-{
-	uint64_t n[2][2];
-
-	lua_createtable(L, 1, 1);
-	for (unsigned idx = 0; idx < 2; idx++) {
-		if (!ss->ops->counts(ss, cpu, idx, &n[idx][0], &n[idx][1]))
-			continue;
-		lua_pushinteger(L, (lua_Integer)n[idx][unlocks]);
-		lua_rawseti(L, -2, idx);
-	}
-	lua_rawseti(L, -2, cpu);
-}
-
-static void set_counters(lua_State *L, struct srcu *ss, const struct srcu_view *v)
-{
-	uint64_t locks, unlocks, readers[2] = { 0, 0 };
-
-	for (int unlock = 0; unlock < 2; unlock++) {
-		lua_createtable(L, (int)v->ncpus, 1);
-		for (unsigned cpu = 0; cpu < v->ncpus; cpu++)
-			set_counts(L, ss, cpu, unlock);
-		lua_setfield(L, -2, unlock ? "unlock_count" : "lock_count");
-	}
-	lua_createtable(L, 1, 1);
-	for (unsigned idx = 0; idx < 2; idx++) {
-		for (unsigned cpu = 0; cpu < v->ncpus; cpu++)
-			if (ss->ops->counts(ss, cpu, idx, &locks, &unlocks))
-				readers[idx] += locks - unlocks;
-		lua_pushinteger(L, (lua_Integer)readers[idx]);
-		lua_rawseti(L, -2, idx);
-	}
-	lua_setfield(L, -2, "readers");
-}
-
-static void set_cblists(lua_State *L, struct srcu *ss, const struct srcu_view *v)
-{
-	struct srcu_cblist_view c;
-
-	lua_createtable(L, (int)v->ncpus, 1);
-	for (unsigned cpu = 0; cpu < v->ncpus; cpu++) {
-		if (!ss->ops->cblist(ss, cpu, &c))
-			continue;
-		lua_createtable(L, 0, 4);
-		set_number(L, "done", (uint64_t)c.done);
-		set_number(L, "wait", (uint64_t)c.wait);
-		set_number(L, "next_ready", (uint64_t)c.next_ready);
-		set_number(L, "next", (uint64_t)c.next);
-		lua_rawseti(L, -2, cpu);
-	}
-	lua_setfield(L, -2, "cblist");
-}
-
-static void set_tiny(lua_State *L, const struct srcu_view *v)
-{
-	lua_createtable(L, 1, 1);
-	for (int idx = 0; idx < 2; idx++) {
-		lua_pushinteger(L, v->nesting[idx]);
-		lua_rawseti(L, -2, idx);
-	}
-	lua_setfield(L, -2, "readers");
-	set_number(L, "srcu_idx_max", v->srcu_idx_max);
-	lua_pushboolean(L, v->gp_running);
-	lua_setfield(L, -2, "gp_running");
-	lua_pushboolean(L, v->gp_waiting);
-	lua_setfield(L, -2, "gp_waiting");
-}
-
-static int l_state(lua_State *L)
-{
-	static const char *const states[] = { "IDLE", "SCAN1", "SCAN2" };
-	struct srcu *ss = lb_check_srcu(L, 1);
-	struct srcu_view v;
-
-	memset(&v, 0, sizeof(v));
-	ss->ops->view(ss, &v);
-	lua_createtable(L, 0, 12);
-	if (v.has_gp_seq) {
-		set_number(L, "gp_seq", v.gp_seq);
-		set_number(L, "gp_seq_needed", v.gp_seq_needed);
-		set_number(L, "gp_seq_needed_exp", v.gp_seq_needed_exp);
-		lua_pushstring(L, v.gp_state < 3 ? states[v.gp_state] : "?");
-		lua_setfield(L, -2, "gp_state");
-	}
-	if (v.has_open)
-		set_number(L, "open", v.open);
-	else
-		set_number(L, "srcu_idx", v.srcu_idx);
-	if (v.has_nesting)
-		set_tiny(L, &v);
-	if (v.has_size_state) {
-		lua_pushstring(L, v.size_state);
-		lua_setfield(L, -2, "size_state");
-	}
-	if (v.has_counts)
-		set_counters(L, ss, &v);
-	if (v.has_cblist)
-		set_cblists(L, ss, &v);
-	if (v.has_mutexes) {
-		set_holder(L, "gp_mutex", ss->obj->w, v.gp_mutex_owner);
-		set_holder(L, "cb_mutex", ss->obj->w, v.cb_mutex_owner);
-	}
-	return 1;
-}
-
 /* --- the section --- */
 
 #define SS "local ss = srcu.new(\"ss\")\nthread(\"t\", function()\n  "
@@ -409,19 +318,25 @@ static int l_state(lua_State *L)
 static const struct lb_func srcu_funcs[] = {
 	{ "srcu.new", l_new, "(name [, opts]) -> srcu",
 	  "Makes an SRCU domain. opts: flavor=\"tree\"|\"tiny\"|\"ideal\" (tiny: for cpus(1), "
-	  "and nobody is preempted any more; ideal: the guarantee and nothing else), size=\"small\"|\"big\"|\"auto\", "
-	  "fanout=2..64, exp_holdoff=NS, counter_bits=2..64 and seq_bits=4..64 (small: wrap is "
-	  "within reach), faults={...} (see srcu.faults)",
+	  "and nobody is preempted any more; ideal: the guarantee and nothing else), "
+	  "size=\"small\"|\"big\"|\"auto\" (big from 128 "
+	  "CPUs on, else it grows when its locks are contended for more than "
+	  "small_contention_lim=100 times in a jiffy), fanout=2..64 and fanout_leaf=2..64 of its "
+	  "tree (64 and 16), static=true (made ready at first use, as by DEFINE_SRCU), "
+	  "exp_holdoff=NS, counter_bits=2..64 and seq_bits=4..64 (small: wrap is within reach; "
+	  "with 4 it cannot be big), faults={...} (see srcu.faults)",
 	  "local ss = srcu.new(\"ss\", {counter_bits = 8, faults = {\"no-flip\"}})" },
 	{ "srcu.faults", l_faults, "() -> list",
 	  "Lists the pieces of the algorithm that srcu.new can leave out: {name=, text=} each",
 	  "for _, f in ipairs(srcu.faults()) do print(f.name, f.text) end" },
-	{ "srcu:state", l_state, "() -> table",
+	{ "srcu:state", lb_srcu_state, "() -> table",
 	  "The state of a domain, now and without a step: gp_seq, gp_state (\"IDLE\", \"SCAN1\", "
 	  "\"SCAN2\"), gp_seq_needed, gp_seq_needed_exp, srcu_idx, size_state, "
 	  "lock_count[cpu][idx], unlock_count[cpu][idx], readers[idx], cblist[cpu] = {done=, "
-	  "wait=, next_ready=, next=}, and who holds gp_mutex and cb_mutex (a name or nil). Of the "
-	  "tiny flavor: srcu_idx, srcu_idx_max, readers[idx], gp_running, gp_waiting, cblist[0]; "
+	  "wait=, next_ready=, next=}, who holds gp_mutex and cb_mutex (a name or nil), and of a "
+	  "domain with a tree nodes[i] = {level=, lo=, hi=, parent=, have_cbs[slot]=, "
+	  "data_have_cbs[slot]=, gp_seq_needed_exp=}, i and slot from 0. Of the tiny flavor: "
+	  "srcu_idx, srcu_idx_max, readers[idx], gp_running, gp_waiting, cblist[0]; "
 	  "of the ideal one: open (sections), cblist[0]",
 	  "local ss = srcu.new(\"ss\")\nprint(ss:state().gp_state)" },
 	{ "srcu_read_lock", l_srcu_read_lock, "(ss) -> idx",
@@ -477,6 +392,11 @@ static const struct lb_func srcu_funcs[] = {
 	{ "srcu_batches_completed", l_srcu_batches_completed, "(ss) -> integer",
 	  "A number that grows with each grace period, as srcu_idx does",
 	  SS "print(srcu_batches_completed(ss))" END },
+	{ "init_srcu_struct", l_init_srcu_struct, "(ss) -> 0",
+	  "Makes a domain anew: a static one ahead of its first use, or one that was cleaned up. "
+	  "srcu.new does it already for others. A domain in use is left alone, with a warning",
+	  "local ss = srcu.new(\"ss\", {static = true})\nthread(\"t\", function()\n"
+	  "  init_srcu_struct(ss)\n  synchronize_srcu(ss)\nend)" },
 	{ "cleanup_srcu_struct", l_cleanup_srcu_struct, "(ss)",
 	  "Ends a domain. As in the kernel it warns and refuses while there are readers, "
 	  "callbacks or grace periods; using the domain afterwards is a use after free",

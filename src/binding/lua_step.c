@@ -335,26 +335,22 @@ static enum outcome target_reached(struct walk *g, const struct target *goal)
 }
 
 /* Does the work item or timer belong to what is waited for? */
-static bool serves(struct world *w, const struct task *t, const struct target *goal)
+static bool serves(struct task *t, void *arg)
 {
-	return !goal->ss || (t->work && object_at(w, t->work) == goal->ss->obj);
+	const struct target *goal = arg;
+
+	return !goal->ss || (t->work && object_at(t->w, t->work) == goal->ss->obj);
 }
 
 /* t while it can go on; then the first worker that can, then the first timer. */
-static struct task *next_towards(struct world *w, struct task *t, const struct target *goal)
+static struct task *next_towards(struct world *w, struct task *t, struct target *goal)
 {
-	static const enum task_kind kinds[] = { TASK_WORKER, TASK_TIMER };
 	struct task *k;
 
 	if (task_enabled(t))
 		return t;
-	for (size_t j = 0; j < 2; j++)
-		for (size_t i = 0; i < world_task_count(w); i++) {
-			k = world_task(w, i);
-			if (k->kind == kinds[j] && serves(w, k, goal) && task_enabled(k))
-				return k;
-		}
-	return NULL;
+	k = world_first(w, TASK_WORKER, serves, goal);
+	return k ? k : world_first(w, TASK_TIMER, serves, goal);
 }
 
 static int f_run_until(lua_State *L)

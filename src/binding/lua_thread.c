@@ -53,6 +53,10 @@ static int check_opts(lua_State *L, int idx)
 		if (cpu < 0 || cpu >= (lua_Integer)world_cpus(lb_session(L)->w))
 			lb_arg_error(L, idx, "cpu: there is no CPU %I: the world has %d, from 0",
 				     (LUAI_UACINT)cpu, (int)world_cpus(lb_session(L)->w));
+		if (cpu >= (lua_Integer)world_online(lb_session(L)->w))
+			lb_arg_error(L, idx, "cpu: CPU %I is not online: the first %d of %d are",
+				     (LUAI_UACINT)cpu, (int)world_online(lb_session(L)->w),
+				     (int)world_cpus(lb_session(L)->w));
 	}
 	return (int)cpu;
 }
@@ -102,6 +106,9 @@ static int f_migrate(lua_State *L)
 	struct task *t = lb_task(L);
 	lua_Integer cpu = lb_check_range(L, 1, 0, (lua_Integer)world_cpus(t->w) - 1);
 
+	if (cpu >= (lua_Integer)world_online(t->w))
+		lb_arg_error(L, 1, "CPU %I is not online: the first %d of %d are", (LUAI_UACINT)cpu,
+			     (int)world_online(t->w), (int)world_cpus(t->w));
 	if (t->ctx.preempt || t->ctx.bh || t->ctx.irq || t->ctx.spin)
 		return luaL_error(L, "migrate: %s cannot leave its CPU: preemption is off", task_name(t));
 	lb_event(L, &base, NULL, 0, (uint64_t)cpu, 0);

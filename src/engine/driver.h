@@ -44,6 +44,9 @@ bool world_interrupted(struct world *w);
  * or -1), timers only when nothing else is enabled.  NULL: nothing can move.
  */
 struct task *world_next_rr(struct world *w, int last);
+/* The first enabled task of a kind, in order of making, that `fits`.  NULL: none. */
+struct task *world_first(struct world *w, enum task_kind kind,
+			 bool (*fits)(struct task *t, void *arg), void *arg);
 /* One of the enabled tasks, each equally likely; timers as likely as others. */
 struct task *world_next_random(struct world *w, uint64_t *rng);
 

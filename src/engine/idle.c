@@ -14,16 +14,81 @@
 #include "k/work.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct note { void *loc; uint64_t value; uint8_t size; bool lock; };
-struct notes { struct note *v; size_t n, cap; };
+/* With an index by location, made when there are more than a few: a pass over
+ * thousands of CPUs takes thousands of notes. */
+struct notes {
+	struct note *v;
+	size_t n, cap;
+	uint32_t *slots;	/* number of a note + 1, or 0; open addressing */
+	size_t nslots;		/* a power of two, at least twice the notes indexed */
+	size_t indexed;		/* so many of v are */
+};
+#define NOTES_FEW 16
 struct idle {
 	struct notes writes;	/* the first write of each location: the value before */
 	struct notes reads;	/* of the last check */
 	bool complete;		/* false: memory ran out, never call the pass idle */
 	bool idle;		/* the last pass was, see idle_blocks() */
 	bool read_clock;
+	uint64_t looked;	/* step after which nothing that it read had changed ... */
+	size_t journal;		/* ... and how much had been done from outside */
 };
+
+static size_t slot_of(const struct notes *n, const void *loc)
+{
+	return (size_t)(((uint64_t)(uintptr_t)loc * 0x9e3779b97f4a7c15u) >> 32) & (n->nslots - 1);
+}
+
+/* Puts what is not in it yet into the index.  False: no memory. */
+static bool index_notes(struct notes *n)
+{
+	if (n->nslots < 2 * n->n) {
+		size_t want = n->nslots ? n->nslots : 8 * NOTES_FEW;
+		uint32_t *slots;
+
+		while (want < 2 * n->n)
+			want *= 2;
+		slots = realloc(n->slots, want * sizeof(*slots));
+		if (!slots)
+			return false;
+		n->slots = slots;
+		n->nslots = want;
+		n->indexed = 0;
+	}
+	if (!n->indexed)
+		memset(n->slots, 0, n->nslots * sizeof(*n->slots));
+	for (; n->indexed < n->n; n->indexed++) {
+		size_t i = slot_of(n, n->v[n->indexed].loc);
+
+		while (n->slots[i])
+			i = (i + 1) & (n->nslots - 1);
+		n->slots[i] = (uint32_t)n->indexed + 1;
+	}
+	return true;
+}
+
+/* A note of that location, or NULL. */
+static struct note *find_note(struct notes *n, const void *loc)
+{
+	if (n->n <= NOTES_FEW || !index_notes(n)) {
+		for (size_t i = 0; i < n->n; i++)
+			if (n->v[i].loc == loc)
+				return &n->v[i];
+		return NULL;
+	}
+	for (size_t i = slot_of(n, loc); n->slots[i]; i = (i + 1) & (n->nslots - 1))
+		if (n->v[n->slots[i] - 1].loc == loc)
+			return &n->v[n->slots[i] - 1];
+	return NULL;
+}
+
+static void forget(struct notes *n)
+{
+	n->n = n->indexed = 0;
+}
 
 static void add(struct idle *d, struct notes *n, struct note note)
 {
@@ -40,7 +105,8 @@ void idle_pass_begin(struct task *t)
 	t->in_pass = t->idle;
 	if (!t->idle)
 		return;
-	t->idle->writes.n = t->idle->reads.n = 0;
+	forget(&t->idle->writes);
+	forget(&t->idle->reads);
 	t->idle->complete = true;
 	t->idle->idle = false;
 	t->idle->read_clock = false;
@@ -59,9 +125,8 @@ static void note_write(struct task *t, const struct event *ev, uint64_t old)
 {
 	struct idle *d = t->idle;
 
-	for (size_t i = 0; i < d->writes.n; i++)
-		if (d->writes.v[i].loc == ev->loc)
-			return;
+	if (find_note(&d->writes, ev->loc))
+		return;
 	add(d, &d->writes, (struct note){ .loc = ev->loc, .value = old, .size = ev->size });
 }
 
@@ -71,14 +136,13 @@ static void note_read(struct task *t, const struct event *ev, uint64_t old)
 	/* of a lock it counts who took it last: what it protects may have changed */
 	struct note note = { .loc = ev->loc, .size = ev->size, .lock = lock,
 			     .value = lock ? ((uint64_t *)ev->loc)[1] : old };
-	struct notes *reads = &t->idle->reads;
+	struct note *before = lock ? find_note(&t->idle->reads, ev->loc) : NULL;
 
-	for (size_t i = 0; lock && i < reads->n; i++)
-		if (reads->v[i].loc == ev->loc) {
-			reads->v[i] = note; /* taken again by the pass itself */
-			return;
-		}
-	add(t->idle, reads, note);
+	if (before) {
+		*before = note; /* taken again by the pass itself */
+		return;
+	}
+	add(t->idle, &t->idle->reads, note);
 }
 
 void idle_note(struct task *t, const struct event *ev, uint64_t old)
@@ -101,7 +165,7 @@ void idle_note(struct task *t, const struct event *ev, uint64_t old)
 void idle_check_begins(struct task *t)
 {
 	if (t->in_pass) {
-		t->idle->reads.n = 0;
+		forget(&t->idle->reads);
 		t->idle->read_clock = false;
 	}
 }
@@ -135,6 +199,22 @@ void idle_pass_end(struct task *t)
 			return;
 	}
 	d->idle = true;
+	d->looked = 0;
+}
+
+/* Was a step made since the last look that may have changed what it read?  Tells it
+ * from the log, which is shorter than the notes if one looks at each step. */
+static bool may_have_changed(struct world *w, struct idle *d)
+{
+	if (!d->looked || d->journal != w->njournal || w->log.n - d->looked > d->reads.n)
+		return true;
+	for (uint64_t i = d->looked + 1; i <= w->log.n; i++) {
+		const struct record *r = log_record(w, i);
+
+		if (r->loc != LOC_NONE && find_note(&d->reads, arena_addr(w, r->loc)))
+			return true;
+	}
+	return false;
 }
 
 bool idle_blocks(struct task *t)
@@ -144,6 +224,10 @@ bool idle_blocks(struct task *t)
 
 	if (!d || !d->idle || work->done < work->flush_until)
 		return false;
+	if (!may_have_changed(t->w, d)) {
+		d->looked = t->w->log.n;
+		return true;
+	}
 	for (size_t i = 0; i < d->reads.n; i++) {
 		struct note *n = &d->reads.v[i];
 		uint64_t now = n->lock ? ((uint64_t *)n->loc)[1] : mem_read(n->loc, n->size);
@@ -151,6 +235,8 @@ bool idle_blocks(struct task *t)
 		if (now != n->value && !is_statistic(t->w, n->loc))
 			return false;
 	}
+	d->looked = t->w->log.n;
+	d->journal = t->w->njournal;
 	return true;
 }
 
@@ -160,6 +246,8 @@ void idle_release(struct task *t)
 		return;
 	free(t->idle->writes.v);
 	free(t->idle->reads.v);
+	free(t->idle->writes.slots);
+	free(t->idle->reads.slots);
 	free(t->idle);
 	t->idle = NULL;
 	t->in_pass = false;

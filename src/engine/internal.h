@@ -45,10 +45,19 @@ struct events_log {
 	size_t nmarks;
 };
 
+/* Tasks that might move, by index, and the others by what they wait for (awake.c). */
+struct awake {
+	uint64_t *bits;
+	size_t nwords, cap;
+	struct task **buckets;	/* lists of those set aside, by location */
+	size_t nbuckets, nparked;
+};
+
 struct world {
 	char error[1024];
 	enum carrier_kind carrier;
 	unsigned cpus;
+	unsigned online;	/* the first so many of them are */
 	const struct memory_model *model;
 	bool frozen;		/* the first object is made: cpus() is refused */
 	bool muted;
@@ -74,6 +83,7 @@ struct world {
 	struct task **tasks;
 	size_t ntasks, tasks_cap;
 	size_t nfresh;		/* tasks that have not been primed */
+	struct awake awake;
 	struct task *found;	/* found enabled by a policy, and nothing done since */
 	struct task **cpu_owner; /* per CPU: who may not be preempted there */
 
@@ -135,6 +145,30 @@ struct task *task_new_engine(struct world *w, enum task_kind kind, const char *n
 			     unsigned cpu, void (*body)(void *), void *arg);
 bool cpu_allows(struct task *t, struct block *b);
 void cpu_update_owner(struct task *t);
+
+/* awake.c */
+bool awake_add(struct world *w, struct task *t);	/* a new task; false: no memory */
+/* The first task from index i on that is not set aside, or NULL. */
+struct task *awake_next(struct world *w, size_t i);
+/* t was found blocked: sets it aside if only a step on its location can help. */
+void awake_park(struct task *t, enum block_why why);
+/* A step has written there. */
+void awake_touched_slow(struct world *w, const void *loc);
+static inline void awake_touched(struct world *w, const void *loc)
+{
+	if (w->awake.nparked)
+		awake_touched_slow(w, loc);
+}
+/* Is t enabled?  If not it is set aside, if that is possible. */
+static inline bool awake_enabled(struct task *t)
+{
+	enum block_why why = task_blocked(t).why;
+
+	if (why != BLOCK_NONE)
+		awake_park(t, why);
+	return why == BLOCK_NONE;
+}
+void awake_release(struct world *w);
 
 /* log.c */
 struct record *log_append_slow(struct world *w);

@@ -207,16 +207,20 @@ bool object_describe(struct object *o, void *base, const char *label,
 		.fields = fields, .obj = o });
 }
 
+bool object_describe_run(struct object *o, void *base, const char *label,
+			 const struct field *fields, size_t stride, size_t n)
+{
+	return arena_add_region(o->w, &(struct region){
+		.base = (uintptr_t)base, .size = stride * n, .stride = stride,
+		.label = label, .fields = fields, .obj = o });
+}
+
 void *object_region(struct object *o, const char *label, const struct field *fields,
 		    size_t stride, size_t n)
 {
 	void *p = arena_alloc(o->w, stride * n);
 
-	if (!p || !arena_add_region(o->w, &(struct region){
-			.base = (uintptr_t)p, .size = stride * n, .stride = stride,
-			.label = label, .fields = fields, .obj = o }))
-		return NULL;
-	return p;
+	return p && object_describe_run(o, p, label, fields, stride, n) ? p : NULL;
 }
 
 struct object *world_object(struct world *w, size_t i) { return i < w->nobjs ? w->objs[i] : NULL; }

@@ -115,6 +115,9 @@ void *object_region(struct object *o, const char *label, const struct field *fie
 /* Another table of fields for memory that the object already has. */
 bool object_describe(struct object *o, void *base, const char *label,
 		     const struct field *fields, size_t size);
+/* The same for a run of n equal structures, called NAME.LABEL<i>. */
+bool object_describe_run(struct object *o, void *base, const char *label,
+			 const struct field *fields, size_t stride, size_t n);
 
 /* The n-th object in order of making, and how many there are. */
 struct object *world_object(struct world *w, size_t i);

@@ -315,6 +315,8 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 	}
 	old = ev->size ? mem_read(ev->loc, ev->size) : 0;
 	perform_on(w, t, old);
+	if (op_writes((enum ev_op)ev->op))
+		awake_touched(w, ev->loc);
 	/* for stores and lock operations the record keeps what was there before */
 	r->value = op_reads((enum ev_op)ev->op) ? ev->value : old;
 	r->stored = ev->size ? mem_read(ev->loc, ev->size) : 0;

@@ -12,8 +12,7 @@ static struct task *earliest_timer(struct world *w)
 	struct task *best = NULL;
 	uint64_t expires = 0;
 
-	for (size_t i = 0; i < w->ntasks; i++) {
-		struct task *t = w->tasks[i];
+	for (struct task *t = awake_next(w, 0); t; t = awake_next(w, t->index + 1)) {
 		struct timer_list *timer = t->work;
 
 		if (t->kind != TASK_TIMER || t->ev.op != OP_TIMER_WAIT || !task_enabled(t))
@@ -29,9 +28,9 @@ static struct task *earliest_timer(struct world *w)
 /* An interrupt that has not struck yet. */
 static struct task *first_irq(struct world *w)
 {
-	for (size_t i = 0; i < w->ntasks; i++)
-		if (w->tasks[i]->ev.op == OP_IRQ && task_enabled(w->tasks[i]))
-			return w->tasks[i];
+	for (struct task *t = awake_next(w, 0); t; t = awake_next(w, t->index + 1))
+		if (t->ev.op == OP_IRQ && task_enabled(t))
+			return t;
 	return NULL;
 }
 
@@ -46,15 +45,32 @@ struct task *world_next_rr(struct world *w, int last)
 {
 	if (!world_prime(w))
 		return NULL;
-	for (size_t k = 1; k <= w->ntasks; k++) {
-		size_t i = (size_t)(last + 1) + k - 1;
-		struct task *t = w->tasks[i < w->ntasks ? i : i % w->ntasks];
-
-		if (task_surely_enabled(t) || (!comes_last(t) && task_enabled(t)))
-			return w->found = t;
-	}
+	/* from the one behind `last` to the end, then from the first on */
+	for (int round = 0; round < 2; round++)
+		for (struct task *t = awake_next(w, round ? 0 : (size_t)(last + 1)); t;
+		     t = awake_next(w, t->index + 1)) {
+			if (round && (int)t->index > last)
+				break;
+			if (task_surely_enabled(t))
+				return w->found = t;
+			if (awake_enabled(t) && !comes_last(t))
+				return w->found = t;
+		}
 	w->found = first_irq(w);
 	return w->found ? w->found : (w->found = earliest_timer(w));
+}
+
+struct task *world_first(struct world *w, enum task_kind kind,
+			 bool (*fits)(struct task *t, void *arg), void *arg)
+{
+	for (struct task *t = awake_next(w, 0); t; t = awake_next(w, t->index + 1))
+		if (t->kind == kind && fits(t, arg)) {
+			if (awake_enabled(t))
+				return t;
+		} else if (!task_surely_enabled(t) && t->ev.op != OP_COND) {
+			awake_enabled(t);	/* only so as not to meet it again */
+		}
+	return NULL;
 }
 
 uint64_t world_random(uint64_t *rng)
@@ -74,15 +90,14 @@ struct task *world_next_random(struct world *w, uint64_t *rng)
 	if (!world_prime(w))
 		return NULL;
 	x = world_random(rng);
-	for (size_t i = 0; i < w->ntasks; i++)
-		if (task_enabled(w->tasks[i]))
-			n++;
+	for (struct task *t = awake_next(w, 0); t; t = awake_next(w, t->index + 1))
+		n += awake_enabled(t);
 	if (!n)
 		return NULL;
 	n = (uint64_t)(((unsigned __int128)x * n) >> 64);
-	for (size_t i = 0; i < w->ntasks && !pick; i++)
-		if (task_enabled(w->tasks[i]) && !n--)
-			pick = w->tasks[i];
+	for (struct task *t = awake_next(w, 0); t && !pick; t = awake_next(w, t->index + 1))
+		if (task_enabled(t) && !n--)
+			pick = t;
 	return w->found = pick;
 }
 
@@ -97,7 +112,8 @@ bool world_settled(struct world *w)
 		if ((t->kind == TASK_THREAD || t->kind == TASK_IRQ) && why != BLOCK_OVER &&
 		    why != BLOCK_CALL && why != BLOCK_ASSUME)
 			return false;
-		if (t->kind == TASK_WORKER && why != BLOCK_OVER && why != BLOCK_IDLE_WORKER)
+		if (t->kind == TASK_WORKER && why != BLOCK_OVER && why != BLOCK_IDLE_WORKER &&
+		    why != BLOCK_OFFLINE)
 			return false;
 	}
 	return true;

@@ -47,6 +47,10 @@ static bool task_add(struct world *w, struct task *t)
 		return world_fail(w, "no memory for the stack of thread \"%s\"", task_name(t));
 	t->stack->who = task_name(t);
 	t->index = (uint32_t)w->ntasks;
+	if (!awake_add(w, t)) {
+		stack_put(t->stack);
+		return world_oom(w);
+	}
 	w->tasks[w->ntasks++] = t;
 	w->nfresh++;
 	t->obj->impl = t;
@@ -60,6 +64,10 @@ struct task *task_new(struct world *w, enum task_kind kind, const char *label, i
 
 	if (cpu >= (int)w->cpus) {
 		world_fail(w, "there is no CPU %d: the world has %u, from 0", cpu, w->cpus);
+		return NULL;
+	}
+	if (cpu >= (int)w->online) {
+		world_fail(w, "CPU %d is not online: the first %u of %u are", cpu, w->online, w->cpus);
 		return NULL;
 	}
 	t = calloc(1, sizeof(*t));
@@ -79,7 +87,7 @@ struct task *task_new(struct world *w, enum task_kind kind, const char *label, i
 	if (cpu >= 0)
 		t->cpu = (uint32_t)cpu;
 	else
-		t->cpu = current ? current->cpu : w->threads_made++ % w->cpus;
+		t->cpu = current ? current->cpu : w->threads_made++ % w->online;
 	if (!task_add(w, t)) {
 		free(t);
 		return NULL;
@@ -152,6 +160,7 @@ void tasks_release(struct world *w)
 	free(w->tasks);
 	w->tasks = NULL;
 	w->ntasks = w->tasks_cap = w->nfresh = 0;
+	awake_release(w);
 }
 
 struct task *world_task(struct world *w, size_t i) { return i < w->ntasks ? w->tasks[i] : NULL; }
@@ -256,6 +265,8 @@ static void blocked_worker(struct task *t, struct block *b)
 
 	if (!(*state & WORK_QUEUED))
 		b->why = BLOCK_IDLE_WORKER;
+	else if (((const struct work_struct *)t->work)->cpu >= t->w->online)
+		b->why = BLOCK_OFFLINE;
 	else if (idle_blocks(t))
 		b->why = BLOCK_IDLE_PASS;
 }
@@ -392,6 +403,9 @@ void block_text(struct task *t, const struct block *b, char *buf, size_t n)
 		break;
 	case BLOCK_IDLE_WORKER:
 		snprintf(buf, n, "idle: no work is queued");
+		break;
+	case BLOCK_OFFLINE:
+		snprintf(buf, n, "on CPU %u, which is not online", ((const struct work_struct *)t->work)->cpu);
 		break;
 	case BLOCK_IDLE_TIMER:
 		snprintf(buf, n, "idle: not armed");

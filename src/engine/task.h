@@ -93,6 +93,7 @@ struct task {
 
 	struct stack *stack;	/* where it is suspended (carrier.h) */
 	struct os_thread *thread; /* its pthread carrier, made when first needed */
+	struct task *park_next;	/* awake.c's */
 	struct idle *idle;	/* workers: what the last pass read and wrote */
 	void *work;		/* workers and timers: the item */
 	void *user;		/* the binding's */
@@ -105,7 +106,7 @@ static inline struct task *task_current(void) { return task_running_; }
 
 /*
  * Makes a task; it runs `body(arg)` when first primed.  `label` is its name.
- * cpu < 0: the n-th thread of the world gets CPU n modulo the number of CPUs,
+ * cpu < 0: the n-th thread of the world gets CPU n modulo the number of online CPUs,
  * one made by a task its maker's.  NULL with world_error() set.
  */
 struct task *task_new(struct world *w, enum task_kind kind, const char *label, int cpu,
@@ -145,6 +146,7 @@ enum block_why {
 	BLOCK_WAIT,		/* an incomplete completion */
 	BLOCK_COND, BLOCK_ASSUME,
 	BLOCK_IDLE_WORKER,	/* no work is queued: not a wait for anybody */
+	BLOCK_OFFLINE,		/* its work is queued on a CPU that is not online */
 	BLOCK_IDLE_TIMER,	/* not armed */
 	BLOCK_IDLE_PASS,	/* its last pass changed nothing; waits for what it read */
 	BLOCK_CALL,		/* a thread without a body that has no call to make */

@@ -26,7 +26,7 @@ struct world *world_new(enum carrier_kind carrier)
 		return NULL;
 	guard_install();
 	w->carrier = carrier;
-	w->cpus = WORLD_CPUS_DEFAULT;
+	w->cpus = w->online = WORLD_CPUS_DEFAULT;
 	w->model = &memory_sc;
 	w->ids = idspace_new();
 	if (!w->ids || !arena_init(w) || !world_init_execution(w)) {
@@ -72,7 +72,7 @@ void world_drop_execution(struct world *w)
 	w->made = w->threads_made = 0;
 	w->found = NULL;
 	w->frozen = w->voluntary = false;
-	w->cpus = WORLD_CPUS_DEFAULT;
+	w->cpus = w->online = WORLD_CPUS_DEFAULT;
 	for (size_t i = 0; i < w->nviolations; i++) {
 		free(w->violations[i].message);
 		free(w->violations[i].schedule);
@@ -124,11 +124,23 @@ bool world_set_cpus(struct world *w, unsigned n)
 		return world_fail(w, "1 to %d CPUs can be had, not %u", WORLD_CPUS_MAX, n);
 	if (w->frozen)
 		return world_fail(w, "the number of CPUs must be set before the first object is made");
-	w->cpus = n;
+	w->cpus = w->online = n;
+	return true;
+}
+
+bool world_set_online(struct world *w, unsigned m)
+{
+	if (m < 1 || m > w->cpus)
+		return world_fail(w, "1 to %u of %u CPUs can be online, not %u", w->cpus,
+				  w->cpus, m);
+	if (w->frozen)
+		return world_fail(w, "which CPUs are online must be set before the first object is made");
+	w->online = m;
 	return true;
 }
 
 unsigned world_cpus(struct world *w) { return w->cpus; }
+unsigned world_online(struct world *w) { return w->online; }
 void world_set_voluntary(struct world *w) { w->voluntary = true; }
 void world_set_carrier(struct world *w, enum carrier_kind c) { w->carrier = c; }
 enum carrier_kind world_carrier(struct world *w) { return w->carrier; }

@@ -85,6 +85,10 @@ bool world_fail(struct world *w, const char *fmt, ...)
 
 bool world_set_cpus(struct world *w, unsigned n);	/* before the first object */
 unsigned world_cpus(struct world *w);
+/* Of these only the first m are online, from 1: tasks run nowhere else.  The others
+ * are possible and never come.  Set with or after their number; all, unless set. */
+bool world_set_online(struct world *w, unsigned m);
+unsigned world_online(struct world *w);
 /* From now on the kernel of this world does not preempt: a task loses its CPU only
  * where it sleeps or might, where it yields, and when it ends. */
 void world_set_voluntary(struct world *w);

@@ -85,7 +85,8 @@ static bool check_opts(struct world *w, const struct srcu_ops *ops, const struct
 {
 	if (!check_range(w, "counter_bits", o->counter_bits, 2, 64) ||
 	    !check_range(w, "seq_bits", o->seq_bits, SEQ_BITS_MIN, 64) ||
-	    !check_range(w, "fanout", o->fanout, 2, 64))
+	    !check_range(w, "fanout", o->fanout, 2, 64) ||
+	    !check_range(w, "fanout_leaf", o->fanout_leaf, 2, 64))
 		return false;
 	if (o->faults & ~known_faults())
 		return world_fail(w, "faults: unknown bit 0x%x",
@@ -93,20 +94,23 @@ static bool check_opts(struct world *w, const struct srcu_ops *ops, const struct
 	return !ops->check_opts || ops->check_opts(w, o);
 }
 
+static size_t domain_size(struct world *w, const struct srcu_ops *ops, const struct srcu_opts *o)
+{
+	return ops->impl_size + world_cpus(w) * ops->percpu_size +
+	       (ops->extra_size ? ops->extra_size(w, o) : 0);
+}
+
 bool srcu_refuse_tree_opts(struct world *w, const char *flavor, const struct srcu_opts *o,
 			   bool has_seq)
 {
 	const char *what = o->size != SRCU_SIZE_OPT_AUTO ? "size" : o->fanout ? "fanout" :
+			   o->fanout_leaf ? "fanout_leaf" :
+			   o->has_contention_lim ? "small_contention_lim" :
 			   o->has_exp_holdoff ? "exp_holdoff" :
 			   o->counter_bits ? "counter_bits" : o->faults ? "faults" :
 			   o->seq_bits && !has_seq ? "seq_bits" : NULL;
 
 	return !what || world_fail(w, "%s: the %s flavor has no such thing", what, flavor);
-}
-
-static size_t domain_size(struct world *w, const struct srcu_ops *ops)
-{
-	return ops->impl_size + world_cpus(w) * ops->percpu_size;
 }
 
 /* Of an object that has just been made, or of NULL. */
@@ -141,7 +145,8 @@ struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *
 		o = &defaults;
 	if (!check_opts(w, ops, o))
 		return NULL;
-	return make_domain(object_new(w, &srcu_objtype, name, domain_size(w, ops)), ops, o);
+	return make_domain(object_new(w, &srcu_objtype, name, domain_size(w, ops, o)),
+			   ops, o);
 }
 
 struct srcu *srcu_new_unique(struct world *w, const char *name, const struct objtype *type,
@@ -149,7 +154,8 @@ struct srcu *srcu_new_unique(struct world *w, const char *name, const struct obj
 {
 	static const struct srcu_opts defaults;
 
-	return make_domain(object_new_unique(w, type, name, domain_size(w, ops)), ops, &defaults);
+	return make_domain(object_new_unique(w, type, name, domain_size(w, ops, &defaults)),
+			   ops, &defaults);
 }
 
 /* --- for implementations --- */
@@ -160,7 +166,9 @@ char *srcu_name_with(struct srcu *ss, const char *fmt, unsigned cpu)
 	char suffix[32], *name = NULL, *copy;
 
 	snprintf(suffix, sizeof(suffix), fmt, cpu);
-	if (asprintf(&name, "%s%s", ss->obj->name, suffix) < 0) {
+	/* workers keep their names for life: a domain made anew has others */
+	if ((ss->inits ? asprintf(&name, "%s#%u%s", ss->obj->name, ss->inits + 1, suffix) :
+			 asprintf(&name, "%s%s", ss->obj->name, suffix)) < 0) {
 		world_fail(w, "out of memory");
 		return NULL;
 	}
@@ -356,4 +364,63 @@ void cleanup_srcu_struct(struct srcu *ss)
 	kapi_enter(&api, ss, 0);
 	ss->cleaned = ss->ops->cleanup(ss);
 	kapi_exit(ss->cleaned);
+}
+
+/* Readers inside, callbacks, a grace period under way or asked for? */
+static bool domain_in_use(struct srcu *ss)
+{
+	struct srcu_view v = { 0 };
+	struct srcu_cblist_view l;
+	uint64_t locks, unlocks, readers = 0;
+
+	ss->ops->view(ss, &v);
+	if (v.has_gp_seq && !v.uninitialised && (v.gp_state || v.gp_seq != v.gp_seq_needed))
+		return true;
+	if ((v.has_nesting && (v.nesting[0] || v.nesting[1] || v.gp_running)) || v.open)
+		return true;
+	for (unsigned cpu = 0; cpu < v.ncpus; cpu++) {
+		for (unsigned idx = 0; v.has_counts && idx < 2; idx++)
+			if (ss->ops->counts(ss, cpu, idx, &locks, &unlocks))
+				readers += locks - unlocks;
+		if (v.has_cblist && ss->ops->cblist(ss, cpu, &l) &&
+		    (l.done || l.wait || l.next_ready || l.next))
+			return true;
+	}
+	return readers != 0;
+}
+
+/* Other memory for the same domain, as if it had just been made. */
+static bool srcu_renew(struct srcu *ss)
+{
+	struct srcu_opts o = ss->opts;
+	struct object *obj = ss->obj;
+	size_t size = domain_size(obj->w, ss->ops, &o);
+	void *mem = arena_alloc(obj->w, size);
+
+	o.is_static = true;	/* the rest are steps */
+	if (!mem || !object_describe(obj, mem, NULL, ss->ops->fields, size))
+		return false;
+	ss->inits++;
+	ss->impl = obj->base = mem;
+	obj->size = size;
+	obj->state = OBJECT_LIVE;
+	obj->heap = false;
+	ss->cleaned = false;
+	return ss->ops->init(ss, &o);
+}
+
+bool init_srcu_struct(struct srcu *ss)
+{
+	static const struct kapi api = { "init_srcu_struct", KAPI_PLAIN };
+	bool ok = true;
+
+	kapi_enter(&api, ss, 0);
+	kzalloc_step("struct srcu_usage");
+	if (ss->cleaned || !WARN_ON_ONCE(domain_in_use(ss))) {
+		ok = srcu_renew(ss);
+		if (ok && ss->ops->init_struct)
+			ss->ops->init_struct(ss);
+	}
+	kapi_exit(0);
+	return ok;
 }

@@ -53,7 +53,10 @@ enum srcu_size { SRCU_SIZE_OPT_AUTO, SRCU_SIZE_OPT_SMALL, SRCU_SIZE_OPT_BIG };
 /* How to make one (srcu.new's opts).  0 means the default of each. */
 struct srcu_opts {
 	enum srcu_size size;
-	unsigned fanout;
+	unsigned fanout, fanout_leaf;
+	bool is_static;		/* as DEFINE_SRCU() makes one: ready at first use */
+	bool has_contention_lim;
+	unsigned contention_lim; /* "auto": so much contention in a jiffy is borne */
 	bool has_exp_holdoff;
 	uint64_t exp_holdoff;	/* ns; default 25 us as in the kernel */
 	unsigned counter_bits;	/* 2..64: reader counters wrap after so many bits */
@@ -64,6 +67,17 @@ struct srcu_opts {
 /* What an implementation lets be seen; fields it does not have stay at "has" = 0. */
 enum srcu_gp_state { SRCU_GP_IDLE = 0, SRCU_GP_SCAN1 = 1, SRCU_GP_SCAN2 = 2 };
 struct srcu_cblist_view { long done, wait, next_ready, next; };
+/* A node of a combining tree, numbered breadth first from the root, 0. */
+#define SRCU_VIEW_SLOTS 4
+struct srcu_node_view {
+	unsigned level;			/* 0: the root's */
+	int lo, hi;			/* the CPUs below */
+	int parent;			/* -1: none */
+	bool has_cbs[SRCU_VIEW_SLOTS], has_needed_exp; /* false: never set yet */
+	uint64_t have_cbs[SRCU_VIEW_SLOTS];	/* grace period asked for; state 1: ended */
+	uint64_t data_have_cbs[SRCU_VIEW_SLOTS]; /* leaves: whose callbacks; bit 0 is lo */
+	uint64_t needed_exp;
+};
 struct srcu_view {
 	bool has_nesting, has_open;	/* tiny; ideal */
 	bool has_gp_seq, has_counts, has_cblist, has_mutexes, has_size_state;
@@ -72,6 +86,8 @@ struct srcu_view {
 	unsigned srcu_idx;		/* the raw value; & 1 is the index in use */
 	const char *size_state;		/* "SMALL", "ALLOC", ..., "BIG" */
 	unsigned ncpus;
+	unsigned nnodes, nlevels;	/* of the combining tree, 0: there is none */
+	bool uninitialised;		/* static, and not used yet */
 	long nesting[2];		/* readers, by index */
 	uint64_t srcu_idx_max;
 	bool gp_running, gp_waiting;
@@ -83,6 +99,8 @@ struct srcu_ops {
 	const char *flavor;		/* "tree", "tiny", "ideal", "rcu" */
 	size_t impl_size;		/* bytes of simulated memory for the structure */
 	size_t percpu_size;		/* more of it for each CPU, right behind */
+	/* And so much for the domain as a whole, behind that.  NULL: nothing. */
+	size_t (*extra_size)(struct world *w, const struct srcu_opts *o);
 	const struct field *fields;	/* of that structure */
 	/* Before anything is made: can a domain be made with these options?  False
 	 * with world_error() set.  NULL: always. */
@@ -90,6 +108,9 @@ struct srcu_ops {
 	/* Outside of tasks, without a step, on zeroed memory.  False with
 	 * world_error() set. */
 	bool (*init)(struct srcu *ss, const struct srcu_opts *o);
+	/* In a task, as steps: the rest of it, where init() was told is_static and
+	 * nothing has been used yet.  NULL: there is no more to it. */
+	void (*init_struct)(struct srcu *ss);
 	int (*read_lock)(struct srcu *ss);
 	void (*read_unlock)(struct srcu *ss, int idx);
 	int (*read_lock_nmisafe)(struct srcu *ss);
@@ -115,6 +136,8 @@ struct srcu_ops {
 	bool (*counts)(struct srcu *ss, unsigned cpu, unsigned idx,
 		       uint64_t *lock_count, uint64_t *unlock_count);
 	bool (*cblist)(struct srcu *ss, unsigned cpu, struct srcu_cblist_view *v);
+	/* False: no such node (yet).  NULL: there never are any. */
+	bool (*node)(struct srcu *ss, unsigned i, struct srcu_node_view *v);
 };
 extern const struct srcu_ops srcu_tree_ops, srcu_tiny_ops, srcu_ideal_ops;
 
@@ -124,6 +147,7 @@ struct srcu {
 	void *impl;			/* ops' own structure, in simulated memory */
 	struct srcu_opts opts;
 	bool cleaned;			/* cleanup_srcu_struct() has succeeded */
+	unsigned inits;			/* by init_srcu_struct() */
 	uint8_t readers_seen;		/* kinds of readers: check/section.c */
 };
 
@@ -170,6 +194,13 @@ unsigned long get_state_synchronize_srcu(struct srcu *ss);
 unsigned long start_poll_synchronize_srcu(struct srcu *ss);
 bool poll_state_synchronize_srcu(struct srcu *ss, unsigned long cookie);
 unsigned long srcu_batches_completed(struct srcu *ss);
+/*
+ * Makes the domain anew: one that is static and unused, idle, or cleaned up gets
+ * fresh memory, and readers that are still about in the old are not seen any more.
+ * One that is in use (readers, callbacks, a grace period) is left alone, with a
+ * warning.  False: no memory, with world_error() set.
+ */
+bool init_srcu_struct(struct srcu *ss);
 void cleanup_srcu_struct(struct srcu *ss);
 
 #endif

@@ -6,11 +6,15 @@
  *	tree_readers.c	the per-CPU counters: readers count, the updater sums
  *	tree_gp.c	the grace period: states, flip, delay, the work item
  *	tree_call.c	requests: call, synchronize, poll
+ *	tree_node.c	the combining tree: requests climb it, ends go down
+ *	tree_size.c	growing from small to big
  *	tree_cb.c	callbacks: scheduling, invocation, barrier
- *	tree_init.c	making, cleaning up, inspection
+ *	tree_init.c	making, first use, cleaning up
+ *	tree_view.c	the look from outside, and the table of it all
  *
- * So far a domain is in the small size: all callbacks stand on CPU 0's list and
- * requests go straight to the top.
+ * A small domain has no tree: all callbacks stand on the boot CPU's list and
+ * requests go straight to the top.  In a big one each CPU has callbacks of its
+ * own, and requests for the same grace period meet in the tree.
  *
  * What the kernel accesses with READ_ONCE() and the like goes through a
  * primitive and is a step.  What is protected by a lock is touched plainly.
@@ -20,6 +24,7 @@
 
 #include <k/kernel.h>
 
+#include "srcu/geometry.h"
 #include "srcu/segcblist.h"
 #include "srcu/seq.h"
 #include "srcu/srcu.h"
@@ -31,23 +36,42 @@ enum {
 	SRCU_STATE_SCAN2 = SRCU_GP_SCAN2
 };
 
-/* How far a domain has grown; everything below SRCU_SIZE_WAIT_BARRIER uses no tree. */
+/*
+ * How far a domain has grown.  It goes one state further with the end of each
+ * grace period, so that whoever still acts on an earlier state is done before
+ * the next but one is reached:
+ */
 enum srcu_size_state {
 	SRCU_SIZE_SMALL,
-	SRCU_SIZE_ALLOC,
-	SRCU_SIZE_WAIT_BARRIER,
-	SRCU_SIZE_WAIT_CALL,
-	SRCU_SIZE_WAIT_CBS1,
-	SRCU_SIZE_WAIT_CBS2,
+	SRCU_SIZE_ALLOC,	/* the tree is wanted */
+	SRCU_SIZE_WAIT_BARRIER,	/* it is there, requests use it; barriers visit all CPUs */
+	SRCU_SIZE_WAIT_CALL,	/* callbacks go to their CPUs' lists */
+	SRCU_SIZE_WAIT_CBS1,	/* masks may miss callbacks posted before: each grace */
+	SRCU_SIZE_WAIT_CBS2,	/* period's end has all CPUs look at their lists */
 	SRCU_SIZE_WAIT_CBS3,
 	SRCU_SIZE_WAIT_CBS4,
-	SRCU_SIZE_BIG
+	SRCU_SIZE_BIG		/* only those that the masks name */
 };
 
-#define SRCU_BOOT_CPU	0	/* whose list a domain in the small size uses */
+#define SRCU_SNP_SLOTS	4	/* grace periods in a row that a node tells apart */
+#define SRCU_INVALID_SEQ 2	/* "none yet", in a node: no request has state 2 */
 #define SRCU_INTERVAL	1	/* jiffies between scans while nothing is expedited */
 
 struct srcu_struct;
+
+/* A node of the combining tree.  `lock` protects it; none is taken under another's. */
+struct srcu_node {
+	spinlock_t lock;
+	/* By grace period modulo the number of slots: the latest that somebody
+	 * below has asked for, or (with state 1) that has ended. */
+	unsigned long srcu_have_cbs[SRCU_SNP_SLOTS];
+	/* Leaves: whose requests, hence callbacks, these are; bit 0 is grplo's. */
+	unsigned long srcu_data_have_cbs[SRCU_SNP_SLOTS];
+	unsigned long srcu_gp_seq_needed_exp;	/* latest expedited one asked for below */
+	/* constant once the tree is there */
+	struct srcu_node *srcu_parent;		/* NULL: the root */
+	int grplo, grphi;			/* the CPUs below */
+};
 
 /* One per CPU. */
 struct srcu_data {
@@ -68,14 +92,23 @@ struct srcu_data {
 	struct rcu_head srcu_barrier_head;	/* protected by srcu_barrier_mutex */
 	int cpu;
 	struct srcu_struct *ssp;
+	/* published with SRCU_SIZE_WAIT_BARRIER, constant from then on */
+	struct srcu_node *mynode;		/* its leaf */
+	unsigned long grpmask;			/* its bit in the leaf's masks */
 };
 
 /*
  * The updater's side of a domain.  Order of nesting: srcu_barrier_mutex;
- * srcu_gp_mutex; srcu_cb_mutex; then a CPU's lock or this lock.
+ * srcu_gp_mutex; srcu_cb_mutex; then a CPU's lock or a
+ * node's or this lock.
  */
 struct srcu_usage {
 	int srcu_size_state;			/* enum srcu_size_state */
+	struct srcu_node *node;			/* breadth first, the root first */
+	struct srcu_geometry geometry;
+	/* failed attempts to get a lock in jiffy srcu_size_jiffies; under `lock` */
+	unsigned long srcu_size_jiffies;
+	unsigned long srcu_n_lock_retries;
 	/* A callback's way from its grace period's end to its invocation is
 	 * prepared under this one, so that at most one more grace period ends
 	 * meanwhile. */
@@ -110,10 +143,22 @@ struct srcu_struct {
 	/* constant from init on */
 	struct srcu *ss;
 	const char *sync_label;			/* "ss:sync", see tree_synchronize() */
+	unsigned ncpus;
 	u32 faults;				/* SRCU_FAULT_* */
 	unsigned long seq_mask;			/* of all sequence numbers */
 	unsigned long counter_mask;		/* of reader counters and their sums */
 	u64 exp_holdoff;			/* ns */
+	bool born_big;				/* has its tree from init on */
+	bool contend;				/* grows when locks are contended for ... */
+	unsigned long small_contention_lim;	/* ... more often than this in a jiffy */
+};
+
+/* A domain's memory is one piece, so that all of it is gone after cleanup: this, and
+ * behind the last CPU's data the nodes of the tree, used or not. */
+struct tree_layout {
+	struct srcu_struct ssp;
+	struct srcu_usage sup;
+	_Alignas(64) struct srcu_data sda[];
 };
 
 static inline bool srcu_fault(const struct srcu_struct *ssp, enum srcu_fault f)
@@ -169,13 +214,45 @@ void process_srcu(struct work_struct *work);
 void process_srcu_again(struct work_struct *work);
 
 /* tree_call.c */
-void check_init_srcu_struct(struct srcu_struct *ssp);
 bool tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
 void tree_synchronize(struct srcu *ss);
 void tree_synchronize_expedited(struct srcu *ss);
 unsigned long tree_get_state(struct srcu *ss);
 unsigned long tree_start_poll(struct srcu *ss);
 bool tree_poll_state(struct srcu *ss, unsigned long cookie);
+
+/* tree_init.c */
+/* Makes a static domain ready if this is its first use: see srcu_init_fields(). */
+void check_init_srcu_struct(struct srcu_struct *ssp);
+bool tree_init(struct srcu *ss, const struct srcu_opts *o);
+void tree_init_struct(struct srcu *ss);
+bool tree_cleanup(struct srcu *ss);
+bool tree_check_opts(struct world *w, const struct srcu_opts *o);
+size_t tree_extra_size(struct world *w, const struct srcu_opts *o);
+extern const struct field srcu_tree_fields[];
+
+/* tree_node.c */
+/* Puts the tree together in memory that is there; nobody uses it yet. */
+void srcu_init_nodes(struct srcu_struct *ssp);
+/*
+ * Sees to it that grace period s happens, and starts one if none is under way.
+ * Called within a read section of ssp that was begun before s was taken, so that
+ * s cannot be over; sdp's callbacks that wait for s will be invoked.
+ */
+void srcu_funnel_gp_start(struct srcu_struct *ssp, struct srcu_data *sdp, unsigned long s,
+			  bool do_norm);
+/* Expedites grace period s, which has been asked for already; snp is the leaf to
+ * begin at, NULL in a small domain. */
+void srcu_funnel_exp_start(struct srcu_struct *ssp, struct srcu_node *snp, unsigned long s);
+/* Grace period gp_seq has ended: tells the tree, and initiates callbacks. */
+void srcu_end_in_nodes(struct srcu_struct *ssp, int size_state, unsigned long gp_seq,
+		       unsigned long delay);
+
+/* tree_size.c */
+void spin_lock_irqsave_sdp_contention(struct srcu_data *sdp, unsigned long *flags);
+void spin_lock_irqsave_sup_contention(struct srcu_usage *sup, unsigned long *flags);
+/* A grace period is over that ended in that state: one state further, if it grows. */
+void srcu_grow(struct srcu_struct *ssp, int size_state);
 
 /* tree_cb.c */
 /* Has sdp's CPU invoke its ready callbacks after so many jiffies. */

@@ -10,69 +10,6 @@
 #include "srcu/tree_seq.h"
 #include "srcu/wait.h"
 
-/* The kernel makes static domains ready at first use; here they are from the
- * start, and the look alone remains. */
-void check_init_srcu_struct(struct srcu_struct *ssp)
-{
-	unsigned long needed = smp_load_acquire(&ssp->srcu_sup->srcu_gp_seq_needed);
-
-	WARN_ON_ONCE(seq_state(needed));
-}
-
-/* These two try first, so that contention could be counted, as the kernel does
- * to decide when a domain shall grow; in the small size the count is not kept. */
-static void spin_lock_irqsave_sdp_contention(struct srcu_data *sdp, unsigned long *flags)
-{
-	struct srcu_usage *sup = sdp->ssp->srcu_sup;
-
-	if (spin_trylock_irqsave_rcu_node(sdp, *flags))
-		return;
-	spin_lock_irqsave_rcu_node(sup, *flags);
-	spin_unlock_irqrestore_rcu_node(sup, *flags);
-	spin_lock_irqsave_rcu_node(sdp, *flags);
-}
-
-static void spin_lock_irqsave_sup_contention(struct srcu_usage *sup, unsigned long *flags)
-{
-	if (!spin_trylock_irqsave_rcu_node(sup, *flags))
-		spin_lock_irqsave_rcu_node(sup, *flags);
-}
-
-/* Expedites grace period s, which has been asked for already. */
-static void srcu_funnel_exp_start(struct srcu_struct *ssp, unsigned long s)
-{
-	struct srcu_usage *sup = ssp->srcu_sup;
-	unsigned long flags;
-
-	spin_lock_irqsave_sup_contention(sup, &flags);
-	if (seq_lt(sup->srcu_gp_seq_needed_exp, s, ssp->seq_mask))
-		WRITE_ONCE(sup->srcu_gp_seq_needed_exp, s);
-	spin_unlock_irqrestore_rcu_node(sup, flags);
-}
-
-/*
- * Sees to it that grace period s happens, and starts one if none is under way.
- * Called within a read section of ssp that was begun before s was taken, so that
- * s cannot be over.
- */
-static void srcu_funnel_gp_start(struct srcu_struct *ssp, unsigned long s, bool do_norm)
-{
-	struct srcu_usage *sup = ssp->srcu_sup;
-	unsigned long mask = ssp->seq_mask, flags;
-
-	spin_lock_irqsave_sup_contention(sup, &flags);
-	if (seq_lt(sup->srcu_gp_seq_needed, s, mask))
-		smp_store_release(&sup->srcu_gp_seq_needed, s);
-	if (!do_norm && seq_lt(sup->srcu_gp_seq_needed_exp, s, mask))
-		WRITE_ONCE(sup->srcu_gp_seq_needed_exp, s);
-	if (!WARN_ON_ONCE(rcu_seq_done(ssp, &sup->srcu_gp_seq, s)) &&
-	    seq_state(sup->srcu_gp_seq) == SRCU_STATE_IDLE) {
-		srcu_gp_start(ssp);
-		srcu_queue_gp_work(ssp, !!srcu_get_delay(ssp));
-	}
-	spin_unlock_irqrestore_rcu_node(sup, flags);
-}
-
 /* What one CPU's list has to do with a request. */
 struct srcu_request {
 	unsigned long s;	/* the snapshot */
@@ -126,21 +63,24 @@ static unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu
 {
 	struct srcu_request r;
 	struct srcu_data *sdp;
-	int idx;
+	int idx, size_state;
 
 	check_init_srcu_struct(ssp);
 	/* A section of our own: no grace period can both start and end while we
 	 * are in it, so the snapshot does not become stale. */
 	idx = __srcu_read_lock_nmisafe(ssp);
-	if (smp_load_acquire(&ssp->srcu_sup->srcu_size_state) < SRCU_SIZE_WAIT_CALL)
-		sdp = srcu_sdp(ssp, SRCU_BOOT_CPU);
+	size_state = smp_load_acquire(&ssp->srcu_sup->srcu_size_state);
+	/* not simply CPU 0: a list whose CPU never comes is never served */
+	if (size_state < SRCU_SIZE_WAIT_CALL)
+		sdp = srcu_sdp(ssp, get_boot_cpu_id());
 	else
 		sdp = srcu_sdp(ssp, raw_cpu());
 	srcu_post(ssp, sdp, head, do_norm, &r);
 	if (r.need_gp)
-		srcu_funnel_gp_start(ssp, r.s, do_norm);
+		srcu_funnel_gp_start(ssp, sdp, r.s, do_norm);
 	else if (r.need_exp)
-		srcu_funnel_exp_start(ssp, r.s);
+		srcu_funnel_exp_start(ssp, size_state < SRCU_SIZE_WAIT_BARRIER ?
+				      NULL : sdp->mynode, r.s);
 	__srcu_read_unlock_nmisafe(ssp, idx);
 	return r.s;
 }

@@ -113,7 +113,7 @@ void tree_barrier(struct srcu *ss)
 	struct srcu_struct *ssp = ss->impl;
 	struct srcu_usage *sup = ssp->srcu_sup;
 	unsigned long s = rcu_seq_snap(ssp, &sup->srcu_barrier_seq);
-	int idx;
+	int idx, cpu;
 
 	check_init_srcu_struct(ssp);
 	mutex_lock(&sup->srcu_barrier_mutex);
@@ -130,7 +130,10 @@ void tree_barrier(struct srcu *ss)
 	/* a section, so that gp_seq cannot come full circle meanwhile */
 	idx = __srcu_read_lock_nmisafe(ssp);
 	if (smp_load_acquire(&sup->srcu_size_state) < SRCU_SIZE_WAIT_BARRIER)
-		srcu_barrier_one_cpu(ssp, srcu_sdp(ssp, SRCU_BOOT_CPU));
+		srcu_barrier_one_cpu(ssp, srcu_sdp(ssp, get_boot_cpu_id()));
+	else
+		for_each_possible_cpu(cpu)
+			srcu_barrier_one_cpu(ssp, srcu_sdp(ssp, (unsigned)cpu));
 	__srcu_read_unlock_nmisafe(ssp, idx);
 	srcu_barrier_put(sup);
 	wait_for_completion(&sup->srcu_barrier_completion);

@@ -168,7 +168,9 @@ static void srcu_gp_end(struct srcu_struct *ssp)
 
 	size = smp_load_acquire(&sup->srcu_size_state);
 	if (size < SRCU_SIZE_WAIT_BARRIER)
-		srcu_schedule_cbs_sdp(srcu_sdp(ssp, SRCU_BOOT_CPU), delay);
+		srcu_schedule_cbs_sdp(srcu_sdp(ssp, get_boot_cpu_id()), delay);
+	else
+		srcu_end_in_nodes(ssp, size, gp_seq, delay);
 	srcu_prevent_wrap(ssp, gp_seq);
 	if (!srcu_fault(ssp, SRCU_FAULT_NO_CB_MUTEX))
 		mutex_unlock(&sup->srcu_cb_mutex);
@@ -183,6 +185,7 @@ static void srcu_gp_end(struct srcu_struct *ssp)
 	} else {
 		spin_unlock_irq_rcu_node(sup);
 	}
+	srcu_grow(ssp, size);
 }
 
 /*

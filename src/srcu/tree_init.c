@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tree SRCU, the ends of a domain's life and the look from outside: how it is
- * laid out and made, when it may be cleaned up, what can be seen of it, and the
- * table that makes an implementation of all this.
+ * Tree SRCU, the ends of a domain's life: how it is laid out and made, made ready
+ * at its first use, and when it may be cleaned up.
  */
 #include <config.h>
 
@@ -16,13 +15,11 @@
 #include "engine/world.h"
 
 #define SRCU_DEFAULT_EXP_HOLDOFF 25000	/* ns */
-
-/* A domain's memory is one piece, so that all of it is gone after cleanup. */
-struct tree_layout {
-	struct srcu_struct ssp;
-	struct srcu_usage sup;
-	_Alignas(64) struct srcu_data sda[];
-};
+#define SRCU_BIG_CPU_LIM	128	/* "auto": from so many CPUs on it is big at once */
+#define SRCU_CONTENTION_LIM	100
+/* A node's slots tell grace periods apart that are at most this far from another: with
+ * fewer bits one that is over could not be told from the same slot's next. */
+#define SRCU_TREE_SEQ_BITS_MIN	5
 
 #define NAMED(type, member, name_, ...)						\
 	{ .name = (name_), .offset = offsetof(type, member),			\
@@ -32,7 +29,7 @@ struct tree_layout {
 #define NAMED_SDP(member, name_, ...) \
 	NAMED(struct srcu_data, member, name_, ##__VA_ARGS__)
 
-static const struct field tree_fields[] = {
+const struct field srcu_tree_fields[] = {
 	NAMED(struct tree_layout, ssp.srcu_idx, "srcu_idx"),
 	NAMED_SUP(srcu_size_state, "size_state"),
 	NAMED_SUP(srcu_cb_mutex.owner, "cb_mutex", .flags = FIELD_OWNER),
@@ -73,26 +70,60 @@ static const struct field sdp_fields[] = {
 	{ 0 }
 };
 
+static const struct field node_fields[] = {
+	{ .name = "lock", .offset = offsetof(struct srcu_node, lock.owner), .size = 8,
+	  .flags = FIELD_OWNER },
+	{ .name = "have_cbs", .offset = offsetof(struct srcu_node, srcu_have_cbs),
+	  .size = sizeof(long), .count = SRCU_SNP_SLOTS },
+	{ .name = "data_have_cbs", .offset = offsetof(struct srcu_node, srcu_data_have_cbs),
+	  .size = sizeof(long), .count = SRCU_SNP_SLOTS, .flags = FIELD_HEX },
+	{ .name = "gp_seq_needed_exp",
+	  .offset = offsetof(struct srcu_node, srcu_gp_seq_needed_exp), .size = sizeof(long) },
+	{ 0 }
+};
+
 /* --- making --- */
 
-static bool tree_check_opts(struct world *w, const struct srcu_opts *o)
+static bool seq_bits_for_tree(const struct srcu_opts *o)
 {
-	if (o->size == SRCU_SIZE_OPT_BIG)
-		return world_fail(w, "size: \"big\" is not available, "
-				  "only \"small\" and \"auto\" are");
+	return !o->seq_bits || o->seq_bits >= SRCU_TREE_SEQ_BITS_MIN;
+}
+
+/* Does it have a tree from the start? */
+static bool born_big(struct world *w, const struct srcu_opts *o)
+{
+	if (o->size == SRCU_SIZE_OPT_AUTO)
+		return world_cpus(w) >= SRCU_BIG_CPU_LIM && seq_bits_for_tree(o);
+	return o->size == SRCU_SIZE_OPT_BIG;
+}
+
+bool tree_check_opts(struct world *w, const struct srcu_opts *o)
+{
+	if (born_big(w, o) && !seq_bits_for_tree(o))
+		return world_fail(w, "seq_bits: a big domain needs %d or more, not %u",
+				  SRCU_TREE_SEQ_BITS_MIN, o->seq_bits);
 	return true;
+}
+
+static void tree_geometry(struct world *w, const struct srcu_opts *o, struct srcu_geometry *g)
+{
+	srcu_geometry_init(g, world_cpus(w), o->fanout, o->fanout_leaf);
+}
+
+size_t tree_extra_size(struct world *w, const struct srcu_opts *o)
+{
+	struct srcu_geometry g;
+
+	tree_geometry(w, o, &g);
+	return g.nnodes * sizeof(struct srcu_node);
 }
 
 static bool init_sdp(struct srcu *ss, struct srcu_struct *ssp, unsigned cpu)
 {
 	struct srcu_data *sdp = srcu_sdp(ssp, cpu);
 	char *timer = srcu_name_with(ss, ":%u", cpu), *work = srcu_name_with(ss, ":cb%u", cpu);
-	char *label, buf[16];
 
-	snprintf(buf, sizeof(buf), "cpu%u", cpu);
-	label = arena_strdup(ss->obj->w, buf);
-	if (!timer || !work || !label ||
-	    !object_describe(ss->obj, sdp, label, sdp_fields, sizeof(*sdp)))
+	if (!timer || !work)
 		return false;
 	spin_lock_init(&sdp->lock);
 	rcu_segcblist_init(&sdp->srcu_cblist);
@@ -124,32 +155,104 @@ static bool init_sup(struct srcu *ss, struct srcu_struct *ssp, struct srcu_usage
 	return true;
 }
 
-/*
- * Everything counts from 0, where Linux 6.12 starts gp_seq shortly before its
- * wrap: small numbers read better, and seq_bits brings the wrap within reach.
- */
-static bool tree_init(struct srcu *ss, const struct srcu_opts *o)
+/* What the options say, and where things lie. */
+static bool init_constants(struct srcu *ss, struct tree_layout *t, const struct srcu_opts *o)
 {
-	struct tree_layout *t = ss->impl;
 	struct srcu_struct *ssp = &t->ssp;
+	struct world *w = ss->obj->w;
+	const struct srcu_geometry *g = &t->sup.geometry;
 
 	ssp->ss = ss;
+	ssp->ncpus = world_cpus(w);
 	ssp->faults = o->faults;
 	ssp->seq_mask = seq_mask(o->seq_bits);
 	ssp->counter_mask = seq_mask(o->counter_bits);
 	ssp->exp_holdoff = o->has_exp_holdoff ? o->exp_holdoff : SRCU_DEFAULT_EXP_HOLDOFF;
+	ssp->born_big = born_big(w, o);
+	ssp->contend = o->size == SRCU_SIZE_OPT_AUTO && !ssp->born_big &&
+		       seq_bits_for_tree(o);
+	ssp->small_contention_lim = o->has_contention_lim ? o->contention_lim :
+							    SRCU_CONTENTION_LIM;
 	ssp->sync_label = srcu_name_with(ss, ":sync", 0);
 	ssp->sda = t->sda;
 	ssp->srcu_sup = &t->sup;
-	if (!ssp->sync_label || !init_sup(ss, ssp, &t->sup))
+	tree_geometry(w, o, &t->sup.geometry);
+	t->sup.node = (struct srcu_node *)&t->sda[ssp->ncpus];
+	return ssp->sync_label &&
+	       object_describe_run(ss->obj, t->sda, "cpu", sdp_fields, sizeof(*t->sda),
+				   ssp->ncpus) &&
+	       object_describe_run(ss->obj, t->sup.node, "node", node_fields,
+				   sizeof(*t->sup.node), g->nnodes);
+}
+
+/*
+ * Everything counts from 0, where Linux 6.12 starts gp_seq shortly before its
+ * wrap: small numbers read better, and seq_bits brings the wrap within reach.
+ * A static domain lacks what its first use adds (srcu_init_fields()), and the state
+ * in srcu_gp_seq_needed, which no request can have, says so.
+ */
+bool tree_init(struct srcu *ss, const struct srcu_opts *o)
+{
+	struct tree_layout *t = ss->impl;
+	struct srcu_struct *ssp = &t->ssp;
+
+	if (!init_constants(ss, t, o) || !init_sup(ss, ssp, &t->sup))
 		return false;
+	for (unsigned cpu = 0; cpu < ssp->ncpus; cpu++)
+		if (!init_sdp(ss, ssp, cpu))
+			return false;
+	if (o->is_static) {
+		t->sup.srcu_gp_seq_needed = (0 - 1ul) & ssp->seq_mask;
+		return true;
+	}
 	/* made by a thread: as if it had always been there, because looking at the
 	 * clock would be a step, and making an object takes none */
 	t->sup.srcu_last_gp_end = task_current() ? 0 : world_clock(ss->obj->w);
-	for (unsigned cpu = 0; cpu < world_cpus(ss->obj->w); cpu++)
-		if (!init_sdp(ss, ssp, cpu))
-			return false;
+	if (ssp->born_big) {
+		srcu_init_nodes(ssp);
+		t->sup.srcu_size_state = SRCU_SIZE_BIG;
+	}
 	return true;
+}
+
+/*
+ * The rest of making a domain, as steps.  Without preemption (under a lock: a
+ * static domain's first use) there is no memory to be had for a tree, and the first
+ * grace period's end sees to it.
+ */
+static void srcu_init_fields(struct srcu_struct *ssp, bool preemptible)
+{
+	struct srcu_usage *sup = ssp->srcu_sup;
+
+	sup->srcu_last_gp_end = ktime_get_mono_fast_ns();
+	if (ssp->born_big && preemptible) {
+		srcu_init_nodes(ssp);
+		WRITE_ONCE(sup->srcu_size_state, SRCU_SIZE_BIG);
+	} else if (ssp->born_big) {
+		WRITE_ONCE(sup->srcu_size_state, SRCU_SIZE_ALLOC);
+	}
+	/* release: who sees this sees all of the above, see check_init_srcu_struct() */
+	smp_store_release(&sup->srcu_gp_seq_needed, 0);
+}
+
+/* Called first by whoever needs the updater's side; readers need none of it. */
+void check_init_srcu_struct(struct srcu_struct *ssp)
+{
+	struct srcu_usage *sup = ssp->srcu_sup;
+	unsigned long flags;
+
+	if (!seq_state(smp_load_acquire(&sup->srcu_gp_seq_needed)))
+		return;
+	/* of several who come first the lock picks one */
+	spin_lock_irqsave_rcu_node(sup, flags);
+	if (seq_state(sup->srcu_gp_seq_needed))
+		srcu_init_fields(ssp, false);
+	spin_unlock_irqrestore_rcu_node(sup, flags);
+}
+
+void tree_init_struct(struct srcu *ss)
+{
+	srcu_init_fields(ss->impl, true);
 }
 
 /* --- cleaning up --- */
@@ -177,7 +280,7 @@ static bool tree_quiesce(struct srcu_struct *ssp)
 	return true;
 }
 
-static bool tree_cleanup(struct srcu *ss)
+bool tree_cleanup(struct srcu *ss)
 {
 	struct srcu_struct *ssp = ss->impl;
 	struct srcu_usage *sup = ssp->srcu_sup;
@@ -197,101 +300,3 @@ static bool tree_cleanup(struct srcu *ss)
 	kfree(ssp);
 	return true;
 }
-
-/* --- the table --- */
-
-static int tree_read_lock(struct srcu *ss) { return __srcu_read_lock(ss->impl); }
-static void tree_read_unlock(struct srcu *ss, int idx) { __srcu_read_unlock(ss->impl, idx); }
-
-static int tree_read_lock_nmisafe(struct srcu *ss)
-{
-	return __srcu_read_lock_nmisafe(ss->impl);
-}
-
-static void tree_read_unlock_nmisafe(struct srcu *ss, int idx)
-{
-	__srcu_read_unlock_nmisafe(ss->impl, idx);
-}
-
-static unsigned long tree_batches_completed(struct srcu *ss)
-{
-	struct srcu_struct *ssp = ss->impl;
-
-	return READ_ONCE(ssp->srcu_idx);
-}
-
-static void tree_view(struct srcu *ss, struct srcu_view *v)
-{
-	static const char *const sizes[] = {
-		"SMALL", "ALLOC", "WAIT_BARRIER", "WAIT_CALL", "WAIT_CBS1", "WAIT_CBS2",
-		"WAIT_CBS3", "WAIT_CBS4", "BIG"
-	};
-	const struct srcu_struct *ssp = ss->impl;
-	const struct srcu_usage *sup = ssp->srcu_sup;
-
-	*v = (struct srcu_view){ .ncpus = world_cpus(ss->obj->w) };
-	if (!sup)
-		return;	/* memory ran out when it was made */
-	v->has_gp_seq = v->has_counts = v->has_cblist = v->has_mutexes = v->has_size_state = true;
-	v->gp_seq = sup->srcu_gp_seq;
-	v->gp_seq_needed = sup->srcu_gp_seq_needed;
-	v->gp_seq_needed_exp = sup->srcu_gp_seq_needed_exp;
-	v->gp_state = seq_state(sup->srcu_gp_seq);
-	v->srcu_idx = ssp->srcu_idx;
-	v->size_state = sizes[sup->srcu_size_state];
-	v->gp_mutex_owner = &sup->srcu_gp_mutex.owner;
-	v->cb_mutex_owner = &sup->srcu_cb_mutex.owner;
-}
-
-static bool tree_counts(struct srcu *ss, unsigned cpu, unsigned idx, uint64_t *lock_count,
-			uint64_t *unlock_count)
-{
-	struct srcu_struct *ssp = ss->impl;
-
-	if (!ssp->sda || cpu >= world_cpus(ss->obj->w) || idx > 1)
-		return false;
-	*lock_count = (uint64_t)srcu_sdp(ssp, cpu)->srcu_lock_count[idx].counter;
-	*unlock_count = (uint64_t)srcu_sdp(ssp, cpu)->srcu_unlock_count[idx].counter;
-	return true;
-}
-
-static bool tree_cblist(struct srcu *ss, unsigned cpu, struct srcu_cblist_view *v)
-{
-	struct srcu_struct *ssp = ss->impl;
-	const struct rcu_segcblist *l;
-
-	if (!ssp->sda || cpu >= world_cpus(ss->obj->w))
-		return false;
-	l = &srcu_sdp(ssp, cpu)->srcu_cblist;
-	*v = (struct srcu_cblist_view){
-		.done = l->seg[RCU_DONE].len, .wait = l->seg[RCU_WAIT].len,
-		.next_ready = l->seg[RCU_NEXT_READY].len, .next = l->seg[RCU_NEXT].len };
-	return true;
-}
-
-const struct srcu_ops srcu_tree_ops = {
-	.flavor = "tree",
-	.impl_size = sizeof(struct tree_layout),
-	.percpu_size = sizeof(struct srcu_data),
-	.fields = tree_fields,
-	.check_opts = tree_check_opts,
-	.init = tree_init,
-	.read_lock = tree_read_lock,
-	.read_unlock = tree_read_unlock,
-	.read_lock_nmisafe = tree_read_lock_nmisafe,
-	.read_unlock_nmisafe = tree_read_unlock_nmisafe,
-	.down_read = tree_read_lock,
-	.up_read = tree_read_unlock,
-	.synchronize = tree_synchronize,
-	.synchronize_expedited = tree_synchronize_expedited,
-	.call = tree_call,
-	.barrier = tree_barrier,
-	.get_state = tree_get_state,
-	.start_poll = tree_start_poll,
-	.poll_state = tree_poll_state,
-	.batches_completed = tree_batches_completed,
-	.cleanup = tree_cleanup,
-	.view = tree_view,
-	.counts = tree_counts,
-	.cblist = tree_cblist,
-};

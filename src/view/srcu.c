@@ -16,7 +16,8 @@
 #include <string.h>
 
 #define NARROW 48
-#define ALL_CPUS 8	/* with more, only those that have something to show */
+#define ALL_CPUS 8	/* with more, only those that have something to show ... */
+#define ROWS_MAX 16	/* ... and not more of them than this */
 
 static const char *const gp_states[] = { "IDLE", "SCAN1", "SCAN2", "?" };
 
@@ -67,6 +68,17 @@ static void sum_counts(struct srcu *ss, unsigned ncpus, struct counts *sum)
 	}
 }
 
+/* Below a list: how much of it is left out, and how much had nothing to show. */
+static void view_rest(const struct view_opts *o, struct sbuf *out, unsigned more, unsigned zero)
+{
+	if (more && zero)
+		view_line(out, o, "  ... and %u more, and %u all zero", more, zero);
+	else if (more)
+		view_line(out, o, "  ... and %u more", more);
+	else if (zero)
+		view_line(out, o, "  ... and %u more, all zero", zero);
+}
+
 static void counts_row(struct table *t, const struct counts *c)
 {
 	for (unsigned idx = 0; idx < 2; idx++) {
@@ -81,7 +93,7 @@ static void view_counts(struct srcu *ss, const struct srcu_view *v,
 	static const char *const wide[] = { "cpu", "lock[0]", "unlock[0]", "lock[1]", "unlock[1]" };
 	static const char *const narrow[] = { "cpu", "lock0", "unlock0", "lock1", "unlock1" };
 	struct counts c, sum;
-	unsigned cpu, hidden = 0;
+	unsigned cpu, rows = 0, zero = 0;
 	struct table t;
 
 	table_init(&t, 5, 0x1f);
@@ -89,9 +101,11 @@ static void view_counts(struct srcu *ss, const struct srcu_view *v,
 		table_cell(&t, TINT_HEAD, "%s", (view_columns(o) < NARROW ? narrow : wide)[i]);
 	for (cpu = 0; cpu < v->ncpus; cpu++) {
 		if (!cpu_counts(ss, cpu, &c) && v->ncpus > ALL_CPUS) {
-			hidden++;
+			zero++;
 			continue;
 		}
+		if (rows++ >= ROWS_MAX)
+			continue;
 		table_cell(&t, TINT_PLAIN, "%u", cpu);
 		counts_row(&t, &c);
 	}
@@ -100,8 +114,7 @@ static void view_counts(struct srcu *ss, const struct srcu_view *v,
 	counts_row(&t, &sum);
 	sbuf_add(out, "\n");
 	table_print(&t, o, 2, out);
-	if (hidden)
-		view_line(out, o, "  (%u CPUs without readers so far)", hidden);
+	view_rest(o, out, rows > ROWS_MAX ? rows - ROWS_MAX : 0, zero);
 	view_pair(out, o, "readers", "%" PRIu64 " in bank 0, %" PRIu64 " in bank 1 (locks less unlocks)",
 		  bank_readers(ss, &sum, 0), bank_readers(ss, &sum, 1));
 	sbuf_add(out, "\n");
@@ -120,7 +133,7 @@ static void view_callbacks(struct srcu *ss, const struct srcu_view *v,
 {
 	static const char *const heads[] = { "cpu", "done", "wait", "next_ready", "next" };
 	struct srcu_cblist_view c;
-	bool any = false;
+	unsigned rows = 0;
 	struct table t;
 
 	table_init(&t, 5, 0x1f);
@@ -129,18 +142,71 @@ static void view_callbacks(struct srcu *ss, const struct srcu_view *v,
 	for (unsigned cpu = 0; cpu < v->ncpus; cpu++) {
 		if (!cpu_callbacks(ss, cpu, &c))
 			continue;
-		any = true;
+		if (rows++ >= ROWS_MAX)
+			continue;
 		table_cell(&t, TINT_PLAIN, "%u", cpu);
 		table_cell(&t, TINT_PLAIN, "%ld", c.done);
 		table_cell(&t, TINT_PLAIN, "%ld", c.wait);
 		table_cell(&t, TINT_PLAIN, "%ld", c.next_ready);
 		table_cell(&t, TINT_PLAIN, "%ld", c.next);
 	}
-	view_pair(out, o, "callbacks", any ? "by segment" : "none");
-	if (any)
+	view_pair(out, o, "callbacks", rows ? "by segment" : "none");
+	if (rows)
 		table_print(&t, o, 4, out);
 	else
 		sbuf_release(&t.cells);
+	view_rest(o, out, rows > ROWS_MAX ? rows - ROWS_MAX : 0, 0);
+}
+
+/* What a node has been asked for and is not over: numbers, and whose callbacks. */
+static bool node_requests(const struct srcu_node_view *n, char *numbers, char *masks, size_t size)
+{
+	size_t a = 0, b = 0;
+
+	snprintf(numbers, size, "-");
+	snprintf(masks, size, "-");
+	for (unsigned k = 0; k < SRCU_VIEW_SLOTS; k++) {
+		if (!n->has_cbs[k] || n->have_cbs[k] & RCU_SEQ_STATE_MASK)
+			continue;
+		a += (size_t)snprintf(numbers + a, size - a, "%s%" PRIu64, a ? " " : "",
+				      n->have_cbs[k]);
+		if (n->data_have_cbs[k])
+			b += (size_t)snprintf(masks + b, size - b, "%s0x%" PRIx64, b ? " " : "",
+					      n->data_have_cbs[k]);
+	}
+	return a;
+}
+
+/* The combining tree: nodes with a request that is not over, from the root. */
+static void view_nodes(struct srcu *ss, const struct srcu_view *v, const struct view_opts *o,
+		       struct sbuf *out)
+{
+	static const char *const heads[] = { "node", "CPUs", "asked for", "callbacks of" };
+	char numbers[96], masks[96], cpus[32];
+	struct srcu_node_view n;
+	unsigned rows = 0;
+	struct table t;
+
+	table_init(&t, 4, 1);
+	for (unsigned i = 0; i < 4; i++)
+		table_cell(&t, TINT_HEAD, "%s", heads[i]);
+	for (unsigned i = 0; ss->ops->node(ss, i, &n); i++) {
+		if (!node_requests(&n, numbers, masks, sizeof(masks)) || rows++ >= ROWS_MAX)
+			continue;
+		snprintf(cpus, sizeof(cpus), "%d-%d", n.lo, n.hi);
+		table_cell(&t, TINT_PLAIN, "%u", i);
+		table_cell(&t, TINT_PLAIN, "%s", cpus);
+		table_cell(&t, TINT_PLAIN, "%s", numbers);
+		table_cell(&t, TINT_PLAIN, "%s", masks);
+	}
+	view_pair(out, o, "tree", "%u node%s in %u level%s%s", v->nnodes, v->nnodes == 1 ? "" : "s",
+		  v->nlevels, v->nlevels == 1 ? "" : "s",
+		  rows ? ", with requests:" : ", without requests");
+	if (rows)
+		table_print(&t, o, 4, out);
+	else
+		sbuf_release(&t.cells);
+	view_rest(o, out, rows > ROWS_MAX ? rows - ROWS_MAX : 0, 0);
 }
 
 static const char *who(struct world *w, uint32_t task)
@@ -154,28 +220,36 @@ static const char *who(struct world *w, uint32_t task)
 static void view_parties(struct world *w, struct srcu *ss, const struct view_opts *o,
 			 struct sbuf *out)
 {
-	size_t i;
+	size_t i, count;
+	unsigned rows = 0;
 
 	if (!world_check_data(w))
 		return;
-	for (i = 0; i < check_section_count(w); i++) {
+	count = check_section_count(w);
+	for (i = 0; i < count; i++) {
 		const struct section *s = check_section(w, i);
 
-		if (s->ss == ss && srcu_is_rcu(ss))
+		if (s->ss != ss || rows++ >= ROWS_MAX)
+			continue;
+		if (srcu_is_rcu(ss))
 			view_pair(out, o, "inside", "%s, since step %" PRIu64, who(w, s->task),
 				  s->since);
-		else if (s->ss == ss)
+		else
 			view_pair(out, o, "inside", "%s, index %d, since step %" PRIu64 "%s",
 				  who(w, s->task), s->idx, s->since,
 				  s->any_task ? " (srcu_down_read)" : "");
 	}
-	for (i = 0; i < check_gp_wait_count(w); i++) {
+	view_rest(o, out, rows > ROWS_MAX ? rows - ROWS_MAX : 0, 0);
+	rows = 0;
+	count = check_gp_wait_count(w);
+	for (i = 0; i < count; i++) {
 		const struct gp_wait *g = check_gp_wait(w, i);
 
-		if (g->ss == ss)
+		if (g->ss == ss && rows++ < ROWS_MAX)
 			view_pair(out, o, "waiting", "%s in %s() since step %" PRIu64,
 				  who(w, g->task), g->api, g->since);
 	}
+	view_rest(o, out, rows > ROWS_MAX ? rows - ROWS_MAX : 0, 0);
 }
 
 /* A number of the kind of gp_seq that is waited for: "8 (not reached)". */
@@ -205,7 +279,9 @@ static void view_tiny(const struct srcu_view *v, const struct view_opts *o, stru
 static void view_gp(struct srcu *ss, const struct srcu_view *v, const struct view_opts *o,
 		    struct sbuf *out)
 {
-	if (v->has_gp_seq) {
+	if (v->uninitialised) {
+		view_pair(out, o, "gp_seq", "none yet: the domain is static and not used yet");
+	} else if (v->has_gp_seq) {
 		view_pair(out, o, "gp_seq", "%" PRIu64 " (counter %" PRIu64 ", state %s)", v->gp_seq,
 			  v->gp_seq >> 2, gp_state_name(v));
 		view_needed(ss, v, "needed", v->gp_seq_needed, o, out);
@@ -239,6 +315,8 @@ void view_srcu(struct world *w, struct srcu *ss, const struct view_opts *o, stru
 		view_counts(ss, &v, o, out);
 	if (v.has_cblist)
 		view_callbacks(ss, &v, o, out);
+	if (v.nnodes && ss->ops->node)
+		view_nodes(ss, &v, o, out);
 	if (v.has_mutexes && v.gp_mutex_owner) {
 		lock_brief(w, v.gp_mutex_owner, text, sizeof(text));
 		view_pair(out, o, "gp_mutex", "%s", text);

@@ -148,6 +148,9 @@ void view_world(struct world *w, const struct view_opts *o, struct sbuf *out)
 	value_name(w, world_clock(w), &time, clock, sizeof(clock));
 	snprintf(line, sizeof(line), "step %" PRIu64 ", clock %s, %u CPU%s", world_steps(w), clock,
 		 world_cpus(w), world_cpus(w) == 1 ? "" : "s");
+	if (world_online(w) < world_cpus(w))
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), ", %u of them online",
+			 world_online(w));
 	view_paint(out, o, TINT_HEAD, line);
 	sbuf_add(out, "\n\n");
 	view_threads(w, o, out);

@@ -13,6 +13,10 @@
 /* A zeroed heap object named `label`, described by type->fields.  Not a step.
  * Never NULL: exhausted memory is reported as an error of the current task. */
 void *k_kzalloc(const struct objtype *type, const char *label, size_t size);
+/* A step for an allocation that is made by what follows: without one before it that
+ * would happen as soon as the task is at this place, ahead of the others' steps. */
+#define kzalloc_step(what) \
+	((void)K_EV(K_SITE(OP_YIELD, ORD_NONE, 0, "kzalloc", what, NULL), NULL, 0, 0, 0))
 /* kfree(): a step; NULL is allowed.  Double and invalid frees are violations. */
 #define kfree(p)	k_kfree((void *)(p), K_SITE(OP_FREE, ORD_NONE, 0, "kfree", #p, NULL))
 void k_kfree(void *p, struct site *s);
@@ -40,6 +44,8 @@ bool in_task(void);
 
 /* The number of virtual CPUs of the current world (kernel: nr_cpu_ids). */
 unsigned k_nr_cpus(void);
+/* The CPU that the system came up on: always online. */
+#define get_boot_cpu_id() 0
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < (int)k_nr_cpus(); (cpu)++)
 
 #endif
