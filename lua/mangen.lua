@@ -5,6 +5,7 @@
 
 local docs = require("docs")
 local help = require("help")
+local words = require("words")
 local io, ipairs, table = io, ipairs, table
 
 local M = {}
@@ -38,7 +39,7 @@ end
 
 local function func(out, funcs, i)
 	local f = funcs[i]
-	out:write(".TP\n.B ", quoted(f.name .. (f.sig or "")), "\n", plain(f.doc), ".\n")
+	out:write(".TP\n.B ", quoted(f.name .. (f.sig or "")), "\n", plain(words.sentence(f.doc)), "\n")
 	local list = variants(funcs, i)
 	if #list > 0 then
 		for j, name in ipairs(list) do

@@ -6,3 +6,7 @@
 function help(...)
 	return require("help").show(...)
 end
+
+function apropos(...)
+	return require("help").apropos(...)
+end

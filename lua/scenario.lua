@@ -13,7 +13,7 @@ local pairs, ipairs, print, error, xpcall = pairs, ipairs, print, error, xpcall
 local OK, ERROR, USAGE, VIOLATION, BOUND, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 return function(native)
-	local M = {}
+	local M = { report = require("report")(native) }
 
 	-- Ends what was asked for with an exit status and a message.
 	local function fail(status, fmt, ...)
@@ -64,8 +64,8 @@ return function(native)
 		if type(v) == "function" then
 			return { { title = file, fn = v } }
 		elseif type(v) ~= "table" then
-			fail(USAGE, "%s: the file returns %s, not a function or a table of named functions",
-				file, a_value(v))
+			fail(USAGE, "%s: the file returns %s, not a function or a table of named functions%s",
+				file, a_value(v), v == nil and "; as a plain script it is run by 'srcush FILE'" or "")
 		end
 		local list = {}
 		for name, fn in pairs(v) do
@@ -134,6 +134,9 @@ return function(native)
 			end
 		end
 		call(native.build, fn, s.title)
+		if opts.json then
+			M.report.catch_up()
+		end
 		for _, t in ipairs(native.tasks()) do
 			if t.kind == "thread" or t.kind == "irq" then
 				return
@@ -142,52 +145,66 @@ return function(native)
 		fail(USAGE, "%s: the scenario makes no threads", s.title)
 	end
 
-	-- Who has not come to an end, and why, in a line for each; and whether
-	-- somebody only waits to be called.
-	local function waiting()
-		local t, idle = {}, false
+	-- How the world stands: {verdict=, status=, steps=, bound=, violation= (its
+	-- kind), waiting= (who has not come to an end, and why), idle= (somebody only
+	-- waits to be called)}
+	local function result(bound)
+		local r = { verdict = "ok", status = OK, steps = native.steps(), waiting = {} }
+		r.violation = native.violation()
+		if r.violation then
+			r.verdict, r.status = "violation", VIOLATION
+		elseif bound then
+			r.verdict, r.status, r.bound = "incomplete", BOUND, bound
+		end
 		for _, task in ipairs(native.tasks()) do
 			if task.kind == "thread" or task.kind == "irq" then
 				if task.state == "ready" or task.state == "blocked" then
-					t[#t + 1] = ("\n  %s is %s"):format(task.name, task.why or task.state)
+					r.waiting[#r.waiting + 1] = { thread = task.name, state = task.state, why = task.why }
 				end
-				idle = idle or task.state == "idle"
+				r.idle = r.idle or task.state == "idle"
 			end
 		end
-		return table.concat(t), idle
+		return r
 	end
 
-	-- How the world stands after a run, and the exit status.
+	-- How the world stands after a run, in words.
 	function M.outcome(bound)
-		local steps = counted(native.steps(), "step")
-		local v = native.violation()
-		if v then
-			return ("violation: %s after %s"):format(v, steps), VIOLATION
+		local r = result(bound)
+		local steps = counted(r.steps, "step")
+		if r.violation then
+			return ("violation: %s after %s"):format(r.violation, steps), r
 		elseif bound then
-			return ("incomplete: stopped after %s by %s"):format(steps, bound), BOUND
+			return ("incomplete: stopped after %s by %s"):format(steps, bound), r
+		elseif #r.waiting > 0 then
+			local who = {}
+			for i, w in ipairs(r.waiting) do
+				who[i] = ("\n  %s is %s"):format(w.thread, w.why or w.state)
+			end
+			return ("ok: %s; not at their end:%s"):format(steps, table.concat(who)), r
+		elseif r.idle then
+			return ("ok: %s, nothing is left to do"):format(steps), r
 		end
-		local who, idle = waiting()
-		if who ~= "" then
-			return ("ok: %s; not at their end:%s"):format(steps, who), OK
-		elseif idle then
-			return ("ok: %s, nothing is left to do"):format(steps), OK
-		end
-		return ("ok: %s, every thread is done"):format(steps), OK
+		return ("ok: %s, every thread is done"):format(steps), r
 	end
 
 	-- Prints timeline, violations and outcome; gives the exit status.
 	local function tell(title, opts, bound)
-		local line, status = M.outcome(bound)
+		local line, r = M.outcome(bound)
+		if opts.json then
+			M.report.catch_up()
+			M.report.outcome(title, r)
+			return r.status
+		end
 		if not opts.quiet and native.steps() > 0 then
 			timeline()
 			print()
 		end
 		native.violations(not opts.quiet)
-		if status == VIOLATION then
+		if r.status == VIOLATION then
 			print()
 		end
 		print(title .. ": " .. line)
-		return status
+		return r.status
 	end
 
 	local function worse(a, b)
@@ -197,9 +214,11 @@ return function(native)
 	-- srcush run
 	function M.run(spec, opts)
 		local status = OK
-		local list = M.find(spec)
+		local list
+		M.report.begin("run", spec, opts)
+		list = M.find(spec)
 		for i, s in ipairs(list) do
-			if #list > 1 and not opts.quiet then
+			if #list > 1 and not opts.quiet and not opts.json then
 				print(("%s== %s"):format(i > 1 and "\n" or "", s.title))
 			end
 			M.build(s, opts)
@@ -239,6 +258,7 @@ return function(native)
 
 	-- srcush replay
 	function M.replay(spec, text, opts)
+		M.report.begin("replay", spec, opts)
 		local schedule = M.schedule(text)
 		local s = M.find_one(spec)
 		M.build(s, opts)
@@ -249,6 +269,15 @@ return function(native)
 		end
 		native.stuck()
 		return tell(s.title, opts)
+	end
+
+	-- srcush step --json: the end.  `violated`: something was found, though one may
+	-- have gone back since.
+	function M.finish(violated)
+		local r = result()
+		r.status = violated and VIOLATION or r.status
+		M.report.catch_up()
+		M.report.outcome(nil, r)
 	end
 
 	return M

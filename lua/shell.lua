@@ -1,31 +1,37 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- The shell's dot-commands, their help, and what can be completed.  What only C
--- can do comes in `native` (src/repl/native.c); the stepping functions are taken
--- from the global table when this is loaded, so that a script may use their
--- names for something else.
+-- The shell's dot-commands, and what else its C parts ask for.  What only C can do
+-- comes in `native` (src/repl/native.c); the stepping functions are taken from the
+-- global table when this is loaded, so that a script may use their names for
+-- something else.  The commands' descriptions are in commands.lua.
+
+local words = require("words")
+local help_module = require("help")
+local commands = require("commands")
+local suggestion = words.suggestion
 
 local step, step_over, finish, run_until = step, step_over, finish, run_until
 local run, back, reset, threads = run, back, reset, threads
 local show, timeline, trace, schedule, replay = show, timeline, trace, schedule, replay
-local help = help
-local io, table, string, math = io, table, string, math
-local type, tostring, tonumber, pairs, ipairs, next = type, tostring, tonumber, pairs, ipairs, next
-local print, error, pcall, load, rawget, getmetatable = print, error, pcall, load, rawget, getmetatable
-local _G = _G
+local help, apropos, io, table, math = help, apropos, io, table, math
+local type, tostring, tonumber, ipairs = type, tostring, tonumber, ipairs
+local print, error, pcall, load = print, error, pcall, load
 
 local EVENTS_SHOWN = 20	-- of a command that makes many steps
 
 return function(native)
 	local M = {}
 	local scenario = require("scenario")(native)
+	local reach = require("reach")(native)
+	local hints = require("hints")(native, reach)
 	local last_thread	-- the name of the thread that was stepped last
+	local loaded		-- FILE[:NAME] of the scenario that was loaded last
 
 	local function fail(fmt, ...)
 		error(fmt:format(...), 0)
 	end
 
-	local function words(line)
+	local function split(line)
 		local t = {}
 		for w in line:gmatch("%S+") do
 			t[#t + 1] = w
@@ -53,36 +59,6 @@ return function(native)
 		end
 	end
 
-	-- How many letters must change to make b of a.
-	local function distance(a, b)
-		local row = {}
-		for j = 0, #b do
-			row[j] = j
-		end
-		for i = 1, #a do
-			local diagonal = row[0]
-			row[0] = i
-			for j = 1, #b do
-				local cost = a:byte(i) == b:byte(j) and 0 or 1
-				local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-				diagonal, row[j] = row[j], best
-			end
-		end
-		return row[#b]
-	end
-
-	-- The nearest of the names, if any is near: "; did you mean X?"
-	local function suggestion(name, names, prefix)
-		local best, least
-		for _, n in ipairs(names) do
-			local d = distance(name, n)
-			if d <= math.max(1, #name // 2) and (not least or d < least) then
-				best, least = n, d
-			end
-		end
-		return best and ("; did you mean %s%s?"):format(prefix or "", best) or ""
-	end
-
 	-- The thread that a command without one means: the focused one, the one
 	-- stepped last, the only one.
 	local function default_thread(command)
@@ -105,7 +81,7 @@ return function(native)
 		if name and is_task(name) then
 			table.remove(args, 1)
 		elseif name and not tonumber(name) then
-			fail("no thread '%s'%s", name, suggestion(name, task_names()))
+			fail("no thread '%s'%s", name, suggestion(name, task_names(), #name // 2))
 		else
 			name = default_thread(command)
 		end
@@ -161,7 +137,8 @@ return function(native)
 	local function tell_state(name, why)
 		for _, t in ipairs(native.tasks()) do
 			if t.name == name and t.state ~= "ready" then
-				print(("%s is %s"):format(name, t.why or t.state))
+				print(t.state == "failed" and name .. " has failed"
+					or ("%s is %s"):format(name, t.why or t.state))
 				return
 			end
 		end
@@ -177,224 +154,228 @@ return function(native)
 
 	-- --------------------------------------------------------------- commands
 
-	local commands = {}	-- in the order of .help
-	local by_name = {}
+	local perform = {}	-- what each command does: commands.lua has the words
 
-	local function command(name, usage, doc, fn)
-		local c = { name = name, usage = usage, doc = doc, fn = fn }
-		commands[#commands + 1] = c
-		by_name[name] = c
+	local function command(name, fn)
+		perform[name] = fn
 	end
 
-	command("step", "[T] [N]",
-		"perform the next N steps (1) of thread T; .step on: calls typed to a focused thread stop before their first step (.step off: they do not)",
-		function(args)
-			if args[1] == "on" or args[1] == "off" then
-				native.step_mode(args[1] == "on")
-				return
-			end
-			local t = take_thread(args, ".step")
-			local n = take_count(args, 1)
-			no_more(args)
-			local _, why = stepping(step, t, n)
-			tell_state(t, why)
-		end)
-	command("over", "[T]", "step T until its current kernel call returns, blocks, or T ends",
-		function(args)
-			local t = take_thread(args, ".over")
-			no_more(args)
-			local _, why = stepping(step_over, t)
-			tell_state(t, why)
-		end)
-	command("finish", "[T]", "run T alone until it is done or blocked",
-		function(args)
-			local t = take_thread(args, ".finish")
-			no_more(args)
-			local _, why = stepping(finish, t)
-			tell_state(t, why)
-		end)
-	command("until", "[T] WHAT",
-		"run T, and what it waits for, until WHAT: SCAN1, SCAN2, IDLE or a Lua condition",
-		function(args, text)
-			local t
-			if args[1] and args[2] and is_task(args[1]) then
-				t = args[1]
-				text = text:match("^%S+%s+(.*)$")
-			end
-			t = t or default_thread(".until")
-			last_thread = t
-			if text == "" then
-				fail("until what? SCAN1, SCAN2, IDLE or a Lua condition")
-			end
-			local what = text
-			if not text:match("^SCAN[12]$") and text ~= "IDLE" then
-				local why
-				what, why = load("return " .. text, "=.until", "t")
-				if not what then
-					fail("%s", why)
-				end
-			end
-			local ok, why = stepping(run_until, t, what)
-			if not ok then
-				print(("stopped: %s"):format(why or "cannot be reached"))
-			end
-		end)
-	command("run", "", "run everything until all threads are done or blocked",
-		function(args)
-			no_more(args)
-			local report = run()
-			print((scenario.outcome(report.verdict == "incomplete" and (report.bound or "a bound"))))
-		end)
-	command("back", "[N]", "go N steps (1) back in time",
-		function(args)
-			local n = take_count(args, 1)
-			no_more(args)
-			back(n)
-			position()
-		end)
-	command("reset", "", "go back to the start",
-		function(args)
-			no_more(args)
-			reset()
-			position()
-		end)
-	command("threads", "", "list all threads, workers and timers, and what they wait for",
-		function(args)
-			no_more(args)
-			native.show_threads()
-		end)
-	command("show", "[X]", "print the state of X (an object's name or a Lua expression), or of the world",
-		function(_, text)
-			if text == "" then
-				show()
-				return
-			end
-			local o = native.object(text)
-			if o == nil then
-				local f = load("return " .. text, "=.show", "t")
-				local ok, v = pcall(f or error)
-				if not ok or v == nil then
-					fail("no object '%s'%s", text, suggestion(text, native.object_names()))
-				end
-				o = v
-			end
-			show(o)
-		end)
-	command("timeline", "", "print the steps so far, one lane for each thread",
-		function(args)
-			no_more(args)
-			timeline()
-		end)
-	command("trace", "[N]", "print the last N steps (20), one line each",
-		function(args)
-			local n = take_count(args, EVENTS_SHOWN)
-			no_more(args)
-			print_events(trace(n))
-		end)
-	command("schedule", "", "print the schedule so far, as .replay and 'srcush replay' take it",
-		function(args)
-			no_more(args)
-			print(schedule())
-		end)
-	command("replay", "S", "go to the start and perform the schedule S (@FILE: from a file)",
-		function(_, text)
-			if text == "" then
-				fail("which schedule? .replay S, or .replay @FILE")
-			end
-			local ok, why = replay(scenario.schedule(text))
-			if not ok then
+	command("step", function(args)
+		if args[1] == "on" or args[1] == "off" then
+			native.step_mode(args[1] == "on")
+			return
+		end
+		local t = take_thread(args, ".step")
+		local n = take_count(args, 1)
+		no_more(args)
+		local _, why = stepping(step, t, n)
+		tell_state(t, why)
+	end)
+
+	command("over", function(args)
+		local t = take_thread(args, ".over")
+		no_more(args)
+		local _, why = stepping(step_over, t)
+		tell_state(t, why)
+	end)
+
+	command("finish", function(args)
+		local t = take_thread(args, ".finish")
+		no_more(args)
+		local _, why = stepping(finish, t)
+		tell_state(t, why)
+	end)
+
+	command("until", function(args, text)
+		local t
+		if args[1] and args[2] and is_task(args[1]) then
+			t = args[1]
+			text = text:match("^%S+%s+(.*)$")
+		end
+		t = t or default_thread(".until")
+		last_thread = t
+		if text == "" then
+			fail("until what? SCAN1, SCAN2, IDLE or a Lua condition")
+		end
+		local what = text
+		if not text:match("^SCAN[12]$") and text ~= "IDLE" then
+			local why
+			what, why = load("return " .. text, "=.until", "t")
+			if not what then
 				fail("%s", why)
 			end
-			position()
-		end)
-	command("load", "FILE[:NAME]", "build the world anew from a scenario file",
-		function(_, text)
-			if text == "" then
-				fail("which file? .load FILE, or .load FILE:NAME")
-			end
-			M.load(text, {})
-		end)
-	command("save", "FILE", "write the schedule so far to a file",
-		function(_, text)
-			if text == "" then
-				fail("to which file?")
-			end
-			local f, why = io.open(text, "w")
-			if not f then
-				fail("cannot write %s", why)
-			end
-			local ok
-			ok, why = f:write(schedule(), "\n")
-			if ok then
-				ok, why = f:close()
-			else
-				f:close()
-			end
-			if not ok then
-				fail("cannot write %s: %s", text, why)
-			end
-		end)
-	command("thread", "[T]", "focus on thread T: what is typed runs there (!LINE does not); without T: on none",
-		function(args)
-			local name = table.remove(args, 1)
-			no_more(args)
-			if name and not is_task(name) then
-				fail("no thread '%s'%s", name, suggestion(name, task_names()))
-			end
-			native.focus(name)
-			last_thread = name or last_thread
-		end)
-	command("help", "[TOPIC]", "explain a command or a function, or list them",
-		function(_, text)
-			M.help(text)
-		end)
-	command("quit", "", "leave (so does Ctrl-D)",
-		function(args)
-			no_more(args)
-			native.quit()
-		end)
+		end
+		local ok, why = stepping(run_until, t, what)
+		if not ok then
+			print(("stopped: %s"):format(why or "cannot be reached"))
+		end
+	end)
 
-	for name, example in pairs {
-		step = ".step reader 3", over = ".over writer", finish = ".finish writer",
-		["until"] = ".until writer SCAN2", run = ".run", back = ".back 10", reset = ".reset",
-		threads = ".threads", show = ".show ss", timeline = ".timeline", trace = ".trace 5",
-		schedule = ".schedule", replay = ".replay @sc,4 writer*3 reader",
-		load = ".load lock.lua:buggy", save = ".save found.schedule",
-		thread = ".thread reader", help = ".help srcu_read_lock", quit = ".quit",
-	} do
-		by_name[name].example = example
-	end
+	command("run", function(args)
+		no_more(args)
+		local report = run()
+		if report.verdict == "violation" then
+			return	-- which the shell prints next
+		end
+		print((scenario.outcome(report.verdict == "incomplete" and (report.bound or "a bound"))))
+	end)
+
+	command("back", function(args)
+		local n = take_count(args, 1)
+		no_more(args)
+		back(n)
+		position()
+	end)
+
+	command("reset", function(args)
+		no_more(args)
+		reset()
+		position()
+	end)
+
+	command("threads", function(args)
+		no_more(args)
+		native.show_threads()
+	end)
+
+	command("show", function(_, text)
+		if text == "" then
+			show()
+			return
+		end
+		local o = native.object(text)
+		if o == nil then
+			local f = load("return " .. text, "=.show", "t")
+			local ok, v = pcall(f or error)
+			if not ok or v == nil then
+				fail("no object '%s'%s", text, suggestion(text, native.object_names(), #text // 2))
+			end
+			o = v
+		end
+		show(o)
+	end)
+
+	command("timeline", function(args)
+		local n = take_count(args)
+		no_more(args)
+		timeline(n and { last = n })
+	end)
+
+	command("trace", function(args)
+		local n = take_count(args, EVENTS_SHOWN)
+		no_more(args)
+		print_events(trace(n))
+	end)
+
+	command("schedule", function(args)
+		no_more(args)
+		print(schedule())
+	end)
+
+	command("replay", function(_, text)
+		if text == "" then
+			fail("which schedule? .replay S, or .replay @FILE")
+		end
+		local ok, why = replay(scenario.schedule(text))
+		if not ok then
+			fail("%s", why)
+		end
+		position()
+	end)
+
+	command("load", function(_, text)
+		if text == "" and not loaded then
+			fail("which file? .load FILE, or .load FILE:NAME")
+		end
+		M.load(text ~= "" and text or loaded, {})
+	end)
+
+	command("save", function(_, text)
+		if text == "" then
+			fail("to which file?")
+		end
+		local f, why = io.open(text, "w")
+		if not f then
+			fail("cannot write %s", why)
+		end
+		local ok
+		ok, why = f:write(schedule(), "\n")
+		if ok then
+			ok, why = f:close()
+		else
+			f:close()
+		end
+		if not ok then
+			fail("cannot write %s: %s", text, why)
+		end
+	end)
+
+	command("thread", function(args)
+		local name = table.remove(args, 1)
+		no_more(args)
+		if name and not is_task(name) then
+			fail("no thread '%s'%s", name, suggestion(name, task_names(), #name // 2))
+		end
+		native.focus(name)
+		last_thread = name or last_thread
+	end)
+
+	command("help", function(_, text)
+		M.help(text)
+	end)
+
+	command("apropos", function(_, text)
+		if text == "" then
+			fail("which word? .apropos WORD")
+		end
+		apropos(text)
+	end)
+
+	command("quit", function(args)
+		no_more(args)
+		native.quit()
+	end)
 
 	-- Commands of the contract that this version does not have.
 	local later = { explore = true }
 
-	local function command_names()
-		local t = {}
-		for i, c in ipairs(commands) do
-			t[i] = c.name
+	local names = {}
+	for i, c in ipairs(commands) do
+		names[i] = c.name
+	end
+
+	-- The commands of which it is the name, or else the beginning of the name.
+	local function find_all(name)
+		local found = {}
+		for _, c in ipairs(commands) do
+			if c.name == name then
+				return { c }
+			elseif name ~= "" and c.name:sub(1, #name) == name then
+				found[#found + 1] = c
+			end
 		end
-		return t
+		return found
 	end
 
 	-- The command of that name or unique prefix.
 	local function find(name)
-		if by_name[name] then
-			return by_name[name]
-		end
-		local found = {}
-		for _, c in ipairs(commands) do
-			if name ~= "" and c.name:sub(1, #name) == name then
-				found[#found + 1] = c.name
-			end
-		end
+		local found = find_all(name)
 		if #found == 1 then
-			return by_name[found[1]]
+			return found[1]
 		elseif #found > 1 then
-			fail(".%s can be .%s", name, table.concat(found, ", ."))
+			local list = {}
+			for i, c in ipairs(found) do
+				list[i] = "." .. c.name
+			end
+			fail(".%s can be %s", name, table.concat(list, ", "))
 		elseif later[name] then
 			fail(".%s is not in this version", name)
+		elseif name == "" then
+			fail("which command? .help lists them")
 		end
-		fail("no command .%s%s", name, suggestion(name, command_names(), "."))
+		local near = words.nearest(name, names, #name // 2)
+		fail("no command .%s%s", name, near and ("; did you mean .%s?"):format(near) or
+			"; .help lists them")
 	end
 
 	-- Performs a line that begins with a dot.  Returns true when an empty line
@@ -402,21 +383,24 @@ return function(native)
 	function M.command(line)
 		local name, text = line:match("^%s*%.(%S*)%s*(.-)%s*$")
 		local c = find(name)
-		local ok, e = pcall(c.fn, words(text), text)
+		local ok, e = pcall(perform[c.name], split(text), text)
 		if not ok then
 			e = type(e) == "table" and e.message or tostring(e)
 			error((e:gsub("^%(lua/shell%.lua%):%d+: ", "")), 0)
 		end
-		return (c.name == "step" and text ~= "on" and text ~= "off") or c.name == "over"
+		return c.repeats and text ~= "on" and text ~= "off"
 	end
 
 	-- Builds the world from FILE[:NAME]; what `srcush step` does first.
 	function M.load(spec, opts)
+		if opts.json then
+			scenario.report.begin("step", spec, opts)
+		end
 		local s = scenario.find_one(spec)
-		last_thread = nil
+		last_thread, loaded = nil, spec
 		native.focus(nil)
 		scenario.build(s, opts)
-		if not opts.quiet then
+		if not opts.quiet and not opts.json then
 			print(("%s: %s; .step T, .run, .show, .help"):format(s.title,
 				table.concat(task_names("thread"), ", ")))
 		end
@@ -424,124 +408,77 @@ return function(native)
 
 	-- ------------------------------------------------------------------- help
 
-	-- The doc in a column of its own, wrapped at 80.
-	local function print_command(c)
-		local line = ("  %-20s"):format("." .. c.name .. " " .. c.usage)
-		for word in c.doc:gmatch("%S+") do
-			if #line + #word >= 79 then
-				print(line)
-				line = (" "):rep(22)
-			end
-			line = line .. " " .. word
-		end
-		print(line)
-	end
-
 	local keys = [[
 Lines are Lua: statements are executed, expressions printed.  An unfinished
 statement goes on in the next line.  A local variable lives for one line.
-Unique prefixes of commands will do; an empty line repeats .step or .over.
+Unique prefixes of commands will do; an empty line makes the last step again.
 While a thread is focused, lines run on it: calls may block, and are stepped
 with the commands above; !LINE is evaluated outside of it, as without focus.
 Ctrl-C abandons the line or stops what runs, Ctrl-D leaves.
-help() lists the functions, help("NAME") explains one.]]
+help() lists the functions; .help NAME explains a function, command or topic.]]
 
+	-- A command is found with or without its dot, and by a prefix; "schedule" is a
+	-- function and a command.
 	function M.help(topic)
 		topic = topic or ""
 		if topic == "" then
-			for _, c in ipairs(commands) do
-				print_command(c)
-			end
+			help_module.show_commands()
 			print("\n" .. keys)
 			return
 		end
 		local bare = topic:match("^%.(.+)$")
-		local c = bare and find(bare) or by_name[topic]
+		local function_or_topic = not bare and (help_module.find(topic) or help_module.topic(topic))
+		local c = bare and find(bare) or help_module.command(topic)
+		if not c and not bare and not function_or_topic then
+			c = find_all(topic)[1]
+		end
 		if c then
-			print_command(c)
-			print("  Example: " .. c.example)
+			help_module.show("." .. c.name)
 		end
-		if not bare and (not c or _G[topic]) then
-			help(topic)
+		if function_or_topic or not c then
+			help_module.show(topic)
 		end
 	end
 
-	-- -------------------------------------------------------------- completion
+	-- ------------------------------------------------- what the C parts ask for
 
-	local lua_words = {}
-	for w in ([[and break do else elseif end false for function goto if in local
-		nil not or repeat return then true until while]]):gmatch("%a+") do
-		lua_words[#lua_words + 1] = w
+	-- The message of a line that failed, with what may have been meant.  Where it is
+	-- no Lua, a command may have lost its dot.
+	function M.explain(message, line)
+		local name, rest = (line or ""):match("^([%a]+)%s*([^%s=(.:].*)$")
+		if name and perform[name] and message:match("^prompt:1: .* near ") then
+			return ("%s; did you mean .%s %s?"):format(message, name, rest)
+		end
+		return hints.explain(message)
+	end
+	M.hint = hints.hint
+
+	-- A name alone, whose value says little: what it stands for.  A function that
+	-- is documented is shown with its arguments, a word that means nothing by the
+	-- command of that name.
+	local meant = { exit = ".quit", quit = ".quit", ["?"] = ".help", ls = ".show", list = ".timeline" }
+	function M.describe(text, value)
+		local name = text:match("^%s*([%a_][%w_.]*)%s*;?%s*$")
+		if name == "help" and value == help then
+			M.help("")
+			return false	-- nothing is left to print
+		elseif type(value) == "function" then
+			local f = help_module.find(value)
+			return f and ("function %s%s; %s.help %s explains it"):format(f.name, f.sig or "",
+				perform[f.name] and "the command is ." .. f.name .. "; " or "", f.name) or nil
+		elseif value == nil and name and not name:find(".", 1, true) then
+			local c = meant[name] or perform[name] and "." .. name
+			return c and ("nil (the command is %s)"):format(c)
+		end
 	end
 
-	local takes_thread = { step = true, over = true, finish = true, thread = true, ["until"] = true }
-	local takes_file = { load = true, save = true, replay = true }
-
-	-- The string keys of the table that a path such as "a.b" leads to.
-	local function fields(path)
-		local t = _G
-		for name in path:gmatch("[%a_][%w_]*") do
-			t = type(t) == "table" and rawget(t, name)
-		end
-		local list = {}
-		if type(t) == "table" then
-			for k in next, t do
-				if type(k) == "string" then
-					list[#list + 1] = k
-				end
-			end
-		end
-		return list
-	end
-
-	-- complete(text, start): the line up to the cursor, and where its last word
-	-- begins (from 1).  Returns a sorted list of words, or nil: file names.
-	function M.complete(text, start)
-		local before, word = text:sub(1, start - 1), text:sub(start)
-		local list, prefix = {}, ""
-		local name = before:match("^%s*%.(%a+)%s")
-		if name then
-			local ok, c = pcall(find, name)
-			if ok and takes_file[c.name] then
-				return nil
-			elseif ok and takes_thread[c.name] then
-				list = task_names()
-				if c.name == "until" then
-					table.move({ "SCAN1", "SCAN2", "IDLE" }, 1, 3, #list + 1, list)
-				elseif c.name == "step" then
-					table.move({ "on", "off" }, 1, 2, #list + 1, list)
-				end
-			elseif ok and c.name == "show" then
-				list = native.object_names()
-			elseif ok and c.name == "help" then
-				list = fields("")
-				table.move(command_names(), 1, #commands, #list + 1, list)
-			end
-		elseif before:match("^%s*$") and word:sub(1, 1) == "." then
-			list, prefix = command_names(), "."
-		elseif before:match("[\"']$") then
-			list = native.object_names()
-			table.move(task_names(), 1, #task_names(), #list + 1, list)
-		else
-			local path = word:match("^(.*)%.[%w_]*$")
-			list = fields(path or "")
-			prefix = path and path .. "." or ""
-			if not path then
-				table.move(lua_words, 1, #lua_words, #list + 1, list)
-			end
-		end
-		local found, seen = {}, {}
-		for _, w in ipairs(list) do
-			w = prefix .. w
-			if w:sub(1, #word) == word and not seen[w] then
-				seen[w] = true
-				found[#found + 1] = w
-			end
-		end
-		table.sort(found)
-		return found
-	end
-
+	local complete = require("complete")(native, reach, function(name) return find_all(name)[1] end)
+	M.complete = complete.complete
 	M.scenario = scenario
+
+	-- --json: nothing without it
+	M.catch_up = scenario.report.catch_up
+	M.json_text = scenario.report.text
+	M.finish_json = scenario.finish
 	return M
 end

@@ -17,6 +17,7 @@
 #include "binding/binding.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
+#include "repl/json.h"
 #include "repl/options.h"
 #include "repl/shell.h"
 #include "repl/status.h"
@@ -46,8 +47,9 @@ static void open_standard_files(void)
 static void close_stdout(void)
 {
 	bool failed = ferror(stdout) != 0;
-	int err = 0;
+	int err = json_end();
 
+	failed = failed || err;
 	if (fflush(stdout) != 0) {
 		failed = true;
 		err = errno;
@@ -89,7 +91,8 @@ static enum status run_string(lua_State *L, const char *text, const char *name)
 	return r == STATUS_OK ? r : chunk_complain(L, r);
 }
 
-/* The function on top with `nargs` arguments from argv[from]. */
+/* The function on top with the arguments from argv[from] on; its first result is
+ * pushed. */
 static enum status run_chunk(lua_State *L, const struct run *r, int from)
 {
 	int nargs = from ? r->argc - from : 0;
@@ -98,7 +101,7 @@ static enum status run_chunk(lua_State *L, const struct run *r, int from)
 	luaL_checkstack(L, nargs + 3, "too many arguments");
 	for (int i = 0; i < nargs; i++)
 		lua_pushstring(L, r->argv[from + i]);
-	s = chunk_call(L, nargs, 0);
+	s = chunk_call(L, nargs, 1);
 	return s == STATUS_OK ? s : chunk_complain(L, s);
 }
 
@@ -107,6 +110,41 @@ static enum status run_file(lua_State *L, const struct run *r, const char *path,
 	if (!chunk_load_file(L, path))
 		return chunk_complain(L, STATUS_USAGE);
 	return run_chunk(L, r, from);
+}
+
+/* A script as such does nothing with what it returns: whoever gives a scenario file
+ * is told so, rather than to wonder. */
+static void check_not_scenario(lua_State *L, const char *path)
+{
+	bool is_scenario = lua_isfunction(L, -1);
+
+	if (lua_istable(L, -1)) {
+		lua_pushnil(L);
+		is_scenario = lua_next(L, -2) && lua_isfunction(L, -1) && lua_isstring(L, -2);
+	}
+	if (is_scenario && !world_task_count(lb_session(L)->w))
+		complain("%s returns a scenario, which was not run; 'srcush run %s' runs it, "
+			 "'srcush step %s' steps it", path, path, path);
+}
+
+static enum status run_script(lua_State *L, struct run *r)
+{
+	const struct options *o = &r->opts;
+	const char *path = r->argv[o->script], *meant = options_meant(path);
+	int top = lua_gettop(L);
+	enum status s;
+
+	if (!chunk_load_file(L, path)) {
+		chunk_complain(L, STATUS_USAGE);
+		if (meant && access(path, F_OK) != 0)
+			fprintf(stderr, "Did you mean 'srcush %s'?\n", meant);
+		return STATUS_USAGE;
+	}
+	s = run_chunk(L, r, o->script + 1);
+	if (s == STATUS_OK && !o->interactive && lua_gettop(L) > top)
+		check_not_scenario(L, path);
+	lua_settop(L, top);
+	return s == STATUS_OK && o->interactive ? shell_run(&r->shell, NULL) : s;
 }
 
 /* LUA_INIT, as lua has it: code, or @FILE. */
@@ -173,10 +211,8 @@ static enum status run_plain(lua_State *L, struct run *r)
 		s = run_options(L, r);
 	if (s != STATUS_OK)
 		return s;
-	if (o->script) {
-		s = run_file(L, r, r->argv[o->script], o->script + 1);
-		return s == STATUS_OK && o->interactive ? shell_run(&r->shell, NULL) : s;
-	}
+	if (o->script)
+		return run_script(L, r);
 	if (o->interactive)
 		return shell_run(&r->shell, NULL);
 	if (o->has_exec || o->version)
@@ -222,6 +258,8 @@ static int protected_main(lua_State *L)
 	set_arg(L, r);
 	if (o->warnings)
 		lua_warning(L, "@on", 0);
+	if (o->json && !json_begin())
+		luaL_error(L, "cannot write standard output: %s", strerror(errno));
 	if (needs_shell(o)) {
 		shell_init(&r->shell, L, o);
 		r->has_shell = true;

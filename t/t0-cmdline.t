@@ -92,6 +92,10 @@ end
 -- ------------------------------------------------------------------ mistakes
 
 gives("$S --frob", 2, "", "srcush: unknown option '--frob'\n" .. TRY)
+gives("$S --quite", 2, "", "srcush: unknown option '--quite'; did you mean '--quiet'?\n" .. TRY)
+gives("$S run --sede=1 x.lua", 2, "", "srcush: unknown option '--sede=1'; did you mean '--seed'?\n" .. TRY)
+gives("$S rnu x.lua", 2, "", "srcush: cannot open 'rnu': No such file or directory\nDid you mean 'srcush run'?\n",
+	"a subcommand with a slip")
 gives("$S -x", 2, "", "srcush: unknown option '-x'\n" .. TRY)
 gives("$S -ix", 2, "", "srcush: unknown option '-ix'\n" .. TRY)
 gives("$S -e", 2, "", "srcush: option '-e' needs a value\n" .. TRY)
@@ -166,6 +170,8 @@ return {
 	long = function() thread("t", function() while true do yield() end end) end,
 }
 ]])
+gives("$S one.lua", 0, "", "srcush: one.lua returns a scenario, which was not run; 'srcush run one.lua' runs it, "
+	.. "'srcush step one.lua' steps it\n", "a scenario file as a script")
 says("$S run one.lua", 3, "one%.lua: violation: assertion after 2 steps\n$", "^$", "run")
 says("$S run --quiet more.lua:good", 0, "^more%.lua:good: ok: 1 step, every thread is done\n$", "^$", "run FILE:NAME")
 says("$S run --quiet more.lua:bad", 3, "never.*\nmore%.lua:bad: violation: assertion after 0 steps\n$", "^$")
@@ -203,7 +209,8 @@ local function returns(text, message)
 	write("r.lua", text)
 	gives("$S run r.lua", 2, "", "srcush: r.lua: " .. message .. "\n", "a file with: " .. text)
 end
-returns("", "the file returns nothing, not a function or a table of named functions")
+returns("", "the file returns nothing, not a function or a table of named functions; "
+	.. "as a plain script it is run by 'srcush FILE'")
 returns("return 3", "the file returns a number, not a function or a table of named functions")
 returns("return {}", "the file returns an empty table: no scenario")
 returns("return {1}", "the file returns a table with the key 1, where names are expected")

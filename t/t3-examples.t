@@ -63,4 +63,17 @@ for _, name in ipairs(names) do
   tap.is(wide, nil, name .. ": no line is wider than 80 columns")
 end
 
+-- The scenarios to step through: each ends well or not as its name says.
+local scenarios = dofile(TOP .. "/examples/kvm-msr-filter-step.lua")
+for _, name in ipairs {"none", "inside", "outside"} do
+  local found
+  for seed = 1, 40 do
+    world(scenarios[name])
+    found = run{policy = "random", seed = seed}.violations[1] or found
+  end
+  tap.is(found and found.kind, name == "none" and "use-after-free" or nil,
+         "kvm-msr-filter-step:" .. name)
+end
+world()
+
 tap.done()

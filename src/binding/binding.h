@@ -68,6 +68,8 @@ struct session {
 	char *scenario_name;	/* "FILE:NAME" for messages, or NULL */
 	bool building;		/* the scenario function runs: what it makes is made
 				 * again by calling it, not from the journal */
+	uint64_t lowest;	/* the least step that a journey in time has led to
+				 * since the shell last asked; UINT64_MAX: none */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	unsigned pure;		/* predicates under way: nothing may be made or changed */
 	const void **freed_read; /* a thread's own: takes freed memory that it reads */

@@ -296,6 +296,7 @@ static struct session *session_new(lua_State *L, enum carrier_kind carrier)
 	s->running = L;
 	s->carrier = carrier;
 	s->scenario_ref = LUA_NOREF;
+	s->lowest = UINT64_MAX;
 	lua_newtable(L);
 	lua_pushcfunction(L, session_gc);
 	lua_setfield(L, -2, "__gc");
@@ -372,6 +373,9 @@ static const struct lb_func help_funcs[] = {
 	  "Explains a function, a method or a module, by its name or itself; without an "
 	  "argument lists everything there is",
 	  "help(\"srcu_read_lock\")\nhelp(synchronize_srcu)" },
+	{ "apropos", NULL, "(word)",
+	  "Lists the functions, commands and topics that tell of a word, or of several",
+	  "apropos(\"barrier\")\napropos(\"grace period\")" },
 	{ "require", NULL, "(\"tap\") -> tap",
 	  "Besides what Lua itself finds: a module for tests that print TAP, with plan, ok, is, "
 	  "isnt, like, same, pass, fail, skip, diag, bail_out and done",

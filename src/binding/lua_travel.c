@@ -26,6 +26,8 @@ static struct focus focus_save(struct session *s)
 static void focus_restore(struct session *s, struct focus f)
 {
 	s->busy--;
+	if (world_steps(s->w) < s->lowest)
+		s->lowest = world_steps(s->w);
 	s->focus = f.id ? task_by_id(s->w, f.id) : NULL;
 }
 
@@ -101,6 +103,7 @@ static int f_replay(lua_State *L)
 	if (strlen(schedule) != len)
 		lb_arg_error(L, 1, "a schedule has no zero bytes");
 	f = focus_save(s);
+	s->lowest = 0;		/* it starts again */
 	ok = world_replay(s->w, schedule);
 	focus_restore(s, f);
 	if (!ok) {

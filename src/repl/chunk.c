@@ -134,7 +134,7 @@ bool chunk_load_file(lua_State *L, const char *path)
 static void shorten(char *tb)
 {
 	static const char tail[] = "\n\t[C]: in ?", head[] = "\nstack traceback:";
-	static const char in_c[] = "\n\t[C]: in function ", in_main[] = ": in main chunk";
+	static const char in_c[] = "\n\t[C]: in ", in_main[] = ": in main chunk";
 	size_t n = strlen(tb);
 	char *list = strstr(tb, head), *first, *second;
 

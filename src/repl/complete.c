@@ -20,11 +20,11 @@ static struct shell *shell;	/* readline's callbacks take no argument */
  * Lua ("kworker/ss:gp").  A path such as `a.b` is one word. */
 static char *word_breaks(void)
 {
-	static char lua[] = " \t\n\"'`@$><=;|&{}()[]+-*/%^~#:,", quoted[] = "\"'", words[] = " \t";
-	const char *p = rl_line_buffer + strspn(rl_line_buffer, " \t");
+	static char lua[] = " \t\n\"'`@$><=;|&{}()[]+-*/%^~#,", quoted[] = "\"'", words[] = " \t@";
+	const char *p = rl_line_buffer + strspn(rl_line_buffer, " \t!");
 	char quote = 0;
 
-	if (*p == '.')
+	if (*p == '.')		/* with .replay, @ stands before a file */
 		return words;
 	for (int i = 0; i < rl_point; i++) {
 		char c = rl_line_buffer[i];
@@ -37,7 +37,8 @@ static char *word_breaks(void)
 	return quote ? quoted : lua;
 }
 
-/* complete(text, start) of lua/shell.lua on the stack's top two. */
+/* complete(text, start) of lua/shell.lua: the words, and what may follow a word
+ * that is the only one. */
 static int ask(lua_State *L)
 {
 	lua_rawgeti(L, LUA_REGISTRYINDEX, shell->lua_shell);
@@ -45,21 +46,21 @@ static int ask(lua_State *L)
 	lua_replace(L, -2);
 	lua_pushlstring(L, rl_line_buffer, (size_t)rl_point);
 	lua_pushvalue(L, 1);
-	lua_call(L, 2, 1);
-	return 1;
+	lua_call(L, 2, 2);
+	return 2;
 }
 
-/* The words of the list on top as readline wants them: first what all have in
+/* The words of the list at `idx` as readline wants them: first what all have in
  * common, then each.  NULL: none, or no memory. */
-static char **matches(lua_State *L)
+static char **matches(lua_State *L, int idx)
 {
-	size_t n = lua_rawlen(L, -1), common;
+	size_t n = lua_rawlen(L, idx), common;
 	char **list;
 
 	if (!n || !(list = calloc(n + 2, sizeof(*list))))
 		return NULL;
 	for (size_t i = 1; i <= n; i++) {
-		lua_rawgeti(L, -1, (lua_Integer)i);
+		lua_rawgeti(L, idx, (lua_Integer)i);
 		list[i] = strdup(lua_tostring(L, -1));
 		lua_pop(L, 1);
 		if (!list[i])
@@ -94,16 +95,16 @@ static char **complete(const char *word, int start, int end)
 	(void)word;
 	(void)end;
 	rl_attempted_completion_over = 1;
-	rl_completion_append_character =
-		rl_line_buffer[strspn(rl_line_buffer, " \t")] == '.' ? ' ' : '\0';
+	rl_completion_append_character = '\0';
 	lua_pushcfunction(L, ask);
 	lua_pushinteger(L, start + 1);
-	if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+	if (lua_pcall(L, 1, 2, 0) != LUA_OK) {
 		/* nothing can be said in the midst of a line */
-	} else if (lua_isnil(L, -1)) {
+	} else if (lua_isnil(L, top + 1)) {
 		rl_attempted_completion_over = 0;	/* file names */
 	} else {
-		list = matches(L);
+		rl_completion_append_character = *lua_tostring(L, top + 2);
+		list = matches(L, top + 1);
 	}
 	lua_settop(L, top);
 	return list;

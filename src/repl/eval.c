@@ -10,6 +10,7 @@
 #include "binding/binding.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
+#include "repl/json.h"
 #include "repl/shell.h"
 
 /* Does the message on top say that the text ends too early? */
@@ -50,6 +51,13 @@ enum eval eval_report(struct shell *sh, enum status status)
 		lua_pop(sh->L, 1);
 		return EVAL_INTERRUPTED;
 	}
+	if (lua_type(sh->L, -1) == LUA_TSTRING) {
+		lua_pushvalue(sh->L, -1);
+		lua_pushstring(sh->L, sh->line);
+		if (shell_ask(sh, "explain", 2, 1))
+			lua_replace(sh->L, -2);
+		shell_json_text(sh, "error");
+	}
 	if (sh->terminal) {
 		const char *msg = lua_tostring(sh->L, -1);
 
@@ -78,7 +86,9 @@ enum eval eval_print(struct shell *sh, int n)
 		return eval_report(sh, r);
 	size_t len;
 	const char *s = lua_tolstring(L, -1, &len);
-	if (s) {
+	if (s && json_active()) {
+		shell_json_text(sh, "result");
+	} else if (s) {
 		fwrite(s, 1, len, stdout);
 		putchar('\n');
 	}
@@ -103,14 +113,51 @@ static enum eval eval_command(struct shell *sh, const char *line)
 	return EVAL_OK;
 }
 
-static enum eval eval_here(struct shell *sh)
+/* A name alone whose value, on top, says little: replaces it by what it stands
+ * for.  How many values are there now: none where all has been said. */
+static int describe(struct shell *sh, const char *text)
+{
+	lua_State *L = sh->L;
+
+	if (!lua_isfunction(L, -1) && !lua_isnil(L, -1))
+		return 1;
+	lua_pushstring(L, text);
+	lua_pushvalue(L, -2);
+	if (!shell_ask(sh, "describe", 2, 1))
+		return 1;
+	if (lua_isnil(L, -1))
+		lua_pop(L, 1);
+	else
+		lua_replace(L, -2);
+	if (lua_type(L, -1) != LUA_TBOOLEAN)
+		return 1;
+	lua_pop(L, 1);
+	return 0;
+}
+
+static enum eval eval_here(struct shell *sh, const char *text)
 {
 	int base = lua_gettop(sh->L);	/* the function */
 	enum status r = chunk_call(sh->L, 0, LUA_MULTRET);
+	int n = lua_gettop(sh->L) - base + 1;
 
 	if (r != STATUS_OK)
 		return eval_report(sh, r);
-	return eval_print(sh, lua_gettop(sh->L) - base + 1);
+	if (n == 1)
+		n = describe(sh, text);
+	return eval_print(sh, n);
+}
+
+/* step(...) and step_over(...), like the commands of these names, are made again
+ * by an empty line. */
+static bool is_step(const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
+
+	text += n;
+	return ((n == 4 && !strncmp(text - n, "step", n)) ||
+		(n == 9 && !strncmp(text - n, "step_over", n))) &&
+	       strchr("('\"", text[strspn(text, " ")]) && *text;
 }
 
 enum eval eval_text(struct shell *sh, const char *text)
@@ -120,15 +167,16 @@ enum eval eval_text(struct shell *sh, const char *text)
 
 	text += outside;
 	text += strspn(text, " \t");
+	sh->line = text;
 	if (*text == '.' && text[1] != '.')
 		return eval_command(sh, text);
-	shell_repeat(sh, NULL);
+	shell_repeat(sh, is_step(text) ? text : NULL);
 	e = compile(sh->L, text);
 	if (e == EVAL_FAILED)
 		return eval_report(sh, STATUS_ERROR);
 	if (e != EVAL_OK)
 		return e;
 	if (!sh->session->focus || outside)
-		return eval_here(sh);
+		return eval_here(sh, text);
 	return focus_call(sh);
 }

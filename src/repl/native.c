@@ -13,6 +13,7 @@
 #include "check/check.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
+#include "repl/json.h"
 #include "repl/shell.h"
 #include "view/view.h"
 
@@ -43,6 +44,22 @@ static void print_sbuf(struct sbuf *b)
 	sbuf_release(b);
 }
 
+/* An error in a thread's body: what may have been meant. */
+static void print_hint(struct shell *sh, const struct violation *v)
+{
+	lua_State *L = sh->L;
+	int top = lua_gettop(L);
+
+	if (strcmp(v->kind, "error") || !v->message)
+		return;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, sh->lua_hint);
+	lua_pushstring(L, v->message);
+	if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_isstring(L, -1))
+		printf("\nIn %s: %s\n", v->task ? object_by_id(sh->session->w, v->task)->name :
+		       "the message", lua_tostring(L, -1));
+	lua_settop(L, top);
+}
+
 void native_violations(struct shell *sh, bool brief)
 {
 	struct world *w = sh->session->w;
@@ -60,8 +77,11 @@ void native_violations(struct shell *sh, bool brief)
 		struct sbuf b = { 0 };
 
 		sh->violated = true;
+		if (json_active())	/* lua/report.lua tells of them */
+			continue;
 		view_violation(w, world_violation(w, sh->printed), &o, &b);
 		print_sbuf(&b);
+		print_hint(sh, world_violation(w, sh->printed));
 	}
 }
 
@@ -81,6 +101,66 @@ static int native_violation(lua_State *L)
 		return 0;
 	lua_pushstring(L, world_violation(w, 0)->kind);
 	return 1;
+}
+
+/* violation_at(i) -> the i-th as a table, or nil */
+static int native_violation_at(lua_State *L)
+{
+	struct world *w = the_world(L);
+	lua_Integer i = luaL_checkinteger(L, 1);
+
+	if (i < 1 || (size_t)i > world_violation_count(w))
+		return 0;
+	lb_push_violation(L, world_violation(w, (size_t)i - 1));
+	return 1;
+}
+
+/* event(n) -> the n-th step as a table */
+static int native_event(lua_State *L)
+{
+	lb_push_event(L, (uint64_t)luaL_checkinteger(L, 1));
+	return 1;
+}
+
+/* lowest() -> the least step that a journey in time has led to since the last
+ * call, or where the world is now */
+static int native_lowest(lua_State *L)
+{
+	struct session *s = lb_session(L);
+	uint64_t steps = world_steps(s->w), low = s->lowest < steps ? s->lowest : steps;
+
+	s->lowest = UINT64_MAX;
+	lua_pushinteger(L, (lua_Integer)low);
+	return 1;
+}
+
+static int native_generation(lua_State *L)
+{
+	lua_pushinteger(L, lb_session(L)->generation);
+	return 1;
+}
+
+static int native_cpus(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)world_cpus(the_world(L)));
+	return 1;
+}
+
+/* scenario() -> "FILE:NAME", or nil */
+static int native_scenario(lua_State *L)
+{
+	lua_pushstring(L, lb_session(L)->scenario_name);
+	return 1;
+}
+
+/* json(text): a line of --json's output */
+static int native_json(lua_State *L)
+{
+	size_t len;
+	const char *text = luaL_checklstring(L, 1, &len);
+
+	json_write(text, len);
+	return 0;
 }
 
 /* load(path) -> function, or nil and why not */
@@ -169,6 +249,20 @@ static int native_tasks(lua_State *L)
 			lua_setfield(L, -2, "why");
 		}
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
+}
+
+/* fields(handle) -> the names of the fields that it was made with */
+static int native_fields(lua_State *L)
+{
+	struct object *o = lb_test_object(L, 1);
+	lua_Integer n = 0;
+
+	lua_newtable(L);
+	for (const struct field *f = o ? o->own_fields : NULL; f && f->name; f++) {
+		lua_pushstring(L, f->name);
+		lua_rawseti(L, -2, ++n);
 	}
 	return 1;
 }
@@ -278,10 +372,18 @@ void native_push(lua_State *L, struct shell *sh)
 		{ "steps", native_steps },
 		{ "gp_state", native_gp_state },
 		{ "tasks", native_tasks },
+		{ "fields", native_fields },
 		{ "object", native_object },
 		{ "object_names", native_object_names },
 		{ "violations", native_print_violations },
 		{ "violation", native_violation },
+		{ "violation_at", native_violation_at },
+		{ "event", native_event },
+		{ "lowest", native_lowest },
+		{ "generation", native_generation },
+		{ "cpus", native_cpus },
+		{ "scenario", native_scenario },
+		{ "json", native_json },
 		{ "stuck", native_check_stuck },
 		{ "interrupted", native_interrupted },
 		{ "focus", native_focus },

@@ -16,6 +16,7 @@
 #endif
 
 #include "engine/world.h"
+#include "repl/nearest.h"
 #include "repl/options.h"
 #include "repl/status.h"
 
@@ -34,7 +35,7 @@ static const struct {
 /* Options of subcommands that this version does not have. */
 static const char *const later[] = {
 	"strategy", "max-executions", "preemptions", "depth", "promises", "lockdep",
-	"time", "jobs", "keep-going", "save", "json", "kernel",
+	"time", "jobs", "keep-going", "save", "kernel",
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -103,6 +104,8 @@ static void help_command(enum command c)
 		fputs("  --quiet                  no greeting\n", stdout);
 	else
 		fputs("  --quiet                  no timeline, only the outcome\n", stdout);
+	fputs("  --json                   write events, violations and the outcome to standard\n"
+	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
 	fputs(help_common, stdout);
 	fputs(help_status, stdout);
 }
@@ -196,6 +199,20 @@ static int set_run(struct options *o, const char *name, const char *v)
 	return need_number(name, v, 1, UINT64_MAX, &o->max_steps);
 }
 
+/* What is not known, argv's word, and what may have been meant. */
+static int unknown_long(const char *word, size_t len)
+{
+	static const char *const names[] = {
+		"carrier", "color", "cpus", "model", "seed", "max-steps", "quiet", "json", "help",
+		"version",
+	};
+	const char *near = nearest(word + 2, len, names, COUNT(names));
+
+	if (near)
+		return bad_usage("unknown option '%s'; did you mean '--%s'?", word, near);
+	return bad_usage("unknown option '%s'", word, NULL);
+}
+
 static bool is_one_of(const char *name, size_t len, const char *const *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -219,6 +236,12 @@ static int parse_long(struct options *o, int argc, char **argv, int *i)
 		return bad_usage("option '%s' is not in this version", argv[*i], NULL);
 	if (!value && !strcmp(arg, "quiet"))
 		return o->quiet = true, -1;
+	if (!value && !strcmp(arg, "json")) {
+		if (o->command == CMD_SCRIPT)
+			return bad_usage("option '--json' is for run, step and replay and stands "
+					 "behind them", NULL, NULL);
+		return o->json = true, -1;
+	}
 	if (!value && !strcmp(arg, "help")) {
 		if (o->command == CMD_SCRIPT)
 			help_main(stdout);
@@ -229,7 +252,7 @@ static int parse_long(struct options *o, int argc, char **argv, int *i)
 	if (!value && !strcmp(arg, "version"))
 		return options_version(), STATUS_OK;
 	if (!is_run && !is_one_of(arg, len, common, COUNT(common)))
-		return bad_usage("unknown option '%s'", argv[*i], NULL);
+		return unknown_long(argv[*i], len);
 	if (is_run && o->command != CMD_RUN)
 		return bad_usage("option '%s' is for 'srcush run' and stands behind it", argv[*i], NULL);
 	if (!value && *i + 1 >= argc)
@@ -343,6 +366,17 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 	if (o->command == CMD_REPLAY && !o->schedule)
 		return bad_usage("which schedule? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	return -1;
+}
+
+const char *options_meant(const char *word)
+{
+	const char *names[COUNT(commands)];
+	size_t n = 0;
+
+	for (size_t c = 0; c < COUNT(commands); c++)
+		if (commands[c].command >= 0)
+			names[n++] = commands[c].name;
+	return nearest(word, strlen(word), names, n);
 }
 
 int options_parse(struct options *o, int argc, char **argv)

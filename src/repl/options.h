@@ -22,6 +22,7 @@ struct options {
 	uint64_t max_steps;		/* 0: not given */
 	bool quiet;
 	bool no_env;			/* -E */
+	bool json;			/* --json: run, step, replay */
 
 	/* plain scripts */
 	bool interactive, version, warnings; /* -i -v -W */
@@ -39,6 +40,9 @@ struct options {
  * status: --help and --version are answered here, mistakes reported.
  */
 int options_parse(struct options *o, int argc, char **argv);
+
+/* The subcommand that a script which is not there may have been meant as; NULL: none. */
+const char *options_meant(const char *word);
 
 void options_release(struct options *o);
 

@@ -13,6 +13,7 @@
 #include "binding/binding.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
+#include "repl/json.h"
 #include "repl/line.h"
 #include "repl/shell.h"
 #include "repl/term.h"
@@ -42,6 +43,8 @@ void shell_init(struct shell *sh, lua_State *L, const struct options *opts)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, sh->lua_shell);
 	lua_getfield(L, -1, "scenario");
 	sh->lua_scenario = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_getfield(L, -1, "hint");
+	sh->lua_hint = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_pop(L, 1);
 }
 
@@ -62,6 +65,38 @@ void shell_repeat(struct shell *sh, const char *line)
 	sh->repeat = copy;
 }
 
+bool shell_ask(struct shell *sh, const char *fn, int nargs, int nresults)
+{
+	lua_State *L = sh->L;
+	int top = lua_gettop(L) - nargs;
+
+	lua_rawgeti(L, LUA_REGISTRYINDEX, sh->lua_shell);
+	lua_getfield(L, -1, fn);
+	lua_replace(L, -2);
+	lua_insert(L, -nargs - 1);
+	if (lua_pcall(L, nargs, nresults, 0) == LUA_OK)
+		return true;
+	lua_settop(L, top);
+	return false;
+}
+
+void shell_json_catch_up(struct shell *sh)
+{
+	if (!json_active())
+		return;
+	shell_ask(sh, "catch_up", 0, 0);
+	json_flush();
+}
+
+void shell_json_text(struct shell *sh, const char *kind)
+{
+	if (!json_active())
+		return;
+	lua_pushstring(sh->L, kind);
+	lua_pushvalue(sh->L, -2);
+	shell_ask(sh, "json_text", 2, 0);
+}
+
 void shell_push_options(struct shell *sh)
 {
 	const struct options *o = sh->opts;
@@ -70,6 +105,8 @@ void shell_push_options(struct shell *sh)
 	lua_newtable(L);
 	lua_pushboolean(L, o->quiet);
 	lua_setfield(L, -2, "quiet");
+	lua_pushboolean(L, o->json);
+	lua_setfield(L, -2, "json");
 	if (o->cpus) {
 		lua_pushinteger(L, o->cpus);
 		lua_setfield(L, -2, "cpus");
@@ -86,8 +123,9 @@ void shell_push_options(struct shell *sh)
 
 /* Errors of lua/scenario.lua are {status=, message=}; others are its own faults
  * (no memory). */
-static enum status scenario_error(lua_State *L)
+static enum status scenario_error(struct shell *sh)
 {
+	lua_State *L = sh->L;
 	enum status status = STATUS_ERROR;
 
 	interrupt_unhook();
@@ -100,6 +138,7 @@ static enum status scenario_error(lua_State *L)
 	} else if (interrupt_pending()) {
 		status = STATUS_INTERRUPTED;
 	}
+	shell_json_text(sh, "error");
 	return chunk_complain(L, status);
 }
 
@@ -113,7 +152,7 @@ enum status shell_scenario(struct shell *sh, const char *fn, int nargs)
 	lua_remove(L, -2);
 	lua_insert(L, -nargs - 1);
 	if (lua_pcall(L, nargs, 1, 0) != LUA_OK)
-		return scenario_error(L);
+		return scenario_error(sh);
 	status = (enum status)lua_tointeger(L, -1);
 	lua_pop(L, 1);
 	return status;
@@ -157,7 +196,7 @@ static enum status load_scenario(struct shell *sh, const char *spec)
 	lua_pushstring(L, spec);
 	shell_push_options(sh);
 	if (lua_pcall(L, 2, 0, 0) != LUA_OK)
-		return scenario_error(L);
+		return scenario_error(sh);
 	return STATUS_OK;
 }
 
@@ -196,6 +235,7 @@ static void settle(struct shell *sh, enum eval e)
 		e = focus_finished(sh);
 	native_stuck(sh);
 	native_violations(sh, false);
+	shell_json_catch_up(sh);
 	if (interrupt_pending()) {
 		fflush(stdout);
 		fprintf(stderr, "interrupted at step %" PRIu64 "\n", world_steps(sh->session->w));
@@ -204,6 +244,7 @@ static void settle(struct shell *sh, enum eval e)
 	interrupt_clear();
 	if (e == EVAL_FAILED)
 		sh->failed = true;
+	sh->line = NULL;
 	lua_settop(L, 0);
 	fflush(stdout);
 }
@@ -248,6 +289,7 @@ static bool run_text(struct shell *sh, const char *text)
 	text += strspn(text, " \t\r\n");
 	e = eval_text(sh, text);
 	if (e == EVAL_INCOMPLETE) {
+		sh->line = NULL;
 		lua_settop(sh->L, 0);
 		return true;
 	}
@@ -271,7 +313,7 @@ static void loop(struct shell *sh)
 {
 	char prompt[256], *text = NULL, *line = NULL;
 
-	while (!sh->quit && !ferror(stdout)) {
+	while (!sh->quit && !ferror(stdout) && (!json_active() || json_flush())) {
 		enum line_result r;
 
 		make_prompt(sh, prompt, sizeof(prompt));
@@ -301,7 +343,8 @@ enum status shell_run(struct shell *sh, const char *scenario)
 {
 	enum status r = STATUS_OK;
 
-	sh->terminal = term_interactive();
+	/* with --json a program types */
+	sh->terminal = term_interactive() && !json_active();
 	interrupt_install(sh->L, true);
 	if (!sh->opts->no_env)
 		run_init(sh);
@@ -315,6 +358,10 @@ enum status shell_run(struct shell *sh, const char *scenario)
 	complete_init(sh);
 	loop(sh);
 	line_release();
+	if (json_active()) {
+		lua_pushboolean(sh->L, sh->violated);
+		shell_ask(sh, "finish_json", 1, 0);
+	}
 	if (scenario && sh->violated)
 		return STATUS_VIOLATION;
 	return sh->failed && !sh->terminal ? STATUS_ERROR : STATUS_OK;

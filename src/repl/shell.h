@@ -27,6 +27,7 @@ struct shell {
 	bool quit;		/* .quit */
 	bool failed;		/* a line failed */
 	bool violated;		/* a violation was seen */
+	const char *line;	/* what is being evaluated, or NULL */
 	char *repeat;		/* what an empty line repeats, or NULL */
 
 	/* the focused thread, by identity: its struct changes at each rebuild */
@@ -41,7 +42,7 @@ struct shell {
 	size_t printed;
 
 	/* registry references */
-	int lua_shell, lua_scenario, lua_pretty;
+	int lua_shell, lua_scenario, lua_pretty, lua_hint;
 };
 
 /* Loads the Lua parts; before any script may change the globals that they
@@ -60,6 +61,13 @@ void shell_repeat(struct shell *sh, const char *line);
 /* Runs the named function of lua/scenario.lua ("run", "replay") on `nargs`
  * arguments from the top of the stack; it gives the exit status. */
 enum status shell_scenario(struct shell *sh, const char *fn, int nargs);
+/* Calls fn(...) of lua/shell.lua on `nargs` values from the top of the stack, with
+ * `nresults` results.  What it raises is popped: false. */
+bool shell_ask(struct shell *sh, const char *fn, int nargs, int nresults);
+/* --json: tells of what has happened since it was called last; nothing else. */
+void shell_json_catch_up(struct shell *sh);
+/* --json: an object {type=kind, text=} of the string on top, which stays there. */
+void shell_json_text(struct shell *sh, const char *kind);
 /* Pushes the options that lua/scenario.lua knows, as a table. */
 void shell_push_options(struct shell *sh);
 

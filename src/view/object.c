@@ -224,27 +224,44 @@ static void view_waiters(struct world *w, const void *loc, const struct view_opt
 	}
 }
 
-/* Every location of the object's memory that has a description. */
+/* The next location of the object's memory from `p` on that has a description, and
+ * its name within the object; NULL: there is none. */
+static const char *next_field(struct world *w, const struct object *obj, const char *p,
+			      const struct field **f, char *name, size_t n)
+{
+	const char *end = (const char *)obj->base + obj->size;
+	size_t prefix = strlen(obj->name);
+
+	for (; p < end; p++) {
+		if (!location_name(w, p, name, n, f) || !*f || !(*f)->size)
+			continue;
+		if ((*f)->flags & FIELD_LINK && !*(const uint64_t *)p)
+			continue;
+		if (name[prefix] == '.')
+			memmove(name, name + prefix + 1, strlen(name + prefix));
+		return p;
+	}
+	return NULL;
+}
+
+/* Each of them, the values below one another. */
 static void view_fields(struct world *w, struct object *obj, const struct view_opts *o,
 			struct sbuf *out)
 {
-	const char *p = obj->base, *end = p + obj->size;
-	size_t prefix = strlen(obj->name);
+	const char *p = obj->base;
 	const struct field *f;
-	char name[128], value[256];
+	char name[128], padded[160], value[256];
+	size_t widest = 0;
 
-	while (p < end) {
-		if (!location_name(w, p, name, sizeof(name), &f) || !f || !f->size) {
-			p++;
-			continue;
-		}
-		if (f->flags & FIELD_LINK && !*(const uint64_t *)p) {
-			p += f->size;
-			continue;
-		}
+	for (; (p = next_field(w, obj, p, &f, name, sizeof(name))); p += f->size)
+		if (strlen(name) > widest)
+			widest = strlen(name);
+	if (widest > 24)
+		widest = 24;
+	for (p = obj->base; (p = next_field(w, obj, p, &f, name, sizeof(name))); p += f->size) {
 		field_text(w, p, f, value, sizeof(value));
-		view_pair(out, o, name[prefix] == '.' ? name + prefix + 1 : name, "%s", value);
-		p += f->size;
+		snprintf(padded, sizeof(padded), "%-*s", (int)widest, name);
+		view_pair(out, o, padded, "%s", value);
 	}
 }
 
