@@ -272,16 +272,17 @@ local function tells_of(list, name, text)
 	return true
 end
 
--- Entries as {left, doc}: those that have the words in their names before those
--- whose texts have them.  A variant is listed where the entry that describes it is
--- not.
+-- Entries as {left, doc}: those that are called so, then those that have the words
+-- in their names, then those whose texts have them.  A variant is listed where the
+-- entry that describes it is not.
 local function matches(list)
-	local found, others, listed = {}, {}, {}
+	local exact, found, others, listed = {}, {}, {}, {}
 	local function try(name, left, doc, text)
 		if not tells_of(list, name, text or doc) then
 			return false
 		end
-		local where = tells_of(list, name, "") and found or others
+		local where = name:lower():match("%w.*") == list[1] and exact
+			or tells_of(list, name, "") and found or others
 		where[#where + 1] = { left, doc }
 		return true
 	end
@@ -298,7 +299,8 @@ local function matches(list)
 		try(t.name, t.name, t.title .. ": see help(\"" .. t.name .. "\")",
 			t.title .. " " .. table.concat(t.text, " "))
 	end
-	return table.move(others, 1, #others, #found + 1, found)
+	table.move(found, 1, #found, #exact + 1, exact)
+	return table.move(others, 1, #others, #exact + 1, exact)
 end
 
 function M.apropos(what)

@@ -73,7 +73,7 @@ tap.like(shell("help('.back')"), "^%.back %[N%]\n", "help() knows commands as we
 -- apropos
 tap.like(shell(".apropos barrier"), "srcu_barrier%(ss%) .*smp_mb%(%) ", ".apropos")
 tap.like(shell("apropos('barrier')"), "srcu_barrier%(ss%) .*smp_mb%(%) ", "apropos()")
-tap.like(shell(".apropos SCHEDULE"), "^schedule%(%) %-> string .*%.schedule .*schedules  .*%.replay S ", "functions, commands, topics")
+tap.like(shell(".apropos SCHEDULE"), "^schedule%(%) %-> string .*%.schedule .*schedule_wait%(wq%) .*schedules  .*%.replay S ", "functions, commands, topics")
 tap.like(shell(".apropos memory full"), "^smp_mb%(%) +Full memory barrier\n$", "two words")
 tap.like(shell(".apropos xchg_relaxed"), "^xchg_relaxed", "a variant")
 tap.like(shell(".apropos frobnicate"), "^Nothing tells of 'frobnicate'", "nothing")

@@ -2,7 +2,7 @@
 --
 -- Worlds that are dropped somewhere in their middle, under a collector that never
 -- rests, leave nothing behind: no memory, no memory map, no OS thread.  Nor do a tenth
--- as many on real threads.  t/lib/abandon.lua makes and drops them.
+-- as many (but 1,000) on real threads.  t/lib/abandon.lua makes and drops them.
 --
 -- How many it takes by itself is a matter of time: 20,000; under AddressSanitizer,
 -- whose leak checker sees every lost block at the end, 50,000 (a minute); under
@@ -71,5 +71,5 @@ end
 
 test("fiber", worlds, 1024)
 -- parked OS threads keep the stacks of their first worlds
-test("pthread", worlds // 10, 2048)
+test("pthread", math.max(worlds // 10, 1000), 2048)
 tap.done()

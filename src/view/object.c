@@ -235,8 +235,10 @@ static const char *next_field(struct world *w, const struct object *obj, const c
 	for (; p < end; p++) {
 		if (!location_name(w, p, name, n, f) || !*f || !(*f)->size)
 			continue;
-		if ((*f)->flags & FIELD_LINK && !*(const uint64_t *)p)
+		if ((*f)->flags & FIELD_LINK && !*(const uint64_t *)p) {
+			p += (*f)->size - 1;	/* on no list: not worth a line */
 			continue;
+		}
 		if (name[prefix] == '.')
 			memmove(name, name + prefix + 1, strlen(name + prefix));
 		return p;
