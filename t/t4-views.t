@@ -184,6 +184,26 @@ end)
 step_over("reader")
 views("srcu_struct with 64 CPUs", show_of("ss"))
 
+-- A tree with requests on their way, and longer lists than anybody reads.
+world(function()
+	cpus(4096)
+	local ss = srcu.new("ss")
+	srcu.new("unused", { static = true })
+	for i = 1, 20 do
+		thread("reader" .. i, function()
+			local idx = srcu_read_lock(ss)
+			cond_wait(function() return false end)
+		end, { cpu = 200 * i })
+		thread("poster" .. i, function() call_srcu(ss, function() end) end, { cpu = 100 * i })
+	end
+end)
+for i = 1, 20 do
+	finish("reader" .. i)
+	finish("poster" .. i)
+end
+views("srcu_struct with 4096 CPUs", show_of("ss"))
+views("static srcu_struct before its first use", show_of("unused"))
+
 -- ---------------------------------------------------------------- 12 threads
 
 world(function()
