@@ -25,10 +25,35 @@
 
 #define HISTORY_MAX 2000
 
+#define INTERRUPTED (-2)	/* no character, and not EOF */
+
 static bool terminal;
 
-/* A line without editing.  Ctrl-C makes the read fail with EINTR; the terminal
- * has thrown away what was typed. */
+/*
+ * The next character.  At a terminal, where stdin has no buffer, it is waited for
+ * first: a Ctrl-C just before the read would otherwise go unseen until the next
+ * line.
+ */
+static int read_char(void)
+{
+	while (terminal) {
+		switch (interrupt_wait(STDIN_FILENO, NULL)) {
+		case WAIT_INTERRUPT:
+			return INTERRUPTED;
+		case WAIT_SUSPEND:
+			interrupt_suspend();
+			continue;
+		case WAIT_OTHER:
+			continue;
+		default:
+			return getc(stdin);
+		}
+	}
+	return getc(stdin);
+}
+
+/* A line without editing.  After Ctrl-C the terminal has thrown away what was
+ * typed. */
 static enum line_result read_plain(char **line)
 {
 	size_t len = 0, cap = 128;
@@ -36,14 +61,17 @@ static enum line_result read_plain(char **line)
 	int c = EOF;
 
 	while (s) {
-		c = getc(stdin);
+		c = read_char();
+		if (c == INTERRUPTED) {
+			free(s);
+			putchar('\n');	/* behind the terminal's own ^C */
+			return LINE_ABANDONED;
+		}
 		if (c == EOF && ferror(stdin) && errno == EINTR) {
 			clearerr(stdin);
 			if (!interrupt_pending())
 				continue;
 			free(s);
-			if (terminal)
-				putchar('\n');	/* behind the terminal's own ^C */
 			return LINE_ABANDONED;
 		}
 		if (c == EOF || c == '\n')
@@ -273,6 +301,8 @@ void line_remember(const char *text)
 void line_init(bool term)
 {
 	terminal = term;
+	if (term)
+		setvbuf(stdin, NULL, _IONBF, 0); /* see read_char() */
 }
 
 void line_release(void)
