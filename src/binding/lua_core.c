@@ -179,7 +179,6 @@ static struct world *world_open(lua_State *L, struct session *s)
 		world_free(w);
 		luaL_error(L, "out of memory for a new world");
 	}
-	world_set_user(w, s);
 	if (s->interrupt)
 		world_set_interrupt(w, s->interrupt, s->interrupt_arg);
 	return w;

@@ -144,11 +144,6 @@ uint32_t idspace_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32
 	return p->offset;
 }
 
-uint32_t idspace_count(struct idspace *s)
-{
-	return s->next;
-}
-
 /* --- memory --- */
 
 bool arena_init(struct world *w)

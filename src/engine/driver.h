@@ -63,9 +63,6 @@ struct run_policy {
 enum run_end { RUN_STUCK, RUN_VIOLATED, RUN_BOUND, RUN_INTERRUPTED, RUN_ERROR };
 enum run_end world_run(struct world *w, struct run_policy *p, uint64_t max);
 
-/* Is everything done that should be: no thread is left waiting? */
-bool world_settled(struct world *w);
-
 /* The schedule so far, malloced ("@sc,4 writer*3 reader ..."), and up to step n. */
 char *world_schedule(struct world *w);
 char *world_schedule_upto(struct world *w, uint64_t n);

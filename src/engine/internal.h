@@ -95,7 +95,7 @@ struct world {
 	size_t nviolations;
 
 	struct engine_hooks hooks;
-	void *check_data, *user;
+	void *check_data;
 	bool (*interrupt)(void *);
 	void *interrupt_arg;
 
@@ -121,7 +121,6 @@ bool arena_add_region(struct world *w, const struct region *r);
 void *arena_alloc_for(struct world *w, uint32_t creator, size_t size);
 uint32_t idspace_by_name(struct idspace *s, const char *name);
 uint32_t idspace_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32_t size);
-uint32_t idspace_count(struct idspace *s);
 
 /* object.c */
 struct object *object_make(struct world *w, const struct objtype *type,
@@ -184,7 +183,6 @@ static inline struct record *log_append(struct world *w)
 	return &l->chunks[n / LOG_CHUNK][n % LOG_CHUNK];
 }
 struct mark *log_append_mark(struct world *w);
-struct mark *log_mark_mut(struct world *w, size_t i);
 void log_release(struct events_log *l);
 uint16_t kapi_id(const struct kapi *api);
 

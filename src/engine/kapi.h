@@ -22,8 +22,7 @@ enum kapi_kind {
 	KAPI_BARRIER,
 	KAPI_GET_STATE,		/* result: a cookie */
 	KAPI_POLL,		/* arg: the cookie, result: 1 if a grace period elapsed */
-	KAPI_INIT, KAPI_CLEANUP,
-	KAPI_KFREE,
+	KAPI_CLEANUP,
 	KAPI_DRAIN,		/* a worker waits for readers; arg: for this rcu_head's
 				 * grace period, or 0 */
 };

@@ -48,10 +48,6 @@ struct field {
 #define FIELD(type, member, ...) \
 	{ .name = #member, .offset = offsetof(type, member), \
 	  .size = sizeof(((type *)0)->member), ##__VA_ARGS__ }
-#define FIELD_ARRAY(type, member, ...) \
-	{ .name = #member, .offset = offsetof(type, member), \
-	  .size = sizeof(((type *)0)->member[0]), \
-	  .count = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]), ##__VA_ARGS__ }
 
 /* What the engine and the binding know of a kind of object. */
 struct objtype {

@@ -101,24 +101,6 @@ struct task *world_next_random(struct world *w, uint64_t *rng)
 	return w->found = pick;
 }
 
-bool world_settled(struct world *w)
-{
-	for (size_t i = 0; i < w->ntasks; i++) {
-		struct task *t = w->tasks[i];
-		enum block_why why = task_blocked(t).why;
-
-		if (why == BLOCK_NONE)
-			return false;
-		if ((t->kind == TASK_THREAD || t->kind == TASK_IRQ) && why != BLOCK_OVER &&
-		    why != BLOCK_CALL && why != BLOCK_ASSUME)
-			return false;
-		if (t->kind == TASK_WORKER && why != BLOCK_OVER && why != BLOCK_IDLE_WORKER &&
-		    why != BLOCK_OFFLINE)
-			return false;
-	}
-	return true;
-}
-
 enum run_end world_run(struct world *w, struct run_policy *p, uint64_t max)
 {
 	size_t violations = w->nviolations;

@@ -32,11 +32,6 @@ struct event {
 	uint8_t op;		/* site->op, unless the primitive chose another */
 	uint8_t order;
 	uint8_t size;		/* bytes at loc: 1, 2, 4, 8 */
-	uint8_t flags;		/* EV_* */
-};
-enum {
-	EV_SIGNED = 1u << 0,	/* the value is signed (printing only) */
-	EV_PTR	  = 1u << 1,	/* the value is an address */
 };
 
 /* One API call that the task is in (srcu_read_lock, synchronize_srcu ...). */

@@ -142,14 +142,10 @@ bool world_set_online(struct world *w, unsigned m)
 unsigned world_cpus(struct world *w) { return w->cpus; }
 unsigned world_online(struct world *w) { return w->online; }
 void world_set_voluntary(struct world *w) { w->voluntary = true; }
-void world_set_carrier(struct world *w, enum carrier_kind c) { w->carrier = c; }
-enum carrier_kind world_carrier(struct world *w) { return w->carrier; }
 uint64_t world_clock(struct world *w) { return w->clock ? *w->clock : 0; }
 uint64_t world_steps(struct world *w) { return w->log.n; }
 bool world_muted(struct world *w) { return w->muted; }
 void *world_check_data(struct world *w) { return w->check_data; }
-void *world_user(struct world *w) { return w->user; }
-void world_set_user(struct world *w, void *user) { w->user = user; }
 
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data)
 {

@@ -92,16 +92,12 @@ unsigned world_online(struct world *w);
 /* From now on the kernel of this world does not preempt: a task loses its CPU only
  * where it sleeps or might, where it yields, and when it ends. */
 void world_set_voluntary(struct world *w);
-void world_set_carrier(struct world *w, enum carrier_kind c);
-enum carrier_kind world_carrier(struct world *w);
 uint64_t world_clock(struct world *w);			/* virtual ns */
 uint64_t world_steps(struct world *w);			/* performed so far */
 
 /* check/ plugs itself in here; `data` is its own per-world state */
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data);
 void *world_check_data(struct world *w);
-void *world_user(struct world *w);			/* the binding's */
-void world_set_user(struct world *w, void *user);
 
 /* Simulated memory.  Made by the current task (or the world) in its own slice
  * of the arena, so that addresses do not depend on who came first.  Zeroed, 8-byte
