@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Exploration: executions of one scenario, one after the other, each from its
+ * start, until every interleaving has been seen, a violation is found or a bound
+ * is hit.  A *source* makes the executions (the binding: it owns the scenario), a
+ * *strategy* says who moves next, and this is what both share.
+ */
+#ifndef SRCUSH_EXPLORE_EXPLORE_H
+#define SRCUSH_EXPLORE_EXPLORE_H
+
+#include "engine/world.h"
+
+enum explore_strategy { EXPLORE_DPOR, EXPLORE_RANDOM, EXPLORE_PCT, EXPLORE_NAIVE };
+
+/* How an execution ended. */
+enum exec_end {
+	EXEC_COMPLETE,	/* nothing can move: every thread is done, or waits for ever (check_stuck() has judged) */
+	EXEC_BLOCKED,	/* nothing can move, and an assume(false) or a failed poll that another
+			 * execution does later holds somebody: no deadlock, no end */
+	EXEC_CUT,	/* --max-steps, or a preemption too many */
+	EXEC_FAILED,	/* the engine failed: world_error() */
+};
+
+/* One step of an execution: who (an identity, see task_by_id()), and the model's or
+ * choose()'s choice, 0 for the first. */
+struct exec_step { uint32_t task; uint32_t choice; };
+
+/* Where executions come from.  All on the driver's stack. */
+struct explore_source {
+	void *arg;
+	/* The world at the start of a fresh execution, always the same one.  `lean`: it
+	 * need not keep its log (world_set_lean()).  NULL: failed, for the reason in
+	 * *why (a message for the user, valid until the next call). */
+	struct world *(*begin)(void *arg, bool lean, const char **why);
+	/* The execution is over: leaks, finally(), and outcome(), whose text it returns
+	 * (valid until the next call; NULL: none).  What they find is in the world's
+	 * violations. */
+	const char *(*end)(void *arg, struct world *w, enum exec_end how);
+	/* After each step of t, where not NULL: the invariants.  Finds violations. */
+	void (*stepped)(void *arg, struct world *w, struct task *t);
+	/* Is `loc` (arena offset) read by an invariant?  Such locations are pairwise
+	 * dependent.  NULL where there are none. */
+	bool (*watched)(void *arg, struct world *w, uint32_t loc);
+};
+
+struct explore_opts {
+	enum explore_strategy strategy;
+	uint64_t seed;
+	uint64_t max_executions;	/* 0: no bound; complete and blocked ones count */
+	uint64_t max_steps;		/* of one execution */
+	int preemptions;		/* -1: no bound */
+	unsigned depth;			/* pct: number of priority change points + 1 */
+	double seconds;			/* 0: no bound */
+	unsigned jobs;
+	bool keep_going;		/* all violations of distinct kinds and places */
+	uint64_t show;			/* keep the schedule of the n-th complete execution; 0: none */
+};
+#define EXPLORE_MAX_STEPS_DEFAULT 100000
+#define EXPLORE_DEPTH_DEFAULT 3
+
+struct explore_violation {
+	char *kind, *message;
+	char *thread, *other;		/* names, or NULL */
+	uint64_t step;
+	char *schedule;			/* minimised */
+	char *place;			/* by which repetitions are known */
+	uint64_t execution;		/* number of the execution that showed it, from 1 */
+	uint64_t seed;			/* random, pct: that execution's own seed */
+};
+
+struct explore_outcome { char *text; uint64_t count; };
+
+struct explore_report {
+	uint64_t complete, blocked;	/* executions of each kind */
+	uint64_t violating;		/* those with a violation; of either kind */
+	uint64_t steps;			/* performed in all executions, replayed ones apart */
+	uint64_t deepest;		/* steps of the longest execution */
+	double seconds;
+	const char *bound;		/* which bound cut it, as the option is spelt
+					 * ("max_executions 1000"), "interrupted", or NULL */
+	char *error;			/* not deterministic, does not build, no memory ...: the
+					 * verdict is none; or NULL */
+	struct explore_violation *violations;
+	size_t nviolations;
+	struct explore_outcome *outcomes; /* sorted by text */
+	size_t noutcomes;
+	char *example;			/* schedule of the first complete execution without a violation */
+	char *shown;			/* that of execution number opts.show, or NULL */
+};
+
+/* Told of how far it is, a few times a second. */
+struct explore_progress {
+	uint64_t complete, blocked, deepest, pending;
+	double seconds, rate;		/* executions a second */
+	double low, high;		/* interval for the number of executions that remain; < 0: unknown */
+};
+
+/* State that all strategies share. */
+struct explore {
+	struct explore_opts opts;
+	struct explore_source src;
+	struct explore_report report;
+	bool (*interrupted)(void *);	/* Ctrl-C */
+	void (*progress)(void *, const struct explore_progress *);
+	void *arg;			/* of these two */
+	bool lean;			/* executions keep no log: see explore_lean() */
+	double started, next_progress;
+};
+
+/* Explores; the report is in x->report afterwards and released by
+ * explore_release().  False: x->report.error says why there is no verdict. */
+bool explore_run(struct explore *x);
+void explore_release(struct explore *x);
+
+/* --- for strategies --- */
+
+bool dpor_run(struct explore *x);
+bool random_run(struct explore *x);	/* EXPLORE_RANDOM and EXPLORE_PCT */
+bool naive_run(struct explore *x);	/* every interleaving, one by one: for checking the others */
+
+/* A fresh execution; NULL: x->report.error is set. */
+struct world *explore_begin(struct explore *x);
+/* A step was performed (calls src.stepped). */
+void explore_stepped(struct explore *x, struct world *w, struct task *t);
+/*
+ * The execution `steps[0..n)` is over: judges its end and its trace (check_stuck(),
+ * trace_judge()), counts it, tallies its outcome, keeps what was violated with a
+ * schedule.  True: go on; false: stop (a violation without keep_going, a bound).
+ */
+bool explore_end(struct explore *x, struct world *w, enum exec_end how,
+		 const struct exec_step *steps, size_t n);
+/* May another execution begin?  Looks at bounds, Ctrl-C, the clock; sets report.bound. */
+bool explore_go_on(struct explore *x);
+/* Ends the exploration without verdict (printf-like); returns false. */
+bool explore_fail(struct explore *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* May this pending event be part of an execution without a log?  Such an execution has
+ * nothing that a trace oracle judges: no API call, lock, plain access or free. */
+bool explore_lean(const struct task *t);
+/* Runs steps[0..n) in a fresh execution that keeps its log.  The world, standing there;
+ * NULL: some step could not be made (*at says which) or report.error. */
+struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at);
+
+/* --- minimise.c --- */
+
+/*
+ * A shorter way to a violation of the same kind and place: fewest context switches
+ * first, then fewest steps.  Replaces *v's message, step and schedule.
+ */
+void explore_minimise(struct explore *x, struct explore_violation *v,
+		      const struct exec_step *steps, size_t n);
+
+#endif
