@@ -6,29 +6,15 @@
  */
 #include <config.h>
 
-#include "binding/binding.h"
 #include "binding/lua_explore.h"
-#include "binding/lua_source.h"
-#include "explore/explore.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define SAMPLES_DEFAULT 10000	/* random, pct: executions, where nothing else bounds them */
 #define JOBS_MAX 256
-
-/* One exploration: released with its userdata, whatever is raised. */
-struct exploring {
-	struct explore x;
-	struct lb_source *src;
-	struct explore_scope scope;
-	char title[256];
-	bool progress;		/* a line on the terminal, while it runs */
-	size_t shown;		/* characters of it that stand there */
-};
 
 static int exploring_gc(lua_State *L)
 {
@@ -37,14 +23,15 @@ static int exploring_gc(lua_State *L)
 	explore_release(&e->x);
 	lb_source_free(e->src);
 	e->src = NULL;
+	sbuf_release(&e->scope);
 	return 0;
 }
 
-static struct exploring *new_exploring(lua_State *L)
+struct exploring *lb_new_exploring(lua_State *L, struct session *s)
 {
 	struct exploring *e = lua_newuserdatauv(L, sizeof(*e), 0);
 
-	*e = (struct exploring){ 0 };
+	*e = (struct exploring){ .s = s };
 	if (luaL_newmetatable(L, "srcush.exploring")) {
 		lua_pushcfunction(L, exploring_gc);
 		lua_setfield(L, -2, "__gc");
@@ -55,11 +42,10 @@ static struct exploring *new_exploring(lua_State *L)
 
 /* --- options --- */
 
-static const char *const strategies[] = {
+const char *const lb_strategies[] = {
 	[EXPLORE_DPOR] = "dpor", [EXPLORE_RANDOM] = "random", [EXPLORE_PCT] = "pct",
-	[EXPLORE_NAIVE] = "naive",
+	[EXPLORE_NAIVE] = "naive", NULL
 };
-#define NSTRATEGIES (sizeof(strategies) / sizeof(*strategies))
 
 static lua_Integer need_integer(lua_State *L, const char *name, lua_Integer lo, lua_Integer hi)
 {
@@ -90,8 +76,8 @@ static void opt_strategy(lua_State *L, struct exploring *e)
 {
 	const char *s = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 
-	for (size_t i = 0; s && i < NSTRATEGIES; i++)
-		if (!strcmp(strategies[i], s)) {
+	for (size_t i = 0; s && lb_strategies[i]; i++)
+		if (!strcmp(lb_strategies[i], s)) {
 			e->x.opts.strategy = (enum explore_strategy)i;
 			return;
 		}
@@ -115,8 +101,8 @@ static void opt_lockdep(lua_State *L, struct exploring *e)
 {
 	const char *s = luaL_tolstring(L, -1, NULL);
 
-	e->scope.lockdep = strcmp(s, "6.1") ? 612 : 61;
-	if (e->scope.lockdep == 612 && strcmp(s, "6.12"))
+	e->lockdep = strcmp(s, "6.1") ? 612 : 61;
+	if (e->lockdep == 612 && strcmp(s, "6.12"))
 		lb_arg_error(L, 2, "lockdep: \"6.1\" or \"6.12\" is expected, got %s", s);
 	lua_pop(L, 1);
 }
@@ -176,6 +162,13 @@ static void opt_progress(lua_State *L, struct exploring *e)
 	e->progress = need_boolean(L, "progress");
 }
 
+static void opt_title(lua_State *L, struct exploring *e)
+{
+	(void)e;	/* see take_scenario() */
+	if (lua_type(L, -1) != LUA_TSTRING)
+		lb_arg_error(L, 2, "title: a string is expected, got %s", luaL_tolstring(L, -1, NULL));
+}
+
 static const struct { const char *name; void (*set)(lua_State *, struct exploring *); } options[] = {
 	{ "depth", opt_depth },
 	{ "jobs", opt_jobs },
@@ -190,6 +183,7 @@ static const struct { const char *name; void (*set)(lua_State *, struct explorin
 	{ "show", opt_show },
 	{ "strategy", opt_strategy },
 	{ "time", opt_time },
+	{ "title", opt_title },
 };
 #define NOPTIONS (sizeof(options) / sizeof(*options))
 
@@ -214,7 +208,7 @@ static void check_options(lua_State *L, struct exploring *e)
 		.preemptions = -1, .depth = EXPLORE_DEPTH_DEFAULT, .jobs = 1, .seed = 1,
 		.max_steps = EXPLORE_MAX_STEPS_DEFAULT,
 	};
-	e->scope.lockdep = 612;
+	e->lockdep = 612;
 	if (lua_isnoneornil(L, 2))
 		return;
 	lb_check_type(L, 2, LUA_TTABLE);
@@ -229,20 +223,11 @@ static void check_options(lua_State *L, struct exploring *e)
 	}
 }
 
-/* Sampling has no end of its own. */
-static void bound_samples(struct explore_opts *o)
-{
-	bool samples = o->strategy == EXPLORE_RANDOM || o->strategy == EXPLORE_PCT;
-
-	if (samples && !o->max_executions && !(o->seconds > 0))
-		o->max_executions = SAMPLES_DEFAULT;
-}
-
 /* --- while it runs --- */
 
 static bool was_interrupted(void *arg)
 {
-	struct session *s = ((struct exploring *)arg)->scope.s;
+	const struct session *s = ((struct exploring *)arg)->s;
 
 	return s->interrupt && s->interrupt(s->interrupt_arg);
 }
@@ -262,142 +247,128 @@ static void put_progress(struct exploring *e, const char *text)
 static void on_progress(void *arg, const struct explore_progress *p)
 {
 	struct exploring *e = arg;
-	char line[200], left[80] = "", done[32], blocked[32], rate[32], a[32], b[32];
-	unsigned columns = lb_columns(e->scope.s->L);
+	char line[200], left[80] = "", num[5][LB_NUMBER_SIZE];
+	unsigned columns = lb_columns(e->s->L);
 
 	if (p->low >= 0 && p->high >= p->low)
-		snprintf(left, sizeof(left), ", %s to %s to go", lb_counted(a, p->low),
-			 lb_counted(b, p->high));
+		snprintf(left, sizeof(left), ", %s to %s to go", lb_number(num[3], p->low),
+			 lb_number(num[4], p->high));
 	snprintf(line, sizeof(line), "%s executions, %s blocked, %s/s, deepest %" PRIu64 "%s",
-		 lb_counted(done, (double)p->complete), lb_counted(blocked, (double)p->blocked),
-		 lb_counted(rate, p->rate), p->deepest, left);
+		 lb_number(num[0], (double)p->complete), lb_number(num[1], (double)p->blocked),
+		 lb_number(num[2], p->rate), p->deepest, left);
 	columns = columns ? columns : 80;
-	if (strlen(line) >= columns && columns <= sizeof(line))
+	if (columns <= strlen(line))
 		line[columns - 1] = '\0';
 	put_progress(e, line);
-}
-
-/* --- the report --- */
-
-static void set_integer(lua_State *L, const char *key, uint64_t v)
-{
-	lua_pushinteger(L, (lua_Integer)v);
-	lua_setfield(L, -2, key);
-}
-
-static void set_string(lua_State *L, const char *key, const char *s)
-{
-	lua_pushstring(L, s);	/* nil for NULL */
-	lua_setfield(L, -2, key);
-}
-
-static void push_violations(lua_State *L, const struct exploring *e)
-{
-	const struct explore_report *r = &e->x.report;
-	enum explore_strategy how = e->x.opts.strategy;
-
-	lua_createtable(L, (int)r->nviolations, 0);
-	for (size_t i = 0; i < r->nviolations; i++) {
-		const struct explore_violation *v = &r->violations[i];
-
-		lua_createtable(L, 0, 8);
-		lb_violation_kind(L);
-		set_string(L, "kind", v->kind);
-		set_string(L, "message", v->message);
-		set_string(L, "thread", v->thread);
-		set_string(L, "other", v->other);
-		set_string(L, "schedule", v->schedule);
-		set_integer(L, "step", v->step);
-		set_integer(L, "execution", v->execution);
-		if (how == EXPLORE_RANDOM || how == EXPLORE_PCT)
-			set_integer(L, "seed", v->seed);
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-}
-
-static void push_outcomes(lua_State *L, const struct explore_report *r)
-{
-	lua_createtable(L, 0, (int)r->noutcomes);
-	for (size_t i = 0; i < r->noutcomes; i++)
-		set_integer(L, r->outcomes[i].text, r->outcomes[i].count);
-}
-
-/* *ok* is said only where nothing was left out. */
-static const char *verdict_of(const struct exploring *e)
-{
-	const struct explore_report *r = &e->x.report;
-	enum explore_strategy how = e->x.opts.strategy;
-
-	if (r->nviolations)
-		return "violation";
-	return r->bound || how == EXPLORE_RANDOM || how == EXPLORE_PCT ? "incomplete" : "ok";
-}
-
-static void push_report(lua_State *L, const struct exploring *e)
-{
-	const struct explore_report *r = &e->x.report;
-	enum explore_strategy how = e->x.opts.strategy;
-
-	lua_createtable(L, 0, 16);
-	set_string(L, "verdict", verdict_of(e));
-	set_integer(L, "executions", r->complete);
-	set_integer(L, "blocked", r->blocked);
-	set_integer(L, "violating", r->violating);
-	set_integer(L, "steps", r->steps);
-	set_integer(L, "deepest", r->deepest);
-	lua_pushnumber(L, r->seconds);
-	lua_setfield(L, -2, "seconds");
-	set_string(L, "bound", r->bound);
-	set_string(L, "strategy", strategies[how]);
-	if (how == EXPLORE_RANDOM || how == EXPLORE_PCT)
-		set_integer(L, "seed", e->x.opts.seed);
-	if (how == EXPLORE_NAIVE && r->traces)
-		set_integer(L, "traces", r->traces);
-	set_string(L, "scope", e->scope.text);
-	set_string(L, "shown", r->shown);
-	push_violations(L, e);
-	lua_setfield(L, -2, "violations");
-	push_outcomes(L, r);
-	lua_setfield(L, -2, "outcomes");
-	lb_report_kind(L);
 }
 
 /* --- explore() --- */
 
 /* Argument 1: the scenario, or the one from which the present world was built. */
-static void take_scenario(lua_State *L, struct session *s, char *title, size_t n)
+static void take_scenario(lua_State *L, struct exploring *e)
 {
-	const char *name = "scenario";
+	struct session *s = e->s;
+	const char *name = NULL;
 
 	if (lua_isnoneornil(L, 1)) {
 		if (s->scenario_ref == LUA_NOREF)
 			lb_arg_error(L, 1, "a scenario function is expected: the present world "
 				     "was not built by one");
-		lua_settop(L, 2);
 		lua_rawgeti(L, LUA_REGISTRYINDEX, s->scenario_ref);
 		lua_replace(L, 1);
-		name = s->scenario_name ? s->scenario_name : name;
+		name = s->scenario_name;
+	} else if (lua_istable(L, 2)) {
+		lua_getfield(L, 2, "title");
+		name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+		lua_pop(L, 1);
 	}
 	lb_check_type(L, 1, LUA_TFUNCTION);
-	lua_settop(L, 2);
-	snprintf(title, n, "%s", name);
+	snprintf(e->title, sizeof(e->title), "%s", name ? name : "the scenario");
 }
 
-/* Ctrl-C has done its work where the report says so to a person; a script ends. */
-static void take_interrupt(struct session *s, const struct explore_report *r)
+static void check_threads(lua_State *L, const struct exploring *e)
 {
-	if (s->reports && r->bound && !strcmp(r->bound, "interrupted"))
-		lua_sethook(s->L, NULL, 0, 0);
+	struct world *w = e->s->w;
+
+	for (size_t i = 0; i < world_task_count(w); i++)
+		if (world_task(w, i)->kind == TASK_THREAD || world_task(w, i)->kind == TASK_IRQ)
+			return;
+	luaL_error(L, "explore: %s makes no threads", e->title);
+}
+
+/* Ctrl-C has done its work where somebody reads the report; a script ends by it. */
+static void take_interrupt(const struct exploring *e)
+{
+	const char *bound = e->x.report.bound;
+
+	if (e->s->reports && bound && !strcmp(bound, "interrupted"))
+		lua_sethook(e->s->L, NULL, 0, 0);
 }
 
 static int f_explore(lua_State *L)
 {
 	struct session *s = lb_check_steppable(L);
-	struct exploring *e = new_exploring(L);
+	struct exploring *e;
 	bool ok;
 
-	lua_insert(L, 1);		/* lives below the arguments */
-	lua_pushcclosure(L, NULL, 0);
-	(void)s; (void)ok; (void)e;
-	return 0;
+	lua_settop(L, 2);
+	e = lb_new_exploring(L, s);
+	check_options(L, e);
+	take_scenario(L, e);
+	e->src = lb_source_new(L, 1, e->title);
+	check_threads(L, e);
+	lb_source_fill(e->src, &e->x.src);
+	e->x.arg = e;
+	e->x.interrupted = was_interrupted;
+	if (e->progress && isatty(STDERR_FILENO))
+		e->x.progress = on_progress;
+	ok = explore_run(&e->x);
+	if (e->shown)
+		put_progress(e, "");
+	view_scope(s->w, "sc", &e->scope);
+	lb_source_free(e->src);
+	e->src = NULL;
+	take_interrupt(e);
+	if (!ok)
+		return luaL_error(L, "explore: %s: %s", e->title, e->x.report.error);
+	lb_push_report(L, e, 1);
+	return 1;
+}
+
+static const struct lb_func explore_funcs[] = {
+	{ "explore", f_explore, "([scenario [, opts]]) -> report",
+	  "Tries every interleaving of a scenario function (without one: of that from which the "
+	  "present world was built), in a world of its own. opts: strategy=\"dpor\" (the default: "
+	  "each that differs in more than the order of independent steps, once), \"naive\" (all of "
+	  "them), \"random\" or \"pct\" (samples; with seed=N, depth=N); the bounds max_executions, "
+	  "max_steps (of one execution), preemptions, time (seconds); keep_going=true (look for all "
+	  "violations), show=N (keep the N-th complete execution), jobs=N, lockdep=\"6.1\" or "
+	  "\"6.12\", model=\"sc\", title=NAME, progress=true. The report has verdict (\"ok\": nothing "
+	  "was left out and nothing is wrong; \"violation\"; \"incomplete\": a bound was hit), bound "
+	  "(which), executions, blocked, steps, seconds, violations (each with kind, message, thread, "
+	  "other, step, schedule), outcomes, scope, strategy, seed, shown (a schedule)",
+	  "local r = explore(function()\n"
+	  "  local x = var(\"x\")\n"
+	  "  for i = 1, 2 do thread(\"t\" .. i, function() WRITE_ONCE(x, READ_ONCE(x) + 1) end) end\n"
+	  "  finally(function() assert(READ_ONCE(x) == 2) end)\n"
+	  "end)\n"
+	  "print(r, r.violations[1].schedule)" },
+	{ "report:show", lb_report_show, "([i [, {columns=, color=, text=}]])",
+	  "Prints the story of the i-th violation (the first) of what explore() found: what is wrong, "
+	  "who did what, the last steps; of a report without any, an execution that passes",
+	  "explore(scenario):show()" },
+	{ "report:example", lb_report_example, "() -> schedule",
+	  "The schedule of an execution without a violation; nil if none was seen",
+	  "replay(explore(scenario):example())" },
+	{ 0 }
+};
+static const struct lb_section explore_section = {
+	"exploring", "Exploring", NULL, explore_funcs
+};
+
+void lb_open_explore(lua_State *L)
+{
+	lb_report_kind(L);
+	lua_pop(L, 1);
+	lb_register(L, &explore_section);
 }

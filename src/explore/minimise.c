@@ -13,6 +13,7 @@
 #include "check/check.h"
 #include "check/trace.h"
 #include "engine/internal.h"
+#include "explore/judge.h"
 #include "explore/minimise.h"
 
 /* What may be spent, in steps so that the result is the same on every machine.  To

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The inside of minimising (minimise.c): runs as stretches of steps of one task
- * each, and the order that a run's steps must keep (order.c), from which one with
+ * each, and the order that a run's steps must keep (linear.c), from which one with
  * fewer stretches is proposed.
  */
 #ifndef SRCUSH_EXPLORE_MINIMISE_H
