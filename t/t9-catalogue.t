@@ -132,8 +132,7 @@ local expected = {
     other_domain = wrong("use-after-free", 4),
     fixed = ok(),
     callback = ok(),
-    both = ok(),
-    tree_fixed = ok(),
+    by_srcu = ok(),
   },
   K8 = {
     buggy = wrong("unbalanced-unlock", 10),

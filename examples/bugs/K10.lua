@@ -6,8 +6,8 @@
 -- it.  kvm_io_bus_unregister_dev(), if it gets no memory for a shorter array, gives up the
 -- bus as a whole.  What can go wrong with either?
 --
--- Where: CVE-2021-47061, commit 5d3c4c79384a ("KVM: Destroy I/O bus devices on unregister
--- failure _after_ sync'ing SRCU"), 2021-04; get_dev() since 8a39d00670f0, 2016.
+-- Where: CVE-2021-47061 ("KVM: Destroy I/O bus devices on unregister failure _after_
+-- sync'ing SRCU"), 2021-04.
 --
 -- Answer: what is found in a section may be used in that section.  After its end only
 -- something else keeps the device: a lock that its unregistering needs as well.  And on

@@ -5,8 +5,8 @@
 -- synchronize_srcu() under kvm->lock; from 6.3 on it does so after the unlock.  Was the
 -- old place needed?  What did it cost?
 --
--- Where: commit 708f799d22fe ("KVM: x86: Remove a redundant guard for MSR filter
--- updates"), 2023-01, Linux 6.3.
+-- Where: commit 708f799d22fe ("KVM: x86: Optimize kvm->lock and SRCU interaction
+-- (KVM_X86_SET_MSR_FILTER)"), 2023-01, Linux 6.3.
 --
 -- Answer: it was not needed: with synchronize_srcu() in either place, no vCPU uses a
 -- filter that is freed, and no filter is freed twice.  What it cost: whoever wants

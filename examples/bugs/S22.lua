@@ -4,8 +4,8 @@
 -- Question: srcu_read_unlock() wants the index back.  What if it is another one, or
 -- lost, or there was no lock at all?  And must sections be nested?
 --
--- Where: commits 9393998e9ee0, 2019-03, and 6cd244c87428 ("srcu: Make the srcu model
--- know about srcu_down_read() ..."), 2023-03, which say in the memory model what a
+-- Where: commits 9393998e9ee0 ("tools/memory-model: Dynamically check SRCU lock-to-unlock
+-- matching"), 2019-03, and 6cd244c87428, 2023-03, which say in the memory model what a
 -- section is: an unlock belongs to the lock whose value it is given.
 --
 -- Answer: a wrong index counts the unlock in the other bank: the own bank has a reader
