@@ -16,8 +16,9 @@
 -- callback is left without a number.  Nobody asks for a grace period on its behalf: the
 -- kernel warns, and it is never invoked.
 --
--- Scenarios and what exploring them says (model sc, tree SRCU, 1 CPU, one thread that
--- queues three callbacks):
+-- Scenarios and what exploring them says (model sc, tree SRCU, one thread that queues
+-- three callbacks, 2 CPUs: the caller has interrupts off between snapshot and advance, so
+-- the work item, which stays where it was queued first, needs another CPU):
 --   buggy         violation, warning, and in the end, with --keep-going, stall
 --   fixed         ok
 --
@@ -25,11 +26,14 @@
 
 local function scenario(fault)
   return function()
-    cpus(1)
+    cpus(2)
     local ss = srcu.new("ss", {faults = {fault}})
     thread("caller", function()
-      for _ = 1, 3 do call_srcu(ss, function() end) end
-    end)
+      call_srcu(ss, function() end)
+      migrate(1)
+      call_srcu(ss, function() end)
+      call_srcu(ss, function() end)
+    end, {cpu = 0})
   end
 end
 
