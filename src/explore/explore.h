@@ -41,6 +41,14 @@ struct explore_source {
 	/* Is `loc` (arena offset) read by an invariant?  Such locations are pairwise
 	 * dependent.  NULL where there are none. */
 	bool (*watched)(void *arg, struct world *w, uint32_t loc);
+	/* How many such locations there are.  They are known from what invariants have
+	 * read so far, so that there may be more after an execution than before it: then
+	 * what was concluded without them is to be looked at again. */
+	size_t (*nwatched)(void *arg);
+	/* Why the scenario cannot be explored, as far as the executions so far have shown
+	 * (bodies share a Lua variable ...), or NULL.  To be asked after each end(), and
+	 * after each begin() that fails: it says more than *why. */
+	const char *(*refused)(void *arg);
 };
 
 struct explore_opts {
