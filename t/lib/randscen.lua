@@ -294,7 +294,7 @@ op("spawn", 1, function(c)
   p.spare = p.spare - 2
   local b = body(c, "child", p.rng:between(1, 2), {})
   line(c, 'thread("child", function()')
-  for _, l in ipairs(b.lines) do line(c, "%s", (l:sub(3):gsub("%%", "%%%%"))) end
+  for _, l in ipairs(b.lines) do line(c, "%s", (l:sub(3))) end
   line(c, "end)")
   return 0
 end, { top = true })
@@ -373,6 +373,30 @@ op("sync", 1, function(c)
   return c.prog.flavor == "ideal" and 2 or 100
 end, { sleeps = true, top = true })
 
+op("call", 2, function(c)
+  local p = c.prog
+  if c.nested or p.called then return 0 end
+  p.called = true
+  local b = body(c, "cb", 1, { atomic = true })
+  line(c, "call_srcu(%s, function()", domain(c))
+  for _, l in ipairs(b.lines) do line(c, "%s", (l:sub(3))) end
+  line(c, "end)")
+  return 2
+end, { sleeps = true, top = true })
+op("barrier", 1, function(c)
+  if not c.prog.called then return 0 end
+  line(c, "srcu_barrier(%s)", domain(c))
+  return 2
+end, { sleeps = true, top = true })
+op("poll", 2, function(c)
+  local ss = domain(c)
+  line(c, "do")
+  line(c, "  local k = get_state_synchronize_srcu(%s)", ss)
+  line(c, "  note(%s, poll_state_synchronize_srcu(%s, k))", c.ghost, ss)
+  line(c, "end")
+  return 2
+end)
+
 -- ------------------------------------------------------------ families
 
 local memory = "read*5 write*5 xchg cmpxchg inc add copy if*2 mb "
@@ -389,7 +413,7 @@ local families = {
   mixed = memory .. "get set mutex*2 hold trylock spin spinirq spintry readsem writesem complete*2 wait*2 " ..
     "cond*2 sleep wake preempt irqoff yield migrate queue*2 flush spawn publish follow*2 retire " ..
     "choose assume assert ghost*2",
-  ideal = "read*3 write*3 section*6 sync*4 publish*3 follow*3 retire*3",
+  ideal = "read*3 write*3 section*6 sync*4 publish*3 follow*3 retire*3 call*2 barrier poll",
   tiny = "read*3 write*3 section*6 sync*4",
   tree = "read*2 write*2 section*6 sync*4",
 }
