@@ -11,7 +11,6 @@
 #pragma weak dpor_run
 #pragma weak trace_judge
 #pragma weak trace_finding_release
-#pragma weak explore_minimise
 
 struct judge;
 
