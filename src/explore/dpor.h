@@ -74,9 +74,10 @@ struct dpor {
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
 	bool dropped;		/* this graph turned out to be none */
+	bool idle_stale;	/* a worker would poll again: others stand for this execution */
 	bool failed;		/* x->report.error is set */
 	unsigned preempted;	/* graphs left out because of the bound on preemptions */
-	uint64_t restarts, stale;
+	uint64_t stale;		/* graphs that were visited for nothing */
 };
 
 static inline dclock hb_of(const struct dpor *d, uint32_t i)
@@ -167,6 +168,6 @@ bool extend_next(struct dpor *d, bool *moved);
 /* Nobody is left to move: false if somebody may go on all the same. */
 bool leaf_is_final(struct dpor *d);
 /* Counts it.  False: stop exploring. */
-bool leaf_end(struct dpor *d);
+bool leaf_end(struct dpor *d, bool cut);
 
 #endif

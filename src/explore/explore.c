@@ -192,6 +192,18 @@ bool explore_run(struct explore *x)
 	return ok && !x->report.error;
 }
 
+void explore_forget(struct explore *x)
+{
+	struct explore_report *r = &x->report;
+
+	r->complete = r->blocked = r->violating = r->cut = r->steps = r->deepest = 0;
+	x->executions = 0;
+	for (size_t i = 0; i < r->noutcomes; i++)
+		free(r->outcomes[i].text);
+	r->noutcomes = 0;
+	judge_forget(x->judge);
+}
+
 static void violation_release(struct explore_violation *v)
 {
 	free(v->kind);

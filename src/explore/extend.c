@@ -7,7 +7,9 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "k/work.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +53,7 @@ static bool instead_read(struct dpor *d, struct added *a, uint32_t k)
 	uint64_t v = 0;
 
 	e.flags &= GF_AWAIT;
+	e.own = 0;
 	e.rf = k ? c->w[k - 1] : GNONE;
 	known = k < c->n ? value_at(d, c, k, chain, &v) : !chain;
 	if (k == c->n)
@@ -59,14 +62,14 @@ static bool instead_read(struct dpor *d, struct added *a, uint32_t k)
 		return true;
 	if (a->e.flags & GF_WAITING && k == c->n)
 		return true; /* it writes nothing until it is revisited */
-	if (!a->pure && (chain || !known || shape_writes(&a->ev, v))) {
+	if ((!a->pure || (chain && k < c->n)) && (chain || !known || shape_writes(&a->ev, v))) {
 		e.kind = G_RMW;
 		if (k < c->n && d->g.ev[c->w[k]].kind != G_RMW_WRITE && !push_forward(d, &e, k))
 			return false;
 		if (!revisit_reads(d, d->g.n, &e, past_from(d, a, e.rf)))
 			return false;
 	}
-	if (k < c->n && (a->pure || (!chain && (!known || !shape_writes(&a->ev, v))))) {
+	if (k < c->n && (shape_is_pure(&a->ev) || (!chain && (!known || !shape_writes(&a->ev, v))))) {
 		e.kind = G_READ;
 		return push_forward(d, &e, 0);
 	}
@@ -103,15 +106,21 @@ static bool instead_write(struct dpor *d, struct added *a)
 	return revisit_reads(d, d->g.n, &e, past_from(d, a, GNONE));
 }
 
+/* The same step with each other choice: what it then does is found when it is made. */
 static bool instead_choose(struct dpor *d, struct added *a)
 {
-	struct gevent e = a->e;
+	struct gevent e = { .task = a->e.task, .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
 
-	e.flags = 0;
+	if (a->ev.a > UINT16_MAX) {
+		d->failed = true;
+		return explore_fail(d->x, "choose(%" PRIu64 ") has too many choices to explore", a->ev.a);
+	}
 	for (uint64_t v = a->ev.a; v > 1; v--) {
-		e.rf = (uint16_t)v;
-		if (!push_forward(d, &e, 0))
-			return false;
+		struct gchange c = { .add = e, .revisit = -1 };
+
+		c.add.choice = (uint16_t)v;
+		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
+			return visit_oom(d);
 	}
 	return true;
 }
@@ -124,44 +133,9 @@ static bool instead(struct dpor *d, struct added *a)
 		return instead_read_all(d, a);
 	case G_WRITE:
 		return instead_write(d, a);
-	case G_CHOOSE:
-		return instead_choose(d, a);
 	default:
 		return true;
 	}
-}
-
-/* --- ghosts --- */
-
-/* What the task did to ghost state belongs to this step: one more location of it, or its
- * only one. */
-static bool add_ghosts(struct dpor *d, struct added *a, struct shape *s)
-{
-	size_t n;
-	const struct ghost_access *g = world_ghosts(d->w, &n);
-
-	for (size_t k = 0; k < n; k++) {
-		int cls = place_loc(d, g[k].loc);
-
-		if (cls < 0)
-			return false;
-		if (s->cls < 0) {
-			s->cls = cls;
-			a->e.cls = (uint16_t)cls;
-			a->e.kind = G_READ;
-			a->pure = true;
-		} else if (s->cls != cls) {
-			place_unite(d, d->info[a->i].loc != LOC_NONE ? d->info[a->i].loc : g[0].loc, g[k].loc);
-			return false;
-		}
-		if (!shape_is_data(d, cls, g[k].write))
-			return false;
-		if (g[k].write) {
-			a->e.kind = G_RMW;
-			a->pure = false;
-		}
-	}
-	return true;
 }
 
 /* --- adding --- */
@@ -172,13 +146,13 @@ static bool append(struct dpor *d, struct added *a)
 	struct dslot *s = &d->slots[a->e.task];
 	uint32_t i = a->i;
 
-	if (!widen_events(d, i + 2))
+	if (!visit_widen(d, i + 2))
 		return false;
 	if (a->e.kind == G_READ || a->e.kind == G_RMW)
 		a->e.rf = c->n ? c->w[c->n - 1] : GNONE;
 	if (a->e.kind == G_WRITE || a->e.kind == G_LOCK) {
 		a->e.rank = c->n;
-		if (!class_append(d, a->e.cls, (uint16_t)i))
+		if (!class_put(d, a->e.cls, c->n, (uint16_t)i))
 			return false;
 	}
 	d->g.ev[i] = a->e;
@@ -195,7 +169,7 @@ static bool append(struct dpor *d, struct added *a)
 					      .maker = GNONE, .op = a->e.op };
 		d->unlock[w] = GNONE;
 		clocks_share(d, i, w);
-		if (!class_append(d, a->e.cls, (uint16_t)w))
+		if (!class_put(d, a->e.cls, c->n, (uint16_t)w))
 			return false;
 	}
 	s->last = (uint16_t)i;
@@ -250,7 +224,7 @@ static bool add_waiting(struct dpor *d, struct added *a)
 	return instead(d, a) && append(d, a);
 }
 
-static bool add_event(struct dpor *d, int slot)
+bool extend_by(struct dpor *d, int slot, uint16_t choice)
 {
 	struct dslot *s = &d->slots[slot];
 	size_t clock = d->stride * sizeof(uint16_t);
@@ -258,7 +232,7 @@ static bool add_event(struct dpor *d, int slot)
 	struct shape shape;
 	struct added a = { .i = d->g.n, .hb = before[0], .past = before[1] };
 
-	if (!widen_events(d, d->g.n + 2) || !shape_of(d, slot, &shape))
+	if (!visit_widen(d, d->g.n + 2) || !shape_of(d, slot, &shape))
 		return false;
 	d->po[a.i] = s->count;
 	clocks_begin(d, s, a.i);
@@ -272,22 +246,21 @@ static bool add_event(struct dpor *d, int slot)
 		return add_lock(d, &a);
 	if (shape.await && task_blocked(s->t).why != BLOCK_NONE)
 		return add_waiting(d, &a);
-	if (shape.kind == G_CHOOSE)
-		a.e.rf = 1;
-	else if (shape.kind == G_UNLOCK)
+	if (s->t->ev.op == OP_CHOOSE)
+		a.e.choice = choice ? choice : 1;
+	if (shape.kind == G_UNLOCK)
 		a.e.rf = lock_of(d, slot, shape.cls);
 	if (a.e.kind == G_UNLOCK && a.e.rf == GNONE)
 		a.e.kind = G_NONE; /* not its lock: the oracles end the task */
-	if (!visit_perform(d, &a.e, a.i, &a.ev) || !add_ghosts(d, &a, &shape))
+	if (!visit_perform(d, &a.e, a.i, &a.ev))
 		return false;
-	d->x->report.steps++;
-	a.pure = shape_is_pure(&a.ev) && a.e.kind != G_RMW;
-	if (a.e.kind == G_READ || a.e.kind == G_RMW) {
-		d->g.ev[a.i] = a.e;
-		a.e.kind = kind_found(d, &a.e, a.i, &a.ev);
-	}
+	a.pure = shape_is_pure(&a.ev) && !d->ghost_written;
+	if (a.e.kind == G_READ || a.e.kind == G_RMW)
+		a.e.kind = shape_kind(d, a.e.cls, &a.ev, d->info[a.i].value, d->ghost_written);
 	d->g.ev[a.i] = a.e;
 	a.e.check = visit_check(d, a.i, &a.ev);
+	if (a.ev.op == OP_CHOOSE && !choice && !instead_choose(d, &a))
+		return false;
 	return instead(d, &a) && append(d, &a);
 }
 
@@ -300,7 +273,6 @@ static bool perform_lock(struct dpor *d, int slot)
 	struct event ev;
 
 	e.flags &= (uint8_t)~GF_WAITING;
-	d->w->found = NULL;
 	if (!visit_perform(d, &e, i, &ev))
 		return false;
 	d->g.ev[i] = e;
@@ -308,12 +280,75 @@ static bool perform_lock(struct dpor *d, int slot)
 		d->g.ev[i].check = visit_check(d, i, &ev);
 	d->g.ev[i].flags &= (uint8_t)~GF_FRESH;
 	s->waiting = false;
-	s->count--;
-	/* its clocks as of now */
-	s->last = GNONE;
-	clocks_again(d, i);
-	s->last = (uint16_t)i;
-	s->count++;
-	d->x->report.steps++;
+	clocks_end(d, &d->g.ev[i], i);
+	return true;
+}
+
+/* --- whose turn it is --- */
+
+/* A worker whose last pass changed nothing, or the timer that would start its next. */
+static bool polls_idly(const struct task *t)
+{
+	const struct task *worker = t;
+
+	if (t->kind == TASK_TIMER && t->ev.op == OP_TIMER_WAIT) {
+		const struct timer_list *timer = t->work;
+
+		worker = timer->work ? timer->work->task : NULL;
+	} else if (t->kind != TASK_WORKER || t->ev.op != OP_WORK_WAIT) {
+		return false;
+	}
+	return worker && idle_was_idle(worker);
+}
+
+/* May the task be given its next event?  A lock or an awaited condition may be waited
+ * for: that is an event too. */
+static bool has_event(struct dpor *d, int slot, bool *failed)
+{
+	struct dslot *s = &d->slots[slot];
+	struct shape shape;
+
+	switch (task_blocked(s->t).why) {
+	case BLOCK_NONE:
+		return !polls_idly(s->t) || s->retries;
+	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
+	case BLOCK_READERS: case BLOCK_QUEUE:
+		if (!shape_of(d, slot, &shape)) {
+			*failed = true;
+			return false;
+		}
+		return shape.await || shape.kind == G_LOCK;
+	default:
+		return false;
+	}
+}
+
+bool extend_next(struct dpor *d, bool *moved)
+{
+	bool failed = false;
+
+	*moved = true;
+	for (unsigned k = 0; k < d->nslots; k++) {
+		int slot = d->turn[k];
+		struct dslot *s = &d->slots[slot];
+
+		if (!s->t || s->t->state != TASK_READY)
+			continue;
+		if (s->waiting) {
+			const struct gevent *e = &d->g.ev[s->last];
+
+			if (e->kind == G_LOCK && e->rf != GNONE && d->unlock[e->rf] != GNONE &&
+			    task_blocked(s->t).why == BLOCK_NONE)
+				return perform_lock(d, slot);
+			continue;
+		}
+		if (has_event(d, slot, &failed)) {
+			s->retries = false;
+			return extend_by(d, slot, 0);
+		}
+		if (failed)
+			return false;
+	}
+	*moved = false;
 	return true;
 }

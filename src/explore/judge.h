@@ -17,6 +17,7 @@ struct judge;
 
 struct judge *judge_new(void);	/* NULL: out of memory */
 void judge_free(struct judge *j);
+void judge_forget(struct judge *j);	/* the examples: see explore_forget() */
 /* The exploration is over: puts violations and examples into their final form. */
 bool judge_conclude(struct explore *x);
 

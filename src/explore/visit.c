@@ -19,7 +19,7 @@ bool visit_oom(struct dpor *d)
 
 /* --- room --- */
 
-static bool widen(struct dpor *d, uint32_t need)
+bool visit_widen(struct dpor *d, uint32_t need)
 {
 	size_t cap = d->per_event ? d->per_event : 128, clock = d->stride * sizeof(uint16_t);
 	void *p[8];
@@ -49,7 +49,7 @@ static bool widen(struct dpor *d, uint32_t need)
 	return graph_reserve(&d->g, (uint32_t)cap) || visit_oom(d);
 }
 
-static bool class_add(struct dpor *d, uint16_t cls, uint32_t rank, uint16_t i)
+bool class_put(struct dpor *d, uint16_t cls, uint32_t rank, uint16_t i)
 {
 	struct gclass *c = &d->classes[cls];
 
@@ -74,7 +74,7 @@ static bool class_add(struct dpor *d, uint16_t cls, uint32_t rank, uint16_t i)
 /* --- clocks --- */
 
 /* Before event i of the slot: what its program order, or its maker, has behind it. */
-static void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i)
+void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i)
 {
 	size_t bytes = d->stride * sizeof(uint16_t);
 	uint16_t before = s->last != GNONE ? s->last : s->maker;
@@ -94,7 +94,7 @@ static dclock of_class(const struct dpor *d, uint16_t *clocks, uint16_t cls)
 }
 
 /* What the event itself adds: reads-from, coherence, and what they imply. */
-static void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
+void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	dclock hb = hb_of(d, i), past = past_of(d, i);
 	size_t bytes = d->stride * sizeof(uint16_t);
@@ -131,7 +131,7 @@ static void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 }
 
 /* A write part shares everything with its read part. */
-static void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
+void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
 {
 	size_t bytes = d->stride * sizeof(uint16_t);
 
@@ -142,6 +142,18 @@ static void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
 }
 
 /* --- steps --- */
+
+/* One step, with what it did to its location in *r. */
+static bool step(struct world *w, struct task *t, unsigned choice, struct record *r)
+{
+	const struct record *last;
+
+	if (world_step(w, t, choice) != STEP_OK)
+		return false;
+	last = log_record(w, world_steps(w));
+	*r = *last;
+	return true;
+}
 
 static uint8_t owns_cpu(const struct dpor *d, const struct task *t)
 {
@@ -164,11 +176,38 @@ static bool meet_tasks(struct dpor *d, size_t from, uint16_t maker)
 	return true;
 }
 
-/* Performs the pending event of e's task as event i; *ev is what was announced. */
-static bool perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
+/* What the stretch behind a step did to ghost state is part of the step: another location
+ * of it, or its only one. */
+static bool note_ghosts(struct dpor *d, struct gevent *e, uint32_t i)
+{
+	size_t n;
+	const struct ghost_access *g = world_ghosts(d->w, &n);
+	bool none = e->kind == G_NONE;
+
+	d->ghost_written = false;
+	for (size_t k = 0; k < n; k++) {
+		int cls = place_loc(d, g[k].loc);
+
+		if (cls < 0)
+			return false;
+		if (none) {
+			none = false;
+			e->cls = (uint16_t)cls;
+			e->kind = G_READ;
+		} else if (e->cls != cls) {
+			place_unite(d, d->info[i].loc != LOC_NONE ? d->info[i].loc : g[0].loc, g[k].loc);
+			return false;
+		}
+		if (!shape_is_data(d, cls, g[k].write))
+			return false;
+		d->ghost_written |= g[k].write;
+	}
+	return true;
+}
+
+bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
 {
 	struct task *t = d->slots[e->task].t;
-	unsigned choice = e->kind == G_CHOOSE ? e->rf : 0;
 	size_t ntasks = d->w->ntasks;
 	struct record r;
 
@@ -176,10 +215,16 @@ static bool perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *
 	e->cpu = (uint16_t)t->cpu;
 	if (ev->op == OP_TIMER_WAIT || ev->op == OP_IRQ)
 		e->flags |= GF_STROKE;
-	if (!widen(d, i + 2))
+	if (!visit_widen(d, i + 2))
 		return false;
-	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = choice };
-	if (world_step_out(d->w, t, choice, &r) != STEP_OK) {
+	if (d->x->lean && !explore_lean(t)) {
+		d->x->lean = false;
+		d->anew = true;
+		return false;
+	}
+	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = e->choice };
+	d->w->found = t;
+	if (!step(d->w, t, e->choice, &r)) {
 		d->failed = true;
 		return explore_fail(d->x, "%s", world_error(d->w));
 	}
@@ -191,7 +236,7 @@ static bool perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *
 				     .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
-	return d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i);
+	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e, i);
 }
 
 static uint32_t mix(uint32_t h, uint64_t v)
@@ -201,7 +246,7 @@ static uint32_t mix(uint32_t h, uint64_t v)
 }
 
 /* What must be the same whenever this event is performed with the same past. */
-static uint32_t check_of_event(const struct dpor *d, uint32_t i, const struct event *ev)
+uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev)
 {
 	uint32_t where = mix(ev->op + 1u, d->info[i].loc), what = mix(1, ev->a);
 
@@ -233,22 +278,6 @@ static bool diverged(struct dpor *d, const struct gevent *e, const struct event 
 			    site_file(ev->site), ev->site->line);
 }
 
-/* A read-modify-write that changed nothing is a read. */
-static uint8_t kind_found(const struct dpor *d, const struct gevent *e, uint32_t i, const struct event *ev)
-{
-	switch (ev->op) {
-	case OP_LOAD: case OP_PLAIN_LOAD: case OP_WQ_WAIT: case OP_COND:
-		break;
-	case OP_WAIT:
-		if (ev->a)
-			break;
-		return G_RMW;
-	default:
-		return d->cls[e->cls].chain || shape_writes(ev, d->info[i].value) ? G_RMW : G_READ;
-	}
-	return e->kind == G_RMW && d->cls[e->cls].chain ? G_RMW : G_READ;
-}
-
 static bool blocks_await(enum block_why why)
 {
 	return why == BLOCK_LOCK || why == BLOCK_SELF || why == BLOCK_WAIT || why == BLOCK_COND ||
@@ -266,7 +295,7 @@ static bool settle_fresh(struct dpor *d, struct gevent *e, uint32_t i, const str
 	e->flags &= (uint8_t)~GF_FRESH;
 	if (e->kind != G_READ && e->kind != G_RMW)
 		return true;
-	kind = kind_found(d, e, i, ev);
+	kind = shape_kind(d, e->cls, ev, d->info[i].value, d->ghost_written);
 	if (revisited) {
 		e->kind = kind; /* its write part comes anew, see visit_replay() */
 		return true;
@@ -276,7 +305,7 @@ static bool settle_fresh(struct dpor *d, struct gevent *e, uint32_t i, const str
 	return !d->dropped;
 }
 
-static bool stays_waiting(struct dpor *d, struct gevent *e, struct task *t)
+static bool stays_waiting(struct gevent *e, struct task *t)
 {
 	if (!(e->flags & GF_AWAIT))
 		return false;
@@ -300,7 +329,7 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	if (s->t->ev.op != e->op)
 		return diverged(d, e, &s->t->ev);
 	clocks_begin(d, s, i);
-	if (stays_waiting(d, e, s->t)) {
+	if (stays_waiting(e, s->t)) {
 		if (has_write) {
 			d->dropped = true; /* it was assumed to go through */
 			return false;
@@ -315,14 +344,14 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 			return false;
 		}
 		e->flags &= (uint8_t)~GF_WAITING;
-		if (!perform(d, e, i, &ev))
+		if (!visit_perform(d, e, i, &ev))
 			return false;
 		check = e->check;
 		if (e->flags & GF_FRESH) {
 			if (!settle_fresh(d, e, i, &ev, revisited, has_write))
 				return false;
-			e->check = check_of_event(d, i, &ev);
-		} else if (check != check_of_event(d, i, &ev)) {
+			e->check = visit_check(d, i, &ev);
+		} else if (check != visit_check(d, i, &ev)) {
 			return diverged(d, e, &ev);
 		}
 	}
@@ -340,7 +369,7 @@ static void replay_waiting_lock(struct dpor *d, uint32_t i)
 
 	clocks_begin(d, s, i);
 	clocks_end(d, e, i);
-	e->flags = (uint8_t)((e->flags & ~GF_FRESH) | GF_WAITING);
+	e->flags |= GF_WAITING;
 	d->info[i] = (struct dinfo){ .loc = LOC_NONE };
 	s->last = (uint16_t)i;
 	s->count++;
@@ -353,18 +382,19 @@ static bool index_graph(struct dpor *d)
 		d->classes[k].n = 0;
 	memset(d->written, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
 	memset(d->touched, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+	for (uint32_t i = 0; i < d->g.n; i++)
+		d->unlock[i] = d->where[i] = GNONE;
 	for (uint32_t i = 0; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
 		struct dslot *s = &d->slots[e->task];
 
-		d->unlock[i] = GNONE;
 		if (e->kind == G_UNLOCK)
 			d->unlock[e->rf] = (uint16_t)i;
 		if (e->kind != G_RMW_WRITE)
 			d->po[i] = s->count++;
 		else
-			d->po[i] = d->po[e->rf];
-		if ((g_writes(e) || e->kind == G_LOCK) && !class_add(d, e->cls, e->rank, (uint16_t)i))
+			d->po[i] = d->po[d->where[e->rf] = (uint16_t)i, e->rf];
+		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
 			return false;
 	}
 	for (unsigned k = 0; k < d->nslots; k++)
@@ -408,7 +438,7 @@ static bool readd_write(struct dpor *d, uint32_t r)
 	past_close(d, e->task, d->clock);
 	if (!revisit_reads(d, i, &w, d->clock))
 		return false;
-	if (!widen(d, i + 2) || !class_add(d, w.cls, c->n, 0))
+	if (!visit_widen(d, i + 2) || !class_put(d, w.cls, c->n, 0))
 		return false;
 	for (uint32_t k = c->n - 1u; k > rank; k--) {
 		c->w[k] = c->w[k - 1];
@@ -424,11 +454,16 @@ static bool readd_write(struct dpor *d, uint32_t r)
 
 bool visit_replay(struct dpor *d)
 {
+	struct gevent promise = { .kind = G_NONE };
 	uint32_t n = d->g.n, tail = n;
 	int revisited = -1;
 	bool tail_writes;
 
-	if (!widen(d, n + 2) || !order_find(&d->order, &d->g, d->nslots, d->nclasses)) {
+	if (n && d->g.ev[n - 1].kind == G_PROMISE) {
+		promise = d->g.ev[--n];
+		d->g.n = tail = n;
+	}
+	if (!visit_widen(d, n + 2) || !order_find(&d->order, &d->g, d->nslots, d->nclasses)) {
 		d->dropped = !d->failed && !d->order.oom;
 		return d->dropped ? false : visit_oom(d);
 	}
@@ -441,7 +476,7 @@ bool visit_replay(struct dpor *d)
 	if (!begin_world(d) || !index_graph(d))
 		return false;
 	tail_writes = n && d->g.ev[n - 1].kind == G_RMW_WRITE;
-	if (n)
+	if (n && promise.kind != G_PROMISE)
 		tail = tail_writes && d->g.ev[n - 1].rf + 2u == n ? n - 2 : n - 1;
 	for (uint32_t k = 0; k < d->order.n; k++) {
 		uint32_t i = d->order.v[k];
@@ -451,10 +486,8 @@ bool visit_replay(struct dpor *d)
 			revisited = (int)i;
 		if (!replay_event(d, i, fresh && i != tail, i == tail && tail_writes && tail == n - 2))
 			return false;
-		if (d->g.ev[i].kind == G_RMW)
-			for (uint32_t j = i + 1; j < n; j++)
-				if (d->g.ev[j].kind == G_RMW_WRITE && d->g.ev[j].rf == i)
-					clocks_share(d, i, j);
+		if (d->where[i] != GNONE)
+			clocks_share(d, i, d->where[i]);
 	}
 	for (uint32_t i = 0; i < n; i++)
 		if (d->g.ev[i].kind == G_LOCK) {
@@ -463,6 +496,8 @@ bool visit_replay(struct dpor *d)
 			if (s->count == d->po[i])
 				replay_waiting_lock(d, i);
 		}
+	if (promise.kind == G_PROMISE)
+		return extend_by(d, promise.task, promise.choice);
 	if (revisited >= 0 && d->g.ev[revisited].kind == G_RMW)
 		return readd_write(d, (uint32_t)revisited);
 	return true;
