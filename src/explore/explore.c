@@ -160,7 +160,7 @@ static bool run_strategy(struct explore *x)
 {
 	switch (x->opts.strategy) {
 	case EXPLORE_DPOR:
-		return dpor_run ? dpor_run(x) : explore_fail(x, "strategy dpor is not in this build");
+		return dpor_run(x);
 	case EXPLORE_RANDOM:
 	case EXPLORE_PCT:
 		return random_run(x);

@@ -8,7 +8,6 @@
 #include "explore/explore.h"
 
 /* Parts that a build may be without. */
-#pragma weak dpor_run
 #pragma weak trace_judge
 #pragma weak trace_finding_release
 #pragma weak explore_minimise
