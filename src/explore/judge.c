@@ -452,7 +452,7 @@ bool judge_conclude(struct explore *x)
 {
 	struct judge *j = x->judge;
 
-	for (size_t i = 0; i < x->report.nviolations && !x->report.error && explore_minimise; i++)
+	for (size_t i = 0; i < x->report.nviolations && !x->report.error; i++)
 		explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);
 	return !x->report.error && schedule_of(x, &j->example, &x->report.example) &&
 	       schedule_of(x, &j->shown, &x->report.shown);

@@ -10,7 +10,6 @@
 /* Parts that a build may be without. */
 #pragma weak trace_judge
 #pragma weak trace_finding_release
-#pragma weak explore_minimise
 
 struct judge;
 
