@@ -170,7 +170,7 @@ static int need_number(const char *name, const char *s, uint64_t lo, uint64_t hi
 {
 	if (parse_number(s, lo, hi, out))
 		return -1;
-	if (hi == UINT64_MAX)
+	if (hi >= INT64_MAX)
 		complain("option '--%s' needs a number from %llu, not '%s'", name,
 			 (unsigned long long)lo, s);
 	else
