@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "engine/checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,12 +147,11 @@ void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
 /* One step, with what it did to its location in *r. */
 static bool step(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
-	const struct record *last;
-
+	if (world_is_lean(w))
+		return world_step_lean(w, t, choice, r) == STEP_OK;
 	if (world_step(w, t, choice) != STEP_OK)
 		return false;
-	last = log_record(w, world_steps(w));
-	*r = *last;
+	*r = *log_record(w, world_steps(w));
 	return true;
 }
 
