@@ -54,6 +54,13 @@ void judge_free(struct judge *j)
 	free(j);
 }
 
+void judge_forget(struct judge *j)
+{
+	free(j->example.steps);
+	free(j->shown.steps);
+	j->example = j->shown = (struct run){ 0 };
+}
+
 static bool no_memory(struct explore *x)
 {
 	return explore_fail(x, "out of memory");
