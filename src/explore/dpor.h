@@ -73,6 +73,7 @@ struct dpor {
 	struct exec_step *steps; /* performed in this execution */
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
+	bool force;		/* those may move who have no CPU, as nobody else can */
 	bool forced;		/* a step was made on a CPU that was not to be had: the order of
 				 * the steps is none that can be, see leaf.c */
 	bool dropped;		/* this graph turned out to be none */
@@ -172,6 +173,8 @@ bool polls_idly(const struct task *t);
 /* --- leaf.c --- */
 /* Nobody is left to move: false if somebody may go on all the same. */
 bool leaf_is_final(struct dpor *d);
+/* Is somebody kept from moving by nothing but a CPU? */
+bool leaf_lacks_cpu(struct dpor *d);
 /* Counts it.  False: stop exploring. */
 bool leaf_end(struct dpor *d, bool cut);
 

@@ -343,7 +343,7 @@ bool extend_next(struct dpor *d, bool *moved)
 	bool failed = false;
 
 	*moved = true;
-	for (unsigned k = 0; k < 2 * d->nslots; k++) {
+	for (unsigned k = 0; k < (d->force ? 2 : 1) * d->nslots; k++) {
 		int slot = d->turn[k % d->nslots];
 		struct dslot *s = &d->slots[slot];
 
@@ -355,7 +355,7 @@ bool extend_next(struct dpor *d, bool *moved)
 			continue;
 		}
 		if (has_event(d, slot, k >= d->nslots, &failed)) {
-			s->retries = false;
+			s->retries = d->force = false;
 			return extend_by(d, slot, 0);
 		}
 		if (failed)

@@ -21,7 +21,8 @@ enum gkind {
 	G_RMW_WRITE,	/* no step of its own */
 	G_LOCK,		/* of a chain: rf is the lock event before it */
 	G_UNLOCK,	/* rf is the lock event that it ends */
-	G_PROMISE,	/* last of a graph only: the task's next event makes `choice`; it is added then */
+	G_PROMISE,	/* last of a graph only: the task's next event makes `choice`; or, with 0,
+			 * those go on whose CPUs somebody has who is stuck */
 };
 
 enum gflag {

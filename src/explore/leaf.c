@@ -120,6 +120,30 @@ static bool retry_idle(struct dpor *d, bool *stale)
 	return false;
 }
 
+bool leaf_lacks_cpu(struct dpor *d)
+{
+	for (unsigned k = 0; k < d->nslots; k++) {
+		struct task *t = d->slots[k].t;
+		enum block_why why = t && !d->slots[k].waiting ? task_blocked(t).why : BLOCK_OVER;
+
+		if (why == BLOCK_CPU || why == BLOCK_IRQ_OFF)
+			return true;
+	}
+	return false;
+}
+
+/* Does the world that was made again stand still? */
+static bool stands_still(struct dpor *d)
+{
+	for (size_t i = 0; i < world_task_count(d->w); i++) {
+		struct task *t = world_task(d->w, i);
+
+		if (task_enabled(t) && !polls_idly(t))
+			return false;
+	}
+	return true;
+}
+
 bool leaf_is_final(struct dpor *d)
 {
 	d->idle_stale = false;
@@ -186,5 +210,10 @@ bool leaf_end(struct dpor *d, bool cut)
 
 	if (d->forced && !straighten(d))
 		return d->dropped;
+	/* somebody stuck on a CPU of his own may have been put behind others */
+	if (d->forced && !cut && !stands_still(d)) {
+		d->dropped = true;
+		return true;
+	}
 	return explore_end(d->x, d->w, how, d->steps, d->nsteps);
 }

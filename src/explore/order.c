@@ -176,8 +176,10 @@ static void emit(struct search *s, uint16_t i)
 	s->o->v[s->o->n++] = i;
 	s->done[i] = 1;
 	s->task[e->task].at++;
-	s->task[e->task].owns = e->own;
-	s->task[e->task].cpu = e->cpu;
+	if (!(e->flags & GF_WAITING)) {
+		s->task[e->task].owns = e->own;
+		s->task[e->task].cpu = e->cpu;
+	}
 	if (g_reads(e))
 		c->readers--;
 	if (e->kind == G_RMW)

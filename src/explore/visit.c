@@ -504,7 +504,8 @@ bool visit_replay(struct dpor *d)
 			if (s->count == d->po[i])
 				replay_waiting_lock(d, i);
 		}
-	if (promise.kind == G_PROMISE)
+	d->force = promise.kind == G_PROMISE && !promise.choice;
+	if (promise.choice)
 		return extend_by(d, promise.task, promise.choice);
 	if (revisited >= 0 && d->g.ev[revisited].kind == G_RMW)
 		return readd_write(d, (uint32_t)revisited);
