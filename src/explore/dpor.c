@@ -72,14 +72,8 @@ static bool visit(struct dpor *d)
 		if (!moved && leaf_is_final(d))
 			break;
 	}
-	/* whoever is stuck on a CPU may be so for want of those who cannot have it: they
-	 * go on in a graph of their own, which has an order only if they came first */
-	if (!cut && !d->dropped && leaf_lacks_cpu(d)) {
-		struct gchange c = { .add = { .kind = G_PROMISE, .rf = GNONE, .maker = GNONE }, .revisit = -1 };
-
-		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-			return visit_oom(d);
-	}
+	if (!cut && !d->dropped && !leaf_push_starved(d))
+		return false;
 	return d->dropped || leaf_end(d, cut);
 }
 

@@ -22,7 +22,7 @@ struct dslot {
 	uint16_t last;		/* its last event; GNONE: none */
 	uint16_t count;		/* of its events, in program order */
 	uint16_t maker;		/* the event behind which it was made */
-	bool waiting;		/* its last event waits */
+	bool waiting;		/* its last event waits, or it is starved */
 	bool retries;		/* an idle pass may be followed by another: see leaf.c */
 };
 
@@ -73,7 +73,6 @@ struct dpor {
 	struct exec_step *steps; /* performed in this execution */
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
-	bool force;		/* those may move who have no CPU, as nobody else can */
 	bool forced;		/* a step was made on a CPU that was not to be had: the order of
 				 * the steps is none that can be, see leaf.c */
 	bool dropped;		/* this graph turned out to be none */
@@ -173,8 +172,9 @@ bool polls_idly(const struct task *t);
 /* --- leaf.c --- */
 /* Nobody is left to move: false if somebody may go on all the same. */
 bool leaf_is_final(struct dpor *d);
-/* Is somebody kept from moving by nothing but a CPU? */
-bool leaf_lacks_cpu(struct dpor *d);
+/* Those who are kept from moving by nothing but a CPU may have come first: pushes a graph
+ * for each. */
+bool leaf_push_starved(struct dpor *d);
 /* Counts it.  False: stop exploring. */
 bool leaf_end(struct dpor *d, bool cut);
 

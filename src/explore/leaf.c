@@ -32,8 +32,8 @@ static bool waits_for_what_came(const struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct dslot *s = &d->slots[k];
 
-		if (s->t && s->waiting && d->g.ev[s->last].kind == G_READ &&
-		    !is_last(d, &d->g.ev[s->last]))
+		if (s->t && s->waiting && s->last != GNONE && d->g.ev[s->last].flags & GF_WAITING &&
+		    d->g.ev[s->last].kind == G_READ && !is_last(d, &d->g.ev[s->last]))
 			return true;
 	}
 	return false;
@@ -50,7 +50,7 @@ static bool waits_out_of_turn(const struct dpor *d)
 		const struct dslot *s = &d->slots[k];
 		const struct gevent *e, *before;
 
-		if (!s->t || !s->waiting)
+		if (!s->t || !s->waiting || s->last == GNONE)
 			continue;
 		e = &d->g.ev[s->last];
 		if (e->kind != G_LOCK || e->rf == GNONE)
@@ -120,16 +120,26 @@ static bool retry_idle(struct dpor *d, bool *stale)
 	return false;
 }
 
-bool leaf_lacks_cpu(struct dpor *d)
+bool leaf_push_starved(struct dpor *d)
 {
-	for (unsigned k = 0; k < d->nslots; k++) {
-		struct task *t = d->slots[k].t;
-		enum block_why why = t && !d->slots[k].waiting ? task_blocked(t).why : BLOCK_OVER;
+	struct gchange c = { .revisit = -1 };
 
-		if (why == BLOCK_CPU || why == BLOCK_IRQ_OFF)
-			return true;
+	for (unsigned k = 0; k < d->nslots; k++) {
+		const struct dslot *s = &d->slots[d->turn[k]];
+		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
+
+		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(s->t))
+			continue;
+		c.add = (struct gevent){ .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
+		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
+			return visit_oom(d);
+		/* with the others it does not come */
+		if (!visit_widen(d, d->g.n + 2))
+			return false;
+		c.add.kind = G_STARVED;
+		d->g.ev[d->g.n++] = c.add;
 	}
-	return false;
+	return true;
 }
 
 /* Does the world that was made again stand still? */

@@ -395,8 +395,10 @@ static bool index_graph(struct dpor *d)
 
 		if (e->kind == G_UNLOCK)
 			d->unlock[e->rf] = (uint16_t)i;
-		if (e->kind != G_RMW_WRITE)
+		if (g_steps(e))
 			d->po[i] = s->count++;
+		else if (e->kind == G_STARVED)
+			d->po[i] = s->count, s->waiting = true;
 		else
 			d->po[i] = d->po[d->where[e->rf] = (uint16_t)i, e->rf];
 		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
@@ -504,8 +506,7 @@ bool visit_replay(struct dpor *d)
 			if (s->count == d->po[i])
 				replay_waiting_lock(d, i);
 		}
-	d->force = promise.kind == G_PROMISE && !promise.choice;
-	if (promise.choice)
+	if (promise.kind == G_PROMISE)
 		return extend_by(d, promise.task, promise.choice);
 	if (revisited >= 0 && d->g.ev[revisited].kind == G_RMW)
 		return readd_write(d, (uint32_t)revisited);
