@@ -100,21 +100,19 @@ static void append(char *buf, size_t size, const char *s)
 	snprintf(buf + len, size - len, "%s", s);
 }
 
-/* Who was inside while nobody was counted. */
-static void name_missed(struct tale *t, char *buf, size_t size)
+/* Who was inside while nobody was counted.  False: nobody. */
+static bool name_missed(struct tale *t, char *buf, size_t size)
 {
-	const char *sep = ": misses ";
-	char idx[24];
+	const char *sep = "misses ";
 
 	for (size_t i = 0; i < t->ninside; i++) {
 		if (t->inside[i].obj != t->scan.obj->id)
 			continue;
-		snprintf(idx, sizeof(idx), " (index %" PRIu64 ")", t->inside[i].idx);
 		append(buf, size, sep);
 		append(buf, size, name_of(t, t->inside[i].task));
-		append(buf, size, idx);
 		sep = ", ";
 	}
+	return *sep == ',';
 }
 
 static void end_scan(struct tale *t)
@@ -125,11 +123,12 @@ static void end_scan(struct tale *t)
 
 	if (!s->task)
 		return;
-	snprintf(text, sizeof(text), "scan of bank %u: %" PRIu64 " lock%s, %" PRIu64 " unlock%s, %s",
-		 s->bank, s->locks, s->locks == 1 ? "" : "s", s->unlocks,
-		 s->unlocks == 1 ? "" : "s", even ? "nobody is in it" : "somebody is in it");
-	if (even)
-		name_missed(t, text, sizeof(text));
+	snprintf(text, sizeof(text), "scan of bank %u, %" PRIu64 " lock%s %" PRIu64 " unlock%s: ",
+		 s->bank, s->locks, s->locks == 1 ? "" : "s", s->unlocks, s->unlocks == 1 ? "" : "s");
+	if (!even)
+		append(text, sizeof(text), "has to wait");
+	else if (!name_missed(t, text, sizeof(text)))
+		append(text, sizeof(text), "nobody there");
 	if (strcmp(text, t->last))
 		line(t, s->n, TINT_PLAIN, name_of(t, s->task), "%s", text);
 	snprintf(t->last, sizeof(t->last), "%s", text);
@@ -184,6 +183,14 @@ static bool follow_scan(struct tale *t, uint64_t n, const struct record *r)
 
 static const char *const gp_states[] = { "IDLE", "SCAN1", "SCAN2", "?" };
 
+/* Of grace periods themselves: gp_seq_needed and the like are numbers of the same kind. */
+static bool is_gp_seq(const struct field *f)
+{
+	size_t n = strlen(f->name);
+
+	return (f->flags & FIELD_GP_SEQ) && n >= 6 && !strcmp(f->name + n - 6, "gp_seq");
+}
+
 static void tell_word(struct tale *t, uint64_t n, const struct record *r)
 {
 	const struct field *f;
@@ -194,12 +201,22 @@ static void tell_word(struct tale *t, uint64_t n, const struct record *r)
 	    !location_name(t->w, arena_addr(t->w, r->loc), name, sizeof(name), &f) || !f || !f->name)
 		return;
 	o = object_at(t->w, arena_addr(t->w, r->loc));
-	if (!strcmp(f->name, "srcu_gp_seq") && ((r->value ^ r->stored) & 3))
+	if (is_gp_seq(f) && ((r->value ^ r->stored) & 3))
 		line(t, n, TINT_RULE, o ? o->name : "?", "%s -> %s", gp_states[r->value & 3],
 		     gp_states[r->stored & 3]);
-	else if (!strcmp(f->name, "srcu_idx"))
-		line(t, n, TINT_RULE, o ? o->name : "?", "flip: new readers count in bank %u",
+	else if (!strcmp(f->name, "srcu_idx") && o)
+		line(t, n, TINT_RULE, o->name, "flip: new readers count in bank %u",
 		     (unsigned)(r->stored & 1));
+}
+
+static bool changes_pointer(struct world *w, const struct record *r)
+{
+	const struct field *f;
+	char name[96];
+
+	return r->loc != LOC_NONE && r->value != r->stored &&
+	       location_name(w, arena_addr(w, r->loc), name, sizeof(name), &f) && f &&
+	       f->flags & (FIELD_PTR | FIELD_DYNAMIC) && arena_contains(w, (void *)(uintptr_t)r->stored);
 }
 
 /* What the script itself locks, frees and publishes. */
@@ -216,7 +233,7 @@ static void tell_script(struct tale *t, uint64_t n, const struct record *r, cons
 	case OP_FREE:
 		break;
 	default:
-		if (!(r->flags & REC_REFUSED))
+		if (!(r->flags & REC_REFUSED) && !changes_pointer(t->w, r))
 			return;
 	}
 	if (event_view(t->w, n, &v))
