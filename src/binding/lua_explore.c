@@ -35,8 +35,11 @@ struct exploring *lb_new_exploring(lua_State *L, struct session *s)
 	if (luaL_newmetatable(L, "srcush.exploring")) {
 		lua_pushcfunction(L, exploring_gc);
 		lua_setfield(L, -2, "__gc");
+		lua_pushcfunction(L, exploring_gc);
+		lua_setfield(L, -2, "__close");
 	}
 	lua_setmetatable(L, -2);
+	lua_toclose(L, -1);	/* an error must give the present world its place back */
 	return e;
 }
 

@@ -25,6 +25,7 @@
 /* A read section that is open at the point reached. */
 struct inside { uint32_t task, obj; uint64_t idx; };
 #define INSIDE_MAX 64
+#define HELD_MAX 256
 
 /* What a worker has counted since it began to count. */
 struct scan {
@@ -41,6 +42,8 @@ struct tale {
 	size_t lines, skip;	/* so far; to be left out */
 	struct inside inside[INSIDE_MAX];
 	size_t ninside;
+	size_t held[HELD_MAX];	/* calls that begin with their task's next step */
+	size_t nheld;
 	struct scan scan;
 	char last[160];		/* the last scan in words: the same one again is not told */
 };
@@ -240,6 +243,8 @@ static void tell_script(struct tale *t, uint64_t n, const struct record *r, cons
 		line(t, n, r->flags & REC_REFUSED ? TINT_BAD : TINT_PLAIN, who, "%s", v.text);
 }
 
+static void tell_held(struct tale *t, unsigned task, uint64_t n);
+
 static void tell_step(struct tale *t, uint64_t n)
 {
 	const struct record *r = log_record(t->w, n);
@@ -249,6 +254,7 @@ static void tell_step(struct tale *t, uint64_t n)
 		line(t, n, TINT_PLAIN, "", "the clock is moved on");
 		return;
 	}
+	tell_held(t, r->task, n);
 	if (follow_scan(t, n, r))
 		return;
 	tell_word(t, n, r);
@@ -258,14 +264,13 @@ static void tell_step(struct tale *t, uint64_t n)
 
 /* --- API calls --- */
 
-static void tell_mark(struct tale *t, const struct mark *m)
+static void tell_mark(struct tale *t, const struct mark *m, uint64_t n)
 {
 	const struct kapi *api = kapi_by_id(m->api);
 	struct task *task = world_task(t->w, m->task);
 	struct object *o = m->obj ? object_by_id(t->w, m->obj) : NULL;
 	const char *who = task_name(task), *ss = o && o->type == &srcu_objtype ? o->name : "RCU";
 	uint32_t id = task_id(task);
-	uint64_t n = m->step;
 
 	switch (api ? api->kind : KAPI_PLAIN) {
 	case KAPI_READ_LOCK:
@@ -307,18 +312,48 @@ static void tell_mark(struct tale *t, const struct mark *m)
 	}
 }
 
+/* Calls of the task's that have not begun yet do so now. */
+static void tell_held(struct tale *t, unsigned task, uint64_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->nheld; i++) {
+		const struct mark *m = log_mark(t->w, t->held[i]);
+
+		if (m->task == task)
+			tell_mark(t, m, n);
+		else
+			t->held[kept++] = t->held[i];
+	}
+	t->nheld = kept;
+}
+
+/* A task runs on to its next step at once, and its mark stands there; for whoever reads,
+ * the call begins when that step is made. */
+static void follow_mark(struct tale *t, size_t i)
+{
+	const struct mark *m = log_mark(t->w, i);
+
+	if (!m->end && t->nheld < HELD_MAX) {
+		t->held[t->nheld++] = i;
+		return;
+	}
+	tell_held(t, m->task, m->step);
+	tell_mark(t, m, m->step);
+}
+
 static void tell(struct tale *t, uint64_t last)
 {
 	size_t mark = 0, marks = log_mark_count(t->w);
 
-	t->lines = t->ninside = 0;
+	t->lines = t->ninside = t->nheld = 0;
 	t->scan.task = 0;
 	*t->last = '\0';
 	for (uint64_t n = 0; n <= last; n++) {
 		if (n)
 			tell_step(t, n);
 		for (; mark < marks && log_mark(t->w, mark)->step <= n; mark++)
-			tell_mark(t, log_mark(t->w, mark));
+			follow_mark(t, mark);
 	}
 	end_scan(t);
 }
