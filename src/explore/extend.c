@@ -223,7 +223,19 @@ static bool add_waiting(struct dpor *d, struct added *a)
 	return instead(d, a) && append(d, a);
 }
 
-bool extend_by(struct dpor *d, int slot, uint16_t choice)
+/* Where somebody was seen to be stuck on its CPU for good a task may not come to its next
+ * step: what then is gets a graph of its own.  See leaf_push_starved(). */
+static bool instead_starve(struct dpor *d, int slot)
+{
+	struct gchange c = { .add = { .task = (uint8_t)slot, .kind = G_STARVED, .rf = GNONE,
+				      .maker = GNONE }, .revisit = -1 };
+
+	if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
+		return visit_oom(d);
+	return true;
+}
+
+bool extend_by(struct dpor *d, int slot, uint16_t choice, bool promised)
 {
 	struct dslot *s = &d->slots[slot];
 	size_t clock = d->stride * sizeof(uint16_t);
@@ -232,6 +244,9 @@ bool extend_by(struct dpor *d, int slot, uint16_t choice)
 	struct added a = { .i = d->g.n, .hb = before[0], .past = before[1] };
 
 	if (!visit_widen(d, d->g.n + 2) || !shape_of(d, slot, &shape))
+		return false;
+	if (!promised && d->stuck[s->t->cpu / 8] >> s->t->cpu % 8 & 1 && !keeps_cpu(s->t) &&
+	    !instead_starve(d, slot))
 		return false;
 	d->po[a.i] = s->count;
 	clocks_begin(d, s, a.i);
@@ -302,16 +317,12 @@ bool polls_idly(const struct task *t)
 
 /* May the task be given its next event?  A lock or an awaited condition may be waited
  * for: that is an event too. */
-static bool has_event(struct dpor *d, int slot, bool force, bool *failed)
+static bool has_event(struct dpor *d, int slot, bool *failed)
 {
 	struct dslot *s = &d->slots[slot];
 	struct shape shape;
 
 	switch (task_blocked(s->t).why) {
-	case BLOCK_CPU: case BLOCK_IRQ_OFF:
-		if (!force)
-			return false;
-		/* fall through */
 	case BLOCK_NONE:
 		return !polls_idly(s->t) || s->retries;
 	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
@@ -328,23 +339,19 @@ static bool has_event(struct dpor *d, int slot, bool force, bool *failed)
 
 static bool lock_is_due(const struct dpor *d, const struct dslot *s)
 {
-	const struct gevent *e = &d->g.ev[s->last];
+	const struct gevent *e = s->last != GNONE ? &d->g.ev[s->last] : NULL;
 
-	return e->kind == G_LOCK && e->rf != GNONE && d->unlock[e->rf] != GNONE;
+	return e && e->kind == G_LOCK && e->flags & GF_WAITING && e->rf != GNONE &&
+	       d->unlock[e->rf] != GNONE;
 }
 
-/*
- * A CPU that belongs to another task is no reason to stand still: the order of steps
- * that is being made is only one of those that the graph has.  But first come those who
- * need no excuse.
- */
 bool extend_next(struct dpor *d, bool *moved)
 {
 	bool failed = false;
 
 	*moved = true;
-	for (unsigned k = 0; k < 2 * d->nslots; k++) {
-		int slot = d->turn[k % d->nslots];
+	for (unsigned k = 0; k < d->nslots; k++) {
+		int slot = d->turn[k];
 		struct dslot *s = &d->slots[slot];
 
 		if (!s->t || s->t->state != TASK_READY)
@@ -354,9 +361,9 @@ bool extend_next(struct dpor *d, bool *moved)
 				return perform_lock(d, slot);
 			continue;
 		}
-		if (has_event(d, slot, k >= d->nslots, &failed)) {
+		if (has_event(d, slot, &failed)) {
 			s->retries = false;
-			return extend_by(d, slot, 0);
+			return extend_by(d, slot, 0, false);
 		}
 		if (failed)
 			return false;

@@ -7,6 +7,8 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+
+#include "engine/checkpoint.h"
 #include "engine/checkpoint.h"
 
 #include <stdlib.h>
@@ -395,8 +397,10 @@ static bool index_graph(struct dpor *d)
 
 		if (e->kind == G_UNLOCK)
 			d->unlock[e->rf] = (uint16_t)i;
-		if (e->kind != G_RMW_WRITE)
+		if (g_steps(e))
 			d->po[i] = s->count++;
+		else if (e->kind == G_STARVED)
+			d->po[i] = s->count, s->waiting = true;
 		else
 			d->po[i] = d->po[d->where[e->rf] = (uint16_t)i, e->rf];
 		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
@@ -505,7 +509,7 @@ bool visit_replay(struct dpor *d)
 				replay_waiting_lock(d, i);
 		}
 	if (promise.kind == G_PROMISE)
-		return extend_by(d, promise.task, promise.choice);
+		return extend_by(d, promise.task, promise.choice, true);
 	if (revisited >= 0 && d->g.ev[revisited].kind == G_RMW)
 		return readd_write(d, (uint32_t)revisited);
 	return true;
