@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,8 +36,11 @@ struct exploring *lb_new_exploring(lua_State *L, struct session *s)
 	if (luaL_newmetatable(L, "srcush.exploring")) {
 		lua_pushcfunction(L, exploring_gc);
 		lua_setfield(L, -2, "__gc");
+		lua_pushcfunction(L, exploring_gc);
+		lua_setfield(L, -2, "__close");
 	}
 	lua_setmetatable(L, -2);
+	lua_toclose(L, -1);	/* an error must give the present world its place back */
 	return e;
 }
 
@@ -296,13 +300,53 @@ static void check_threads(lua_State *L, const struct exploring *e)
 	luaL_error(L, "explore: %s makes no threads", e->title);
 }
 
-/* Ctrl-C has done its work where somebody reads the report; a script ends by it. */
-static void take_interrupt(const struct exploring *e)
+/* Does the schedule, as replay() takes it, show a violation of that kind? */
+static bool is_shown(struct exploring *e, const struct explore_violation *v)
 {
-	const char *bound = e->x.report.bound;
+	const char *why;
+	struct world *w = e->x.src.begin(e->x.src.arg, false, &why);
 
-	if (e->s->reports && bound && !strcmp(bound, "interrupted"))
-		lua_sethook(e->s->L, NULL, 0, 0);
+	if (!w || !world_replay(w, v->schedule))
+		return false;
+	lb_replayed(w);
+	for (size_t i = 0; i < world_violation_count(w); i++)
+		if (!strcmp(world_violation(w, i)->kind, v->kind))
+			return true;
+	return false;
+}
+
+/* What is printed as the way to a violation must be one. */
+static void check_schedules(struct exploring *e)
+{
+	static const char text[] = " (But replaying its schedule does not show it again.)";
+
+	for (size_t i = 0; i < e->x.report.nviolations; i++) {
+		struct explore_violation *v = &e->x.report.violations[i];
+		char *more = is_shown(e, v) || was_interrupted(e) ? NULL :
+			realloc(v->message, strlen(v->message) + sizeof(text));
+
+		if (!more)
+			continue;
+		v->message = more;
+		strcat(more, text);
+	}
+}
+
+static bool run_exploration(struct exploring *e)
+{
+	bool ok;
+
+	e->s->defers = true;
+	ok = explore_run(&e->x);
+	if (e->shown)
+		put_progress(e, "");
+	view_scope(e->s->w, "sc", &e->scope);
+	if (ok && !was_interrupted(e))
+		check_schedules(e);
+	e->s->defers = false;
+	lb_source_free(e->src);
+	e->src = NULL;
+	return ok;
 }
 
 static int f_explore(lua_State *L)
@@ -322,13 +366,10 @@ static int f_explore(lua_State *L)
 	e->x.interrupted = was_interrupted;
 	if (e->progress && isatty(STDERR_FILENO))
 		e->x.progress = on_progress;
-	ok = explore_run(&e->x);
-	if (e->shown)
-		put_progress(e, "");
-	view_scope(s->w, "sc", &e->scope);
-	lb_source_free(e->src);
-	e->src = NULL;
-	take_interrupt(e);
+	ok = run_exploration(e);
+	/* where somebody reads the report it says so; a script ends */
+	if (!s->reports && was_interrupted(e))
+		return luaL_error(L, "interrupted");
 	if (!ok)
 		return luaL_error(L, "explore: %s: %s", e->title, e->x.report.error);
 	lb_push_report(L, e, 1);

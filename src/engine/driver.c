@@ -222,6 +222,13 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 	return step_on(w, t, false);
 }
 
+enum step_result world_step_again(struct world *w, struct task *t, unsigned choice)
+{
+	if (t->state == TASK_READY && task_blocked(t).why == BLOCK_IDLE_PASS)
+		w->found = t;
+	return world_step(w, t, choice);
+}
+
 bool world_advance(struct world *w, uint64_t ns)
 {
 	static struct site site = { .op = OP_ADVANCE, .prim = "advance", .expr = "",

@@ -107,7 +107,7 @@ struct world *explore_rerun(struct explore *x, const struct exec_step *steps, si
 	for (size_t i = 0; w && i < n; i++) {
 		struct task *t = task_by_id(w, steps[i].task);
 
-		if (!t || world_step(w, t, steps[i].choice) != STEP_OK) {
+		if (!t || world_step_again(w, t, steps[i].choice) != STEP_OK) {
 			if (at)
 				*at = i;
 			return NULL;
