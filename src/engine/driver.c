@@ -178,6 +178,7 @@ static inline enum step_result step_without_log(struct world *w, struct task *t,
 
 enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
+	assert(w->lean);
 	w->found = NULL;
 	w->ghosts.n = 0;
 	return step_without_log(w, t, choice, r);
