@@ -167,6 +167,8 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		cpu_update_owner(t);
 	if (w->nfresh && !world_prime(w))
 		return STEP_ERROR;
+	if (w->ghosts.n && w->hooks.ghosts)
+		w->hooks.ghosts(w);
 	if (w->watch.stepped)
 		w->watch.stepped(w, t);
 	return STEP_OK;

@@ -240,6 +240,11 @@ bool idle_blocks(struct task *t)
 	return true;
 }
 
+bool idle_was(const struct task *worker)
+{
+	return worker->idle && worker->idle->idle;
+}
+
 void idle_release(struct task *t)
 {
 	if (!t->idle)

@@ -212,6 +212,7 @@ void idle_note(struct task *t, const struct event *ev, uint64_t old);
 void idle_check_begins(struct task *t); /* udelay() */
 void idle_pass_end(struct task *t);
 bool idle_blocks(struct task *worker);	/* its last pass was idle and nothing it read changed */
+bool idle_was(const struct task *worker); /* its last pass was idle */
 void idle_release(struct task *t);
 
 /* journal.c */

@@ -66,6 +66,7 @@ static void object_free(struct object *o)
 	if (o->type->destroy)
 		o->type->destroy(o);
 	free((void *)o->own_fields);
+	free(o->lock_class);
 	free(o->label);
 	free(o->name);
 	free(o);

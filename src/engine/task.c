@@ -47,6 +47,7 @@ static bool task_add(struct world *w, struct task *t)
 		return world_fail(w, "no memory for the stack of thread \"%s\"", task_name(t));
 	t->stack->who = task_name(t);
 	t->index = (uint32_t)w->ntasks;
+	t->made_at = current ? w->log.n : 0;
 	if (!awake_add(w, t)) {
 		stack_put(t->stack);
 		return world_oom(w);
