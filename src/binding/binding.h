@@ -12,6 +12,7 @@
 
 #include "engine/driver.h"
 #include "engine/world.h"
+#include "view/view.h"
 
 struct srcu;
 
@@ -62,7 +63,9 @@ struct session {
 	bool batch;		/* no live terminal: never wait for a key */
 	struct task *focus;	/* the shell's: calls typed run there */
 	lua_State *running;	/* the Lua thread that runs on the driver's side: lb_running() */
+	bool closes;		/* there are metatables with __close */
 	lua_State *aux;		/* a Lua thread for short protected calls (lua_task.c) */
+	bool lean;		/* steps keep no log, and need no line: lb_site() */
 	unsigned finalizing;	/* finalizers under way: primitives refuse */
 	int scenario_ref;	/* registry: the function that built the world, or LUA_NOREF */
 	char *scenario_name;	/* "FILE:NAME" for messages, or NULL */
@@ -70,6 +73,8 @@ struct session {
 				 * again by calling it, not from the journal */
 	uint64_t lowest;	/* the least step that a journey in time has led to
 				 * since the shell last asked; UINT64_MAX: none */
+	bool reports;		/* Ctrl-C ends what runs, and what is known of it is reported:
+				 * the shell, srcush explore */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	uint32_t generations;	/* worlds so far */
 	char unexplorable[256];	/* what a body did that no exploration can see, or "" */
@@ -121,6 +126,13 @@ void lb_handles_push(lua_State *L);
 void lb_handles_use(lua_State *L);
 void lb_ghosts_push(lua_State *L);
 void lb_ghosts_use(lua_State *L);
+/* The ghosts of the session's world, as they are; and so again, before the world itself
+ * goes back to its checkpoint.  NULL, false: world_error(); one that holds a table, say,
+ * cannot be kept. */
+struct lb_ghosts;
+struct lb_ghosts *lb_ghosts_save(struct session *s);
+bool lb_ghosts_back(struct session *s, struct lb_ghosts *g);
+void lb_ghosts_drop(struct session *s, struct lb_ghosts *g);	/* NULL is allowed */
 
 /* Raises where a predicate or a finalizer runs, in which nothing may be made or changed. */
 void lb_check_impure(lua_State *L);
@@ -226,7 +238,9 @@ void lb_push_null(lua_State *L);	/* `null`: nil where a table cannot hold nil */
 struct lb_fn {
 	struct session *s;
 	int ref;
-	int l1_ref;	/* the Lua thread that it runs in as a callback */
+	lua_State *L1;	/* the Lua thread that it runs in as a callback, or NULL */
+	int l1_ref;
+	bool used;	/* it has begun to, and has not come to its end */
 	unsigned count;
 };
 struct lb_fn *lb_fn_new(lua_State *L, int idx);
@@ -261,7 +275,11 @@ static inline struct task *lb_task(lua_State *L)
  * ask Lua for them costs as much as the rest of a step: from the LB_LINES_MAXth step
  * of an execution on it is `base`, which has none. */
 #define LB_LINES_MAX 10000
-struct site *lb_site(lua_State *L, const struct site *base);
+struct site *lb_site_of_line(lua_State *L, const struct site *base);
+static inline struct site *lb_site(lua_State *L, const struct site *base)
+{
+	return lb_session(L)->lean ? (struct site *)base : lb_site_of_line(L, base);
+}
 /* Raises if a task runs: stepping functions must not be called in a body. */
 void lb_check_driver(lua_State *L);
 /* The base of such sites: a primitive that scripts use. */
@@ -304,6 +322,8 @@ int lb_thread_result(lua_State *L, struct task *t);
  * that makes the scenario one that cannot be explored. */
 void lb_look(lua_State *L);
 
+/* The table on top is one as lb_push_violation() makes them. */
+void lb_violation_kind(lua_State *L);
 /* Pushes the violation as a table {kind=, message=, thread=, other=, step=, schedule=}. */
 void lb_push_violation(lua_State *L, const struct violation *v);
 /* Pushes the event of a record or of a pending step as api.md section 4 says. */
@@ -315,12 +335,23 @@ void lb_push_pending(lua_State *L, struct task *t);
 struct session *lb_check_steppable(lua_State *L);
 /* When nothing is enabled any more: deadlocks, leaks, and what finally() says. */
 void lb_stuck(struct world *w);
+/* A schedule has been performed: everything that exploration judges at the end of one. */
+void lb_replayed(struct world *w);
 /* Lets each new thread run to its first step, so that one can look at it.  The
  * world; raises when that fails. */
 struct world *lb_prime(lua_State *L);
 /* Pushes a userdata that owns a growing string: released when it is collected. */
 struct sbuf;
 struct sbuf *lb_new_sbuf(lua_State *L);
+/* What a view is asked for beside what it shows: the options of show(), at idx. */
+struct lb_view_request {
+	struct view_opts o;
+	bool text;		/* give the text back instead of printing it */
+	lua_Integer last_n;	/* timeline: only so many steps at the end; 0: all */
+};
+void lb_check_view(lua_State *L, int idx, struct lb_view_request *r);
+/* Prints what a view has made, or pushes it: the number of results. */
+int lb_give_view(lua_State *L, struct sbuf *b, const struct lb_view_request *r);
 /* The width to print for: the session's, the terminal's, or 0 for the default. */
 unsigned lb_columns(lua_State *L);
 
@@ -344,6 +375,7 @@ void lb_open_kvm(lua_State *L);		/* kvm.*: lua_kvm.c */
 void lb_open_step(lua_State *L);	/* step run back schedule ...: lua_step.c */
 void lb_open_travel(lua_State *L);	/* back replay ...: lua_travel.c, by lb_open_step() */
 void lb_open_event(lua_State *L);	/* pending trace ...: lua_event.c, by lb_open_step() */
+void lb_open_explore(lua_State *L);	/* explore, report:show ..: lua_explore.c */
 void lb_open_view(lua_State *L);	/* show timeline: lua_view.c */
 void lb_open_claim(lua_State *L);	/* invariant finally outcome: lua_claim.c */
 void lb_open_help(lua_State *L);	/* what the prelude defines: lua_core.c */

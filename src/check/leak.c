@@ -86,7 +86,7 @@ static void scan_log(struct check *c, struct suspects *s)
 {
 	for (uint64_t n = 1; n <= world_steps(c->w); n++) {
 		const struct record *r = log_record(c->w, n);
-		struct suspect *x = r->value != r->stored ? suspect_at(s, r->value) : NULL;
+		struct suspect *x = r && r->value != r->stored ? suspect_at(s, r->value) : NULL;
 
 		if (!x || r->loc == LOC_NONE)
 			continue;

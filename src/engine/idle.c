@@ -211,10 +211,16 @@ static bool may_have_changed(struct world *w, struct idle *d)
 	for (uint64_t i = d->looked + 1; i <= w->log.n; i++) {
 		const struct record *r = log_record(w, i);
 
-		if (r->loc != LOC_NONE && find_note(&d->reads, arena_addr(w, r->loc)))
+		/* without a log it may */
+		if (!r || (r->loc != LOC_NONE && find_note(&d->reads, arena_addr(w, r->loc))))
 			return true;
 	}
 	return false;
+}
+
+bool idle_was_idle(const struct task *t)
+{
+	return t->idle && t->idle->idle;
 }
 
 bool idle_blocks(struct task *t)

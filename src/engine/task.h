@@ -72,19 +72,20 @@ struct task {
 	uint64_t start_since;	/* steps performed when the pending event was announced */
 	uint32_t made;		/* things made by it so far */
 	struct task *under;	/* timers, irqs: who owned the CPU that they struck */
-	struct kcall calls[TASK_CALLS_MAX];
 	unsigned ncalls;
 
 	/* what runs: body(arg) on the task's stack; release(arg) when the task is
 	 * dropped, on the driver's stack, in any state */
 	void (*body)(void *arg);
 	void (*release)(void *arg);
+	/* the world goes back to its checkpoint: body(arg) will run once more.  False: no
+	 * memory.  NULL: there is nothing to do */
+	bool (*restart)(void *arg);
 	void *arg;
 	/* OP_COND: evaluated by the driver on the task's behalf; must not step */
 	bool (*predicate)(void *arg);
 	void *predicate_arg;
 	struct task *flushes;	/* OP_COND of flush_work(): the worker waited for */
-	struct task_wait waits[TASK_WAITS_MAX];
 	unsigned nwaits;
 
 	struct stack *stack;	/* where it is suspended (carrier.h) */
@@ -93,6 +94,10 @@ struct task {
 	struct idle *idle;	/* workers: what the last pass read and wrote */
 	void *work;		/* workers and timers: the item */
 	void *user;		/* the binding's */
+	bool kept;		/* of a checkpoint: not released when it is over */
+	/* last: what nobody looks at where the two numbers are 0 */
+	struct kcall calls[TASK_CALLS_MAX];
+	struct task_wait waits[TASK_WAITS_MAX];
 };
 
 /* The task whose stack runs now, or NULL on the driver's.  The one process-wide

@@ -160,7 +160,7 @@ static bool run_strategy(struct explore *x)
 {
 	switch (x->opts.strategy) {
 	case EXPLORE_DPOR:
-		return dpor_run ? dpor_run(x) : explore_fail(x, "strategy dpor is not in this build");
+		return dpor_run(x);
 	case EXPLORE_RANDOM:
 	case EXPLORE_PCT:
 		return random_run(x);
@@ -190,6 +190,18 @@ bool explore_run(struct explore *x)
 	x->judge = NULL;
 	x->report.seconds = now() - x->started;
 	return ok && !x->report.error;
+}
+
+void explore_forget(struct explore *x)
+{
+	struct explore_report *r = &x->report;
+
+	r->complete = r->blocked = r->violating = r->cut = r->steps = r->deepest = 0;
+	x->executions = 0;
+	for (size_t i = 0; i < r->noutcomes; i++)
+		free(r->outcomes[i].text);
+	r->noutcomes = 0;
+	judge_forget(x->judge);
 }
 
 static void violation_release(struct explore_violation *v)
