@@ -23,7 +23,8 @@ bool world_restore(struct world *w);
 void world_set_lean(struct world *w, bool lean);
 bool world_is_lean(const struct world *w);
 /* world_step() in a lean world, of a task that is known to be enabled, with a choice that
- * it has; nobody is fresh. */
-enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice);
+ * it has; nobody is fresh.  What would have been its record's value, stored and
+ * REC_REFUSED is put there. */
+enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r);
 
 #endif

@@ -145,29 +145,30 @@ static inline enum step_result step_on(struct world *w, struct task *t)
 }
 
 /* The same step, of which nothing is written down. */
-static enum step_result step_without_log(struct world *w, struct task *t, unsigned choice)
+static inline enum step_result step_without_log(struct world *w, struct task *t, unsigned choice,
+						 struct record *r)
 {
-	struct record r = { 0 };
 	size_t violations = w->nviolations;
 
+	r->flags = 0;
 	if (t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
-		refuse_step(w, t, &r, violations);
+		refuse_step(w, t, r, violations);
 		return STEP_OK;
 	}
-	perform(w, t, choice, &r);
+	perform(w, t, choice, r);
 	return step_on(w, t);
 }
 
-enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice)
+enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	w->found = NULL;
 	w->ghosts.n = 0;
-	return step_without_log(w, t, choice);
+	return step_without_log(w, t, choice, r);
 }
 
 enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 {
-	struct record *r;
+	struct record *r, none;
 	size_t violations;
 
 	assert(!task_current());
@@ -186,7 +187,7 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		return STEP_ERROR;
 	}
 	if (w->lean)
-		return step_without_log(w, t, choice);
+		return step_without_log(w, t, choice, &none);
 	r = log_append(w);
 	if (!r) {
 		world_oom(w);

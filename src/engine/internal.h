@@ -177,6 +177,7 @@ struct task *task_new_engine(struct world *w, enum task_kind kind, const char *n
 			     unsigned cpu, void (*body)(void *), void *arg);
 bool cpu_allows(struct task *t, struct block *b);
 void cpu_update_owner(struct task *t);
+bool keeps_cpu(const struct task *t);	/* may it not be preempted, as it is? */
 
 /* awake.c */
 bool awake_add(struct world *w, struct task *t);	/* a new task; false: no memory */

@@ -240,7 +240,7 @@ static bool gives_cpu_up(const struct task *t)
 	}
 }
 
-static bool keeps_cpu(const struct task *t)
+bool keeps_cpu(const struct task *t)
 {
 	return atomic_context(t) ||
 	       (t->w->voluntary && t->state == TASK_READY && !gives_cpu_up(t));

@@ -23,7 +23,13 @@ enum task_state {
 	TASK_FAILED,	/* a violation ended it */
 };
 
-/* An announced event, and the driver's answer. */
+/*
+ * An announced event, and the driver's answer.
+ *
+ * Additions to a part of something that others look at as a whole name a location of
+ * the whole as their second operand.  A condition (OP_COND) with a location looks at
+ * that whole, and once true it stays true.
+ */
 struct event {
 	const struct site *site;
 	void *loc;		/* NULL where the operation has none */

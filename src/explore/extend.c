@@ -41,7 +41,6 @@ static const uint16_t *past_from(struct dpor *d, const struct added *a, uint16_t
 	memcpy(d->clock, a->past, d->stride * sizeof(uint16_t));
 	if (source != GNONE)
 		clock_join(d, d->clock, past_of(d, source));
-	past_close(d, a->e.task, d->clock);
 	return d->clock;
 }
 
@@ -287,7 +286,7 @@ static bool perform_lock(struct dpor *d, int slot)
 /* --- whose turn it is --- */
 
 /* A worker whose last pass changed nothing, or the timer that would start its next. */
-static bool polls_idly(const struct task *t)
+bool polls_idly(const struct task *t)
 {
 	const struct task *worker = t;
 
@@ -303,12 +302,16 @@ static bool polls_idly(const struct task *t)
 
 /* May the task be given its next event?  A lock or an awaited condition may be waited
  * for: that is an event too. */
-static bool has_event(struct dpor *d, int slot, bool *failed)
+static bool has_event(struct dpor *d, int slot, bool force, bool *failed)
 {
 	struct dslot *s = &d->slots[slot];
 	struct shape shape;
 
 	switch (task_blocked(s->t).why) {
+	case BLOCK_CPU: case BLOCK_IRQ_OFF:
+		if (!force)
+			return false;
+		/* fall through */
 	case BLOCK_NONE:
 		return !polls_idly(s->t) || s->retries;
 	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
@@ -323,26 +326,35 @@ static bool has_event(struct dpor *d, int slot, bool *failed)
 	}
 }
 
+static bool lock_is_due(const struct dpor *d, const struct dslot *s)
+{
+	const struct gevent *e = &d->g.ev[s->last];
+
+	return e->kind == G_LOCK && e->rf != GNONE && d->unlock[e->rf] != GNONE;
+}
+
+/*
+ * A CPU that belongs to another task is no reason to stand still: the order of steps
+ * that is being made is only one of those that the graph has.  But first come those who
+ * need no excuse.
+ */
 bool extend_next(struct dpor *d, bool *moved)
 {
 	bool failed = false;
 
 	*moved = true;
-	for (unsigned k = 0; k < d->nslots; k++) {
-		int slot = d->turn[k];
+	for (unsigned k = 0; k < 2 * d->nslots; k++) {
+		int slot = d->turn[k % d->nslots];
 		struct dslot *s = &d->slots[slot];
 
 		if (!s->t || s->t->state != TASK_READY)
 			continue;
 		if (s->waiting) {
-			const struct gevent *e = &d->g.ev[s->last];
-
-			if (e->kind == G_LOCK && e->rf != GNONE && d->unlock[e->rf] != GNONE &&
-			    task_blocked(s->t).why == BLOCK_NONE)
+			if (lock_is_due(d, s))
 				return perform_lock(d, slot);
 			continue;
 		}
-		if (has_event(d, slot, &failed)) {
+		if (has_event(d, slot, k >= d->nslots, &failed)) {
 			s->retries = false;
 			return extend_by(d, slot, 0);
 		}

@@ -112,8 +112,8 @@ void gstack_release(struct gstack *s);
 
 /*
  * Puts the steps of a graph into an order that agrees with program order, reads-from,
- * coherence and what they imply, with the locks, and with CPUs that may not be
- * preempted.  `order` gets the indices of the events that are performed or looked at
+ * coherence and what they imply, with the locks, and, if `cpus` says so, with CPUs that
+ * may not be preempted.  `order` gets the indices of the events that are performed or looked at
  * (no G_RMW_WRITE).  Locks that wait for a release that is not in the graph are left
  * out.  False: there is no such order, the graph is not consistent (or memory ran out,
  * or the search for one was given up: `oom`, `undecided`).
@@ -128,7 +128,8 @@ struct order {
 	uint16_t *seen;
 	size_t seen_cap;
 };
-bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses);
+bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses,
+		bool cpus);
 /* How often it takes the CPU from a task that could have gone on. */
 unsigned order_preemptions(const struct order *o, const struct graph *g);
 void order_release(struct order *o);

@@ -331,7 +331,8 @@ static bool cpu_contended(const struct search *s)
 	return false;
 }
 
-bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses)
+bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses,
+		bool cpus)
 {
 	struct search s = { .g = g, .o = o };
 	unsigned tries = SEARCH_TRIES;
@@ -343,7 +344,7 @@ bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigne
 		return false;
 	}
 	index_events(&s);
-	if (!s.owned || !cpu_contended(&s)) {
+	if (!cpus || !s.owned || !cpu_contended(&s)) {
 		emit_all(&s);
 		return only_waiting_left(&s);
 	}

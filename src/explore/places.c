@@ -11,7 +11,11 @@
 #include <string.h>
 
 /* Locations by arena offset: open addressing; a class refers to its representative. */
-struct loc_entry { uint32_t loc; uint16_t cls; };
+struct loc_entry {
+	uint32_t loc;
+	uint16_t cls;
+	uint16_t user;	/* of ghosts: slot + 1 of the only task that uses it; 0: shared */
+};
 struct loc_table {
 	struct loc_entry *v;
 	size_t n, cap;		/* cap: a power of two */
@@ -103,6 +107,30 @@ int place_loc(struct dpor *d, uint32_t loc)
 		d->locs->n++;
 	}
 	return root(d->locs, e->cls);
+}
+
+int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
+{
+	struct loc_entry *e;
+	bool met;
+
+	if (!widen(d->locs)) {
+		visit_oom(d);
+		return -1;
+	}
+	met = find(d->locs, loc)->loc;
+	if (place_loc(d, loc) < 0)
+		return -1;
+	e = find(d->locs, loc);
+	if (!met)
+		e->user = (uint16_t)(slot + 1);
+	if (!e->user)
+		return root(d->locs, e->cls);
+	if (e->user == slot + 1)
+		return PLACE_PRIVATE;
+	e->user = 0;
+	d->anew = true;
+	return -1;
 }
 
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b)
