@@ -3,7 +3,9 @@
  * The happens-before of a trace under sequential consistency: the order of each task,
  * the making of tasks, and for each location a read after the write before it, and a
  * write after that and the reads since.  A vector clock for each event says what comes
- * before it.  Steps that this does not order may be swapped, and nobody could tell.
+ * before it.  Steps that this does not order may be swapped, and nobody could tell, if
+ * their CPUs let them: that one task kept another from its CPU for a while orders
+ * nothing, because it could as well have done so before or after.
  *
  * For data races the plain accesses make no edges, because they are what is to be
  * ordered by the others; nor do ghosts, which are not part of the program.
@@ -183,17 +185,6 @@ static void after_idle(struct hb *h, const struct tr_event *ev)
 
 /* --- events --- */
 
-static void on_cpu(struct hb *h, const struct tr_event *ev)
-{
-	struct tr_loc *l = &h->tr->locs[ev->cpu];
-
-	/* a race is ordered by whoever keeps others off its CPU, not by its turns there */
-	if (ev->how & TR_OWNER)
-		touch(h, l, true);
-	else if (h->mode == HB_TRACE)
-		touch(h, l, false);
-}
-
 static void on_location(struct hb *h, const struct tr_event *ev)
 {
 	struct tr_loc *l = &h->tr->locs[ev->loc];
@@ -228,8 +219,6 @@ static void one_event(struct hb *h, struct tr_event *ev)
 		domain_cond(h, tr->locs[ev->loc].off);
 	else if (ev->loc && ev->how & (TR_READ | TR_WRITE))
 		on_location(h, ev);
-	if (ev->cpu)
-		on_cpu(h, ev);
 	if (h->extra < tr->nextras && tr->extras[h->extra].step <= h->event)
 		extras(h);
 	tr->tasks[ev->task].last = h->event;

@@ -91,12 +91,38 @@ static struct race_node *node_of(struct trace *tr, struct tr_loc *l, uint16_t ta
 	return &tr->race_nodes[i];
 }
 
+/* What its task kept to itself when it made the access. */
+static uint8_t kept(const struct trace *tr, const struct tr_event *ev)
+{
+	return ev->prev ? tr->ev[ev->prev].own : 0;
+}
+
+/* Can b come in the middle of a, on the CPU of both? */
+static bool interrupts(const struct trace *tr, const struct tr_event *a, const struct tr_event *b)
+{
+	switch (tr->tasks[b->task].t ? tr->tasks[b->task].t->kind : TASK_THREAD) {
+	case TASK_IRQ:
+		return kept(tr, a) < 3;
+	case TASK_TIMER:
+		return kept(tr, a) < 2;
+	default:
+		return kept(tr, a) < 1;
+	}
+}
+
+/* On one CPU those do not race of which neither can interrupt the other. */
+static bool kept_apart(const struct trace *tr, const struct tr_event *a, const struct tr_event *b)
+{
+	return a->cpu == b->cpu && !interrupts(tr, a, b) && !interrupts(tr, b, a);
+}
+
 static void check_against(struct trace *tr, uint32_t event, const struct race_node *other,
 			  enum sort sort)
 {
 	for (unsigned s = 0; s < 4; s++)
 		if (races_with[sort] >> s & 1 && other->last[s] &&
-		    !tr_before(tr, other->last[s], event))
+		    !tr_before(tr, other->last[s], event) &&
+		    !kept_apart(tr, &tr->ev[other->last[s]], &tr->ev[event]))
 			report(tr, other->last[s], event);
 }
 

@@ -108,7 +108,6 @@ void trace_release(struct check *c)
 	free(tr->frees);
 	free(tr->by_task);
 	trace_calls_release(&tr->calls);
-	free(tr->cpus);
 	free(tr->extras);
 	free(tr->told);
 	free(tr);
@@ -163,12 +162,11 @@ static bool more_slots(struct trace *tr)
 	tr->nslots = n;
 	tr->gen = 1;
 	for (size_t i = 1; i <= tr->nlocs; i++)
-		if (tr->locs[i].off != LOC_NONE)
-			*slot_of(tr, tr->locs[i].off) = (struct tr_slot){ 1, (uint32_t)i };
+		*slot_of(tr, tr->locs[i].off) = (struct tr_slot){ 1, (uint32_t)i };
 	return true;
 }
 
-/* A new location; LOC_NONE is that of a CPU.  0: no memory. */
+/* A new location.  0: no memory. */
 static uint32_t new_loc(struct trace *tr, uint32_t off)
 {
 	if (!check_grow(tr->c, (void **)&tr->locs, &tr->locs_cap, tr->nlocs + 2,
@@ -203,7 +201,7 @@ static const uint8_t op_how[OP_COUNT] = {
 	[OP_UNLOCK] = TR_WRITE, [OP_UNLOCK_READ] = RMW, [OP_LOCK_QUEUE] = RMW,
 	[OP_WAIT] = RMW, [OP_COMPLETE] = RMW, [OP_WORK_WAIT] = RMW, [OP_TIMER_WAIT] = RMW,
 	[OP_COND] = TR_COND, [OP_FREE] = TR_FREE, [OP_WQ] = RMW, [OP_WQ_WAIT] = TR_READ,
-	[OP_CPU_CTX] = TR_OWNER, [OP_IRQ] = TR_OWNER, [OP_ADVANCE] = RMW,
+	[OP_ADVANCE] = RMW,
 };
 
 static uint8_t how_of(const struct site *s, const struct record *r)
@@ -215,15 +213,45 @@ static uint8_t how_of(const struct site *s, const struct record *r)
 		/* what leaves the value as it was could be a read as well */
 		return r->value == r->stored ? TR_READ : how;
 	case OP_TRYLOCK:
-		if (!r->value)
-			return TR_READ;
-		break;
+		return r->value ? how : TR_READ;
 	default:
-		break;
+		return how;
 	}
-	if (s->flags & (SITE_SPIN | SITE_IRQ | SITE_BH) && how & TR_WRITE)
-		how |= TR_OWNER;
-	return how;
+}
+
+static void count(uint16_t *depth, int delta)
+{
+	if (delta > 0 || *depth)
+		*depth = (uint16_t)(*depth + delta);
+}
+
+/* What the task keeps to itself on its CPU, as perform.c counts it. */
+static void count_context(struct context *c, const struct site *s, const struct record *r,
+			  uint8_t how)
+{
+	int delta = s->op == OP_CPU_CTX ? (int)(int64_t)r->stored :
+		    s->op == OP_UNLOCK || s->op == OP_UNLOCK_READ ? -1 :
+		    how & TR_ACQUIRED ? 1 : 0;
+
+	if (s->op == OP_IRQ)
+		c->irq = 1;
+	else if (s->op == OP_TIMER_WAIT)
+		c->bh = 1;
+	if (!delta)
+		return;
+	if (s->flags & SITE_SPIN)
+		count(&c->spin, delta);
+	if (s->flags & SITE_IRQ)
+		count(&c->irq, delta);
+	if (s->flags & SITE_BH)
+		count(&c->bh, delta);
+	if (s->op == OP_CPU_CTX && !(s->flags & (SITE_IRQ | SITE_BH)))
+		count(&c->preempt, delta);
+}
+
+static uint8_t level_of(const struct context *c)
+{
+	return c->irq ? 3 : c->bh ? 2 : c->preempt || c->spin;
 }
 
 /* The number of a task of the world.  0: no memory, else counted from 1. */
@@ -261,12 +289,17 @@ static bool scan_record(struct trace *tr, const struct record *r, uint32_t n)
 		return false;
 	if (!(r->flags & REC_REFUSED))
 		ev->how = how_of(ev->site, r);
-	if (!tt->t) {
-		tr->outside = true;
-		ev->cpu = UINT32_MAX;
-	} else if (tt->t->kind == TASK_TIMER || tt->t->kind == TASK_IRQ || tr->w->voluntary) {
-		ev->how |= TR_OWNER;
+	tr->outside |= !tt->t;
+	/* between two passes nothing is kept */
+	if (ev->site->op == OP_WORK_WAIT || ev->site->op == OP_TIMER_WAIT) {
+		tt->ctx = (struct context){ 0 };
+		if (ev->prev)
+			tr->ev[ev->prev].own = 0;
 	}
+	if (ev->site->flags & (SITE_SPIN | SITE_IRQ | SITE_BH) || ev->site->op == OP_CPU_CTX ||
+	    ev->site->op == OP_IRQ || ev->site->op == OP_TIMER_WAIT)
+		count_context(&tt->ctx, ev->site, r, ev->how);
+	ev->own = level_of(&tt->ctx);
 	if (r->loc == LOC_NONE || !ev->how)
 		return true;
 	ev->loc = trace_loc(tr, r->loc);
@@ -312,40 +345,49 @@ static bool add_domain(struct trace *tr, uint32_t off)
 	return add_group(tr, arena_offset(tr->w, o->base), (uint32_t)o->size);
 }
 
-static bool use_cpu(struct trace *tr, const struct tr_event *ev)
+/* Where a kernel without preemption gives the CPU to somebody else: see task.c. */
+static bool gives_cpu_up(const struct site *s)
 {
-	struct cpu_use *u;
-
-	if (ev->cpu == UINT32_MAX)
+	switch (s->op) {
+	case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_CALL_WAIT: case OP_ASSUME:
 		return true;
-	if (!check_grow(tr->c, (void **)&tr->cpus, &tr->cpus_cap, (size_t)ev->cpu + 1,
-			sizeof(*tr->cpus)))
-		return false;
-	u = &tr->cpus[ev->cpu];
-	u->shared |= u->used && u->task != ev->task;
-	u->used = true;
-	u->task = ev->task;
-	u->owned |= (ev->how & TR_OWNER) != 0;
-	return true;
+	case OP_YIELD:
+		return !(s->flags & SITE_DELAY);
+	default:
+		return s->flags & SITE_SLEEPS;
+	}
 }
 
-/* A CPU orders what runs there where there is more than one, and one may keep the
- * others away. */
-static bool number_cpus(struct trace *tr)
+/* In such a kernel a CPU is kept until the next of these. */
+static void keep_cpus(struct trace *tr)
 {
-	for (size_t i = 0; i < tr->cpus_cap; i++) {
-		struct cpu_use *u = &tr->cpus[i];
+	for (uint32_t n = 1; n <= tr->n; n++) {
+		const struct tr_event *ev = &tr->ev[n];
 
-		u->loc = 0;
-		if (!u->shared || !u->owned)
-			continue;
-		u->loc = new_loc(tr, LOC_NONE);
-		if (!u->loc)
-			return false;
+		if (ev->prev && !gives_cpu_up(ev->site) && !tr->ev[ev->prev].own)
+			tr->ev[ev->prev].own = 1;
 	}
-	for (size_t i = 1; i <= tr->n; i++)
-		tr->ev[i].cpu = tr->ev[i].cpu == UINT32_MAX ? 0 : tr->cpus[tr->ev[i].cpu].loc;
-	return true;
+	for (size_t i = 0; i < tr->ntasks; i++) {
+		const struct task *t = tr->tasks[i].t;
+		struct tr_event *ev = &tr->ev[tr->tasks[i].last];
+
+		if (t && t->state == TASK_READY && !gives_cpu_up(t->ev.site) && !ev->own)
+			ev->own = 1;
+	}
+}
+
+/* Who is over keeps nothing, and neither does who waits for the next pass. */
+static void end_tasks(struct trace *tr)
+{
+	for (size_t i = 0; i < tr->ntasks; i++) {
+		const struct task *t = tr->tasks[i].t;
+
+		if (t && (t->state == TASK_DONE || t->state == TASK_FAILED ||
+			  t->ev.op == OP_TIMER_WAIT || t->ev.op == OP_WORK_WAIT))
+			tr->ev[tr->tasks[i].last].own = 0;
+	}
+	if (tr->w->voluntary)
+		keep_cpus(tr);
 }
 
 static bool scan_extras(struct trace *tr)
@@ -394,8 +436,6 @@ static bool scan_begin(struct trace *tr)
 	    !check_grow(tr->c, (void **)&tr->locs, &tr->locs_cap, 1, sizeof(*tr->locs)))
 		return false;
 	memset(tr->dense, 0, (ntasks + 1) * sizeof(*tr->dense));
-	if (tr->cpus)
-		memset(tr->cpus, 0, tr->cpus_cap * sizeof(*tr->cpus));
 	return true;
 }
 
@@ -404,7 +444,7 @@ bool trace_scan(struct trace *tr)
 	if (!scan_begin(tr))
 		return false;
 	for (uint32_t n = 1; n <= tr->n; n++)
-		if (!scan_record(tr, log_record(tr->w, n), n) || !use_cpu(tr, &tr->ev[n]))
+		if (!scan_record(tr, log_record(tr->w, n), n))
 			return false;
 	if (!scan_extras(tr))
 		return false;
@@ -418,13 +458,13 @@ bool trace_scan(struct trace *tr)
 	}
 	if (tr->nfrees > 1)
 		qsort(tr->frees, tr->nfrees, sizeof(*tr->frees), cmp_free);
-	return number_cpus(tr);
+	end_tasks(tr);
+	return true;
 }
 
 /* --- the judgement --- */
 
-/* Without a judgement there must be no verdict. */
-static void give_up(struct world *w, const char *why)
+void trace_give_up(struct world *w, const char *why)
 {
 	char *text = strdup(why);
 
@@ -448,7 +488,7 @@ static bool judge(struct trace *tr, struct trace_finding *f)
 		return false;
 	if (too_long(tr)) {
 		if (f && (find || tr->has_plain))
-			give_up(tr->w, "the execution is too long for its trace to be judged");
+			trace_give_up(tr->w, "the execution is too long for its trace to be judged");
 		return true;
 	}
 	return (!tr->has_plain || race_judge(tr)) && (!find || trace_find(tr, f));
@@ -465,7 +505,7 @@ bool trace_judge(struct world *w, struct trace_finding *f)
 		return false;
 	tr = trace_of(c);
 	if (!tr || !judge(tr, f))
-		give_up(w, "there was no memory to judge the trace");
+		trace_give_up(w, "there was no memory to judge the trace");
 	return f && f->n;
 }
 

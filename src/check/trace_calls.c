@@ -31,28 +31,8 @@ static uint32_t next_event(const struct walk *g, uint16_t task)
 {
 	const struct trace *tr = g->tr;
 	uint32_t last = tr->tasks[task].last, pos = last ? tr->ev[last].pos : 0;
-	const uint32_t *events = tr->by_task + tr->tasks[task].first;
-	size_t count = (size_t)task + 1 < tr->ntasks ?
-		tr->tasks[task + 1].first - tr->tasks[task].first : tr->n - tr->tasks[task].first;
 
-	return pos < count ? events[pos] : 0;
-}
-
-static bool index_tasks(struct trace *tr)
-{
-	uint32_t sum = 0;
-
-	if (!check_grow(tr->c, (void **)&tr->by_task, &tr->by_task_cap, tr->n + 1,
-			sizeof(*tr->by_task)))
-		return false;
-	for (size_t i = 0; i < tr->ntasks; i++) {
-		tr->tasks[i].first = sum;
-		sum += tr->ev[tr->tasks[i].last].pos;
-		tr->tasks[i].last = 0;
-	}
-	for (uint32_t n = 1; n <= tr->n; n++)
-		tr->by_task[tr->tasks[tr->ev[n].task].first + tr->ev[n].pos - 1] = n;
-	return true;
+	return pos < tr->tasks[task].count ? tr->by_task[tr->tasks[task].first + pos] : 0;
 }
 
 /* --- sections --- */
@@ -257,12 +237,11 @@ bool trace_calls(struct trace *tr)
 	size_t n = log_mark_count(tr->w);
 
 	k->nsections = k->nwaits = 0;
-	if (!index_tasks(tr) ||
-	    !check_grow(tr->c, (void **)&k->stacks, &k->stacks_cap, tr->ntasks,
+	if (!check_grow(tr->c, (void **)&k->stacks, &k->stacks_cap, tr->ntasks,
 			sizeof(*k->stacks)))
 		return false;
 	for (size_t i = 0; i < tr->ntasks; i++)
-		k->stacks[i].n = 0;
+		k->stacks[i].n = tr->tasks[i].last = 0;
 	for (size_t i = 0; i < n && g.ok; i++) {
 		const struct mark *m = log_mark(tr->w, i);
 

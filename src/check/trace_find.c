@@ -13,31 +13,40 @@
 #include "check/trace_calls.h"
 #include "engine/internal.h"
 
-/*
- * All that comes before `first` and this itself, then what is left of `last`'s past and
- * `last`, each in the order in which they came.  `first` may be 0: nothing.
- */
-static bool linearise(struct trace *tr, const char *kind, uint32_t first, uint32_t last,
-		      struct trace_finding *f)
+/* Where the events of each task are. */
+static bool index_tasks(struct trace *tr)
 {
-	const uint32_t *one = tr_clock(tr, first), *two = tr_clock(tr, last);
+	uint32_t sum = 0;
 
-	f->steps = calloc(tr->n, sizeof(*f->steps));
-	if (!f->steps)
-		return world_fail(tr->w, "out of memory");
-	f->kind = kind;
-	for (int round = 0; round < 2; round++) {
-		for (uint32_t n = 1; n <= tr->n; n++) {
-			const struct tr_event *ev = &tr->ev[n];
-			bool early = ev->pos <= one[ev->task];
+	if (!check_grow(tr->c, (void **)&tr->by_task, &tr->by_task_cap, tr->n + 1,
+			sizeof(*tr->by_task)))
+		return false;
+	for (size_t i = 0; i < tr->ntasks; i++) {
+		tr->tasks[i].first = sum;
+		tr->tasks[i].count = tr->ev[tr->tasks[i].last].pos;
+		sum += tr->tasks[i].count;
+	}
+	for (uint32_t n = 1; n <= tr->n; n++)
+		tr->by_task[tr->tasks[tr->ev[n].task].first + tr->ev[n].pos - 1] = n;
+	return true;
+}
 
-			if (round ? early || ev->pos > two[ev->task] : !early)
-				continue;
-			f->steps[f->n++] = (struct trace_step){
-				.task = task_id(tr->tasks[ev->task].t),
-				.choice = ev->site->op == OP_CHOOSE ?
-					(uint32_t)log_record(tr->w, n)->value : 0 };
-		}
+/* Puts an order that shows it into *f, if there is one.  False: no memory. */
+static bool find_order(struct trace *tr, const char *kind, const struct tr_span *s,
+		       struct trace_finding *f)
+{
+	switch (trace_order(tr, s, f)) {
+	case TR_NO_MEMORY:
+		return false;
+	case TR_UNKNOWN:
+		trace_give_up(tr->w, "whether another order of the same steps breaks a rule could not "
+			      "be decided: too many tasks keep CPUs to themselves");
+		break;
+	case TR_YES:
+		f->kind = kind;
+		break;
+	case TR_NO:
+		break;
 	}
 	return true;
 }
@@ -73,7 +82,7 @@ static bool find_access(struct trace *tr, uint32_t n, uint32_t off, struct trace
 	/* what came after the free was reported when it came */
 	if (!at || n >= at || tr_before(tr, n, at))
 		return true;
-	return linearise(tr, "use-after-free", at, n, f);
+	return find_order(tr, "use-after-free", &(struct tr_span){ .begun = at, .end = n }, f);
 }
 
 static bool find_use_after_free(struct trace *tr, struct trace_finding *f)
@@ -97,11 +106,8 @@ static bool find_use_after_free(struct trace *tr, struct trace_finding *f)
 
 /* --- grace periods --- */
 
-/* What has to wait, from before event `start` to after event `end`, and whatever began
- * with event `begun` and is over before event `over`: could the one miss the other? */
-struct span { uint32_t start, end, begun, over; };
-
-static bool misses(const struct trace *tr, const struct span *s)
+/* Could what waits miss what it has to wait for? */
+static bool misses(const struct trace *tr, const struct tr_span *s)
 {
 	if (s->begun && tr_before(tr, s->start, s->begun))
 		return false;
@@ -109,16 +115,16 @@ static bool misses(const struct trace *tr, const struct span *s)
 }
 
 /* Did it do so in the order in which things came?  Then it has been reported. */
-static bool missed(const struct span *s)
+static bool missed(const struct tr_span *s)
 {
 	return s->begun < s->start && (!s->over || s->over > s->end);
 }
 
-static bool find_span(struct trace *tr, const struct span *s, struct trace_finding *f)
+static bool find_span(struct trace *tr, const struct tr_span *s, struct trace_finding *f)
 {
 	if (f->n || missed(s) || !misses(tr, s))
 		return true;
-	return linearise(tr, "grace-period", s->begun, s->end, f);
+	return find_order(tr, "grace-period", s, f);
 }
 
 static bool find_missed_sections(struct trace *tr, uint32_t obj, uint32_t start, uint32_t end,
@@ -128,7 +134,7 @@ static bool find_missed_sections(struct trace *tr, uint32_t obj, uint32_t start,
 
 	for (size_t i = 0; i < k->nsections && !f->n; i++) {
 		const struct tr_section *s = &k->sections[i];
-		struct span span = { .start = start, .end = end, .begun = s->lock,
+		struct tr_span span = { .start = start, .end = end, .begun = s->lock,
 				     .over = s->unlock };
 
 		if (s->obj == obj && !find_span(tr, &span, f))
@@ -144,7 +150,7 @@ static bool find_missed_callbacks(struct trace *tr, const struct tr_wait *b,
 
 	for (size_t i = 0; i < k->nwaits && !f->n; i++) {
 		const struct tr_wait *x = &k->waits[i];
-		struct span span = { .start = b->start, .end = b->end, .begun = x->last,
+		struct tr_span span = { .start = b->start, .end = b->end, .begun = x->last,
 				     .over = x->over };
 
 		if (x->kind == KAPI_CALL && x->obj == b->obj && x->returned && !x->refused &&
@@ -202,6 +208,8 @@ bool trace_find(struct trace *tr, struct trace_finding *f)
 	bool waits;
 
 	tr->calls.nwaits = 0;
+	if (!index_tasks(tr))
+		return false;
 	if (tr->has_marks && !trace_calls(tr))
 		return false;
 	waits = tr->has_marks && anything_waits(&tr->calls);

@@ -14,29 +14,31 @@ enum tr_how {
 	TR_READ	 = 1u << 0,
 	TR_WRITE = 1u << 1,	/* it may read as well */
 	TR_PLAIN = 1u << 2,
-	TR_OWNER = 1u << 3,	/* it changes who may run on its CPU */
-	TR_IDLE	 = 1u << 4,	/* begins after an idle pass, which blocked it */
-	TR_FREE	 = 1u << 5,
-	TR_COND	 = 1u << 6,
-	TR_ACQUIRED = 1u << 7,	/* a lock: it got it */
+	TR_IDLE	 = 1u << 3,	/* begins after an idle pass, which blocked it */
+	TR_FREE	 = 1u << 4,
+	TR_COND	 = 1u << 5,
+	TR_ACQUIRED = 1u << 6,	/* a lock: it got it */
 };
 
 /* One step.  Events are numbered as steps are, from 1; 0 stands for none. */
 struct tr_event {
 	const struct site *site;
 	uint32_t loc;		/* number of its location, 0: none */
-	uint32_t cpu;		/* number of its CPU's location, 0: it does not matter */
+	uint32_t cpu;
 	uint32_t prev;		/* its task's event before it */
 	uint32_t pos;		/* it is its task's so manieth, from 1 */
 	uint16_t task;		/* index into tasks[] */
 	uint8_t how;		/* enum tr_how */
+	uint8_t own;		/* what its task keeps to itself on its CPU from then on:
+				 * 1 no preemption, 2 no bottom halves, 3 no interrupts */
 };
 
 struct tr_task {
 	struct task *t;		/* NULL: somebody outside moved the clock */
 	uint32_t last;		/* its last event */
 	uint32_t made_at;	/* the event that made it */
-	uint32_t first;		/* where its events begin in by_task */
+	uint32_t first, count;	/* where its events begin in by_task, and how many */
+	struct context ctx;	/* after its last event */
 };
 
 struct tr_loc {
@@ -113,7 +115,7 @@ struct trace {
 	size_t ntasks, tasks_cap;
 	uint16_t *dense;	/* by index of the world's tasks: number in tasks + 1 */
 	size_t dense_cap;
-	struct tr_loc *locs;	/* [1..nlocs]; the first ones are the CPUs' */
+	struct tr_loc *locs;	/* [1..nlocs] */
 	size_t nlocs, locs_cap;
 	struct tr_slot { uint32_t gen, loc; } *slots;
 	size_t nslots;		/* a power of two */
@@ -133,8 +135,6 @@ struct trace {
 	uint32_t *by_task;	/* events of each task in order */
 	size_t by_task_cap;
 	struct tr_calls calls;
-	struct cpu_use { uint32_t loc; uint16_t task; bool used, shared, owned; } *cpus;
-	size_t cpus_cap;
 	bool has_plain, has_locks, has_marks, outside, anything;
 
 	/* kept from step to step */
@@ -165,9 +165,11 @@ static inline bool tr_before(const struct trace *tr, uint32_t a, uint32_t b)
 }
 
 /* trace.c */
-/* Reads the log.  False: there is no memory, or nothing to judge. */
+/* Reads the log.  False: there is no memory. */
 bool trace_scan(struct trace *tr);
 uint32_t trace_loc(struct trace *tr, uint32_t off);
+/* Without a judgement there must be no verdict. */
+void trace_give_up(struct world *w, const char *why);
 /* Has this finding been told?  Else it counts as told from now on. */
 bool trace_told(struct trace *tr, uint64_t key);
 /* The violation just reported belongs to that step, and so does its schedule. */
@@ -185,6 +187,18 @@ void trace_calls_release(struct tr_calls *k);
 /* lockorder.c */
 bool lockorder_judge(struct trace *tr);	/* the same */
 void lockorder_release(struct check *c);
+
+/* What has to wait, from before event `start` to after event `end`, and what began with
+ * event `begun` and is over before event `over`.  All but `end` may be 0: the first that
+ * it began at once, the second that it is never over; `start`, that it does not matter. */
+struct tr_span { uint32_t start, end, begun, over; };
+enum tr_answer { TR_NO, TR_YES, TR_UNKNOWN, TR_NO_MEMORY };
+
+/*
+ * trace_order.c: is there an order of the trace in which `begun` comes before `start`, and
+ * `end` before `over`?  Then *f gets its steps up to `end`.  Wants the clocks of HB_TRACE.
+ */
+enum tr_answer trace_order(struct trace *tr, const struct tr_span *span, struct trace_finding *f);
 
 /* trace_find.c: what another linearisation would show, in *f, which stays empty where
  * there is nothing.  False: no memory. */

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct note { void *loc; uint64_t value; uint8_t size; bool lock; };
+struct note { void *loc; uint64_t value, last; uint8_t size; bool lock; };
 /* With an index by location, made when there are more than a few: a pass over
  * thousands of CPUs takes thousands of notes. */
 struct notes {
@@ -28,11 +28,12 @@ struct notes {
 };
 #define NOTES_FEW 16
 struct idle {
-	struct notes writes;	/* the first write of each location: the value before */
+	struct notes writes;	/* each location: the value before the first, that of the last */
 	struct notes reads;	/* of the last check */
 	bool complete;		/* false: memory ran out, never call the pass idle */
 	bool idle;		/* the last pass was, see idle_blocks() */
 	bool read_clock;
+	bool queued_itself;
 	uint64_t looked;	/* step after which nothing that it read had changed ... */
 	size_t journal;		/* ... and how much had been done from outside */
 };
@@ -110,6 +111,7 @@ void idle_pass_begin(struct task *t)
 	t->idle->complete = true;
 	t->idle->idle = false;
 	t->idle->read_clock = false;
+	t->idle->queued_itself = false;
 }
 
 /* The item's own pending state and timer, which each pass turns over. */
@@ -124,10 +126,14 @@ static bool own_cell(struct task *t, const void *loc)
 static void note_write(struct task *t, const struct event *ev, uint64_t old)
 {
 	struct idle *d = t->idle;
+	struct note *before = find_note(&d->writes, ev->loc);
+	uint64_t now = ev->size ? mem_read(ev->loc, ev->size) : 0;
 
-	if (find_note(&d->writes, ev->loc))
-		return;
-	add(d, &d->writes, (struct note){ .loc = ev->loc, .value = old, .size = ev->size });
+	if (before)
+		before->last = now;
+	else
+		add(d, &d->writes, (struct note){ .loc = ev->loc, .value = old, .last = now,
+						  .size = ev->size });
 }
 
 static void note_read(struct task *t, const struct event *ev, uint64_t old)
@@ -149,8 +155,12 @@ void idle_note(struct task *t, const struct event *ev, uint64_t old)
 {
 	struct idle *d = t->idle;
 
-	if (!d->complete || own_cell(t, ev->loc))
+	if (!d->complete)
 		return;
+	if (own_cell(t, ev->loc)) {
+		d->queued_itself |= ev->op == OP_CMPXCHG || ev->op == OP_MIN_ARM;
+		return;
+	}
 	if (ev->loc == t->w->clock) {
 		d->read_clock = true;
 		return;
@@ -188,14 +198,16 @@ void idle_pass_end(struct task *t)
 		return;
 	t->in_pass = false;
 	d->idle = false;
-	if (!d->complete || !(work->state & WORK_PENDING))
-		return; /* it did not re-queue itself: nothing polls */
+	/* all of this is told from the pass's own steps: what others do meanwhile might
+	 * come before its end or after it, with no step to say which */
+	if (!d->complete || !d->queued_itself)
+		return;
 	if (d->read_clock && !work->clock_free)
 		return;
 	for (size_t i = 0; i < d->writes.n; i++) {
 		struct note *n = &d->writes.v[i];
 
-		if (mem_read(n->loc, n->size) != n->value && !is_statistic(t->w, n->loc))
+		if (n->last != n->value && !is_statistic(t->w, n->loc))
 			return;
 	}
 	d->idle = true;
