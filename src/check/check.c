@@ -20,7 +20,7 @@ static void pass_begins(struct check *c, struct task *t, const struct event *ev)
 	const struct task *worker = ev->op == OP_WORK_WAIT ? t :
 				    timer->work ? timer->work->task : NULL;
 
-	if (worker && idle_was(worker))
+	if (worker && idle_was_idle(worker))
 		trace_pass(c, worker);
 }
 

@@ -30,10 +30,10 @@ struct notes {
 struct idle {
 	struct notes writes;	/* each location: the value before the first, that of the last */
 	struct notes reads;	/* of the last check */
+	bool again;		/* the pass queued its own item */
 	bool complete;		/* false: memory ran out, never call the pass idle */
 	bool idle;		/* the last pass was, see idle_blocks() */
 	bool read_clock;
-	bool queued_itself;
 	uint64_t looked;	/* step after which nothing that it read had changed ... */
 	size_t journal;		/* ... and how much had been done from outside */
 };
@@ -109,9 +109,9 @@ void idle_pass_begin(struct task *t)
 	forget(&t->idle->writes);
 	forget(&t->idle->reads);
 	t->idle->complete = true;
+	t->idle->again = false;
 	t->idle->idle = false;
 	t->idle->read_clock = false;
-	t->idle->queued_itself = false;
 }
 
 /* The item's own pending state and timer, which each pass turns over. */
@@ -155,12 +155,10 @@ void idle_note(struct task *t, const struct event *ev, uint64_t old)
 {
 	struct idle *d = t->idle;
 
-	if (!d->complete)
+	if (ev->op == OP_CMPXCHG && !old && ev->loc == &((struct work_struct *)t->work)->state)
+		d->again = true;
+	if (!d->complete || own_cell(t, ev->loc))
 		return;
-	if (own_cell(t, ev->loc)) {
-		d->queued_itself |= ev->op == OP_CMPXCHG || ev->op == OP_MIN_ARM;
-		return;
-	}
 	if (ev->loc == t->w->clock) {
 		d->read_clock = true;
 		return;
@@ -200,8 +198,8 @@ void idle_pass_end(struct task *t)
 	d->idle = false;
 	/* all of this is told from the pass's own steps: what others do meanwhile might
 	 * come before its end or after it, with no step to say which */
-	if (!d->complete || !d->queued_itself)
-		return;
+	if (!d->complete || !d->again)
+		return; /* it did not re-queue itself: nothing polls */
 	if (d->read_clock && !work->clock_free)
 		return;
 	for (size_t i = 0; i < d->writes.n; i++) {
@@ -256,11 +254,6 @@ bool idle_blocks(struct task *t)
 	d->looked = t->w->log.n;
 	d->journal = t->w->njournal;
 	return true;
-}
-
-bool idle_was(const struct task *worker)
-{
-	return worker->idle && worker->idle->idle;
 }
 
 void idle_release(struct task *t)

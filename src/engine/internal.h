@@ -237,7 +237,6 @@ void idle_check_begins(struct task *t); /* udelay() */
 void idle_pass_end(struct task *t);
 bool idle_was_idle(const struct task *worker);	/* its last pass was */
 bool idle_blocks(struct task *worker);	/* its last pass was idle and nothing it read changed */
-bool idle_was(const struct task *worker); /* its last pass was idle */
 void idle_release(struct task *t);
 
 /* checkpoint.c */

@@ -22,7 +22,7 @@ struct dslot {
 	uint16_t last;		/* its last event; GNONE: none */
 	uint16_t count;		/* of its events, in program order */
 	uint16_t maker;		/* the event behind which it was made */
-	bool waiting;		/* its last event waits */
+	bool waiting;		/* its last event waits, or it is starved */
 	bool retries;		/* an idle pass may be followed by another: see leaf.c */
 };
 
@@ -172,6 +172,9 @@ bool polls_idly(const struct task *t);
 /* --- leaf.c --- */
 /* Nobody is left to move: false if somebody may go on all the same. */
 bool leaf_is_final(struct dpor *d);
+/* Those who are kept from moving by nothing but a CPU may have come first: pushes a graph
+ * for each. */
+bool leaf_push_starved(struct dpor *d);
 /* Counts it.  False: stop exploring. */
 bool leaf_end(struct dpor *d, bool cut);
 

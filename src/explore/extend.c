@@ -302,16 +302,12 @@ bool polls_idly(const struct task *t)
 
 /* May the task be given its next event?  A lock or an awaited condition may be waited
  * for: that is an event too. */
-static bool has_event(struct dpor *d, int slot, bool force, bool *failed)
+static bool has_event(struct dpor *d, int slot, bool *failed)
 {
 	struct dslot *s = &d->slots[slot];
 	struct shape shape;
 
 	switch (task_blocked(s->t).why) {
-	case BLOCK_CPU: case BLOCK_IRQ_OFF:
-		if (!force)
-			return false;
-		/* fall through */
 	case BLOCK_NONE:
 		return !polls_idly(s->t) || s->retries;
 	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
@@ -328,23 +324,19 @@ static bool has_event(struct dpor *d, int slot, bool force, bool *failed)
 
 static bool lock_is_due(const struct dpor *d, const struct dslot *s)
 {
-	const struct gevent *e = &d->g.ev[s->last];
+	const struct gevent *e = s->last != GNONE ? &d->g.ev[s->last] : NULL;
 
-	return e->kind == G_LOCK && e->rf != GNONE && d->unlock[e->rf] != GNONE;
+	return e && e->kind == G_LOCK && e->flags & GF_WAITING && e->rf != GNONE &&
+	       d->unlock[e->rf] != GNONE;
 }
 
-/*
- * A CPU that belongs to another task is no reason to stand still: the order of steps
- * that is being made is only one of those that the graph has.  But first come those who
- * need no excuse.
- */
 bool extend_next(struct dpor *d, bool *moved)
 {
 	bool failed = false;
 
 	*moved = true;
-	for (unsigned k = 0; k < 2 * d->nslots; k++) {
-		int slot = d->turn[k % d->nslots];
+	for (unsigned k = 0; k < d->nslots; k++) {
+		int slot = d->turn[k];
 		struct dslot *s = &d->slots[slot];
 
 		if (!s->t || s->t->state != TASK_READY)
@@ -354,7 +346,7 @@ bool extend_next(struct dpor *d, bool *moved)
 				return perform_lock(d, slot);
 			continue;
 		}
-		if (has_event(d, slot, k >= d->nslots, &failed)) {
+		if (has_event(d, slot, &failed)) {
 			s->retries = false;
 			return extend_by(d, slot, 0);
 		}

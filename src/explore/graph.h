@@ -21,7 +21,9 @@ enum gkind {
 	G_RMW_WRITE,	/* no step of its own */
 	G_LOCK,		/* of a chain: rf is the lock event before it */
 	G_UNLOCK,	/* rf is the lock event that it ends */
-	G_PROMISE,	/* last of a graph only: the task's next event makes `choice`; it is added then */
+	G_STARVED,	/* no step: the task never moves again, as somebody stuck has its CPU */
+	G_PROMISE,	/* last of a graph only: the task's next event, which makes `choice` (0: the
+			 * first), is added before anything else */
 };
 
 enum gflag {
@@ -61,7 +63,7 @@ static inline bool g_writes(const struct gevent *e)
 /* Does it count in program order (and is it a step)? */
 static inline bool g_steps(const struct gevent *e)
 {
-	return e->kind != G_RMW_WRITE;
+	return e->kind != G_RMW_WRITE && e->kind != G_STARVED;
 }
 
 struct graph {

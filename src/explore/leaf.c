@@ -32,8 +32,8 @@ static bool waits_for_what_came(const struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct dslot *s = &d->slots[k];
 
-		if (s->t && s->waiting && d->g.ev[s->last].kind == G_READ &&
-		    !is_last(d, &d->g.ev[s->last]))
+		if (s->t && s->waiting && s->last != GNONE && d->g.ev[s->last].flags & GF_WAITING &&
+		    d->g.ev[s->last].kind == G_READ && !is_last(d, &d->g.ev[s->last]))
 			return true;
 	}
 	return false;
@@ -50,7 +50,7 @@ static bool waits_out_of_turn(const struct dpor *d)
 		const struct dslot *s = &d->slots[k];
 		const struct gevent *e, *before;
 
-		if (!s->t || !s->waiting)
+		if (!s->t || !s->waiting || s->last == GNONE)
 			continue;
 		e = &d->g.ev[s->last];
 		if (e->kind != G_LOCK || e->rf == GNONE)
@@ -120,6 +120,40 @@ static bool retry_idle(struct dpor *d, bool *stale)
 	return false;
 }
 
+bool leaf_push_starved(struct dpor *d)
+{
+	struct gchange c = { .revisit = -1 };
+
+	for (unsigned k = 0; k < d->nslots; k++) {
+		const struct dslot *s = &d->slots[d->turn[k]];
+		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
+
+		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(s->t))
+			continue;
+		c.add = (struct gevent){ .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
+		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
+			return visit_oom(d);
+		/* with the others it does not come */
+		if (!visit_widen(d, d->g.n + 2))
+			return false;
+		c.add.kind = G_STARVED;
+		d->g.ev[d->g.n++] = c.add;
+	}
+	return true;
+}
+
+/* Does the world that was made again stand still? */
+static bool stands_still(struct dpor *d)
+{
+	for (size_t i = 0; i < world_task_count(d->w); i++) {
+		struct task *t = world_task(d->w, i);
+
+		if (task_enabled(t) && !polls_idly(t))
+			return false;
+	}
+	return true;
+}
+
 bool leaf_is_final(struct dpor *d)
 {
 	d->idle_stale = false;
@@ -186,5 +220,10 @@ bool leaf_end(struct dpor *d, bool cut)
 
 	if (d->forced && !straighten(d))
 		return d->dropped;
+	/* somebody stuck on a CPU of his own may have been put behind others */
+	if (d->forced && !cut && !stands_still(d)) {
+		d->dropped = true;
+		return true;
+	}
 	return explore_end(d->x, d->w, how, d->steps, d->nsteps);
 }

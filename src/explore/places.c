@@ -89,6 +89,43 @@ static bool class_new(struct dpor *d)
 	return true;
 }
 
+/*
+ * An object that can be freed is one location: kfree() conflicts with every access.
+ * That costs little, for in a program that is right they are ordered anyway.
+ */
+static uint32_t freeable(const struct dpor *d, uint32_t loc)
+{
+	const struct object *o = object_at(d->w, arena_addr(d->w, loc));
+
+	return o && o->heap ? arena_offset(d->w, o->base) : LOC_NONE;
+}
+
+static bool entry_new(struct dpor *d, uint32_t loc)
+{
+	uint32_t base = freeable(d, loc);
+	int cls = -1;
+
+	if (base != LOC_NONE && base != loc) {
+		cls = place_loc(d, base);
+		if (cls < 0)
+			return false;
+	} else {
+		if (d->nclasses == GNONE - 1 || !class_new(d))
+			return visit_oom(d);
+		cls = (int)d->nclasses - 1;
+		if (base != LOC_NONE) {
+			d->cls[cls].chain = true;
+			d->cls[cls].lock = false;
+			d->cls[cls].shared_wait = true;
+		}
+	}
+	if (!widen(d->locs))
+		return visit_oom(d);
+	*find(d->locs, loc) = (struct loc_entry){ .loc = loc, .cls = (uint16_t)cls };
+	d->locs->n++;
+	return true;
+}
+
 int place_loc(struct dpor *d, uint32_t loc)
 {
 	struct loc_entry *e;
@@ -99,12 +136,9 @@ int place_loc(struct dpor *d, uint32_t loc)
 	}
 	e = find(d->locs, loc);
 	if (!e->loc) {
-		if (d->nclasses == GNONE - 1 || !class_new(d)) {
-			visit_oom(d);
+		if (!entry_new(d, loc))
 			return -1;
-		}
-		*e = (struct loc_entry){ .loc = loc, .cls = (uint16_t)(d->nclasses - 1) };
-		d->locs->n++;
+		e = find(d->locs, loc);
 	}
 	return root(d->locs, e->cls);
 }

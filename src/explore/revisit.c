@@ -74,6 +74,8 @@ static bool maximal(const struct dpor *d, uint32_t i, const uint16_t *past)
 	if (e->choice > 1)
 		return false;
 	switch (e->kind) {
+	case G_STARVED:
+		return false;
 	case G_READ:
 	case G_RMW:
 		source = e->rf;

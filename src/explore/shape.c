@@ -138,7 +138,7 @@ bool shape_is_pure(const struct event *ev)
 {
 	switch (ev->op) {
 	case OP_LOAD: case OP_PLAIN_LOAD: case OP_WQ_WAIT: case OP_COND: case OP_FENCE:
-	case OP_YIELD: case OP_MIGRATE: case OP_CPU_CTX: case OP_IRQ: case OP_FREE:
+	case OP_YIELD: case OP_MIGRATE: case OP_CPU_CTX: case OP_IRQ:
 	case OP_CHOOSE:
 		return true;
 	case OP_WAIT:
@@ -201,8 +201,7 @@ bool shape_of(struct dpor *d, int slot, struct shape *s)
 		condition(d, t, s);
 		break;
 	case OP_FENCE: case OP_YIELD: case OP_MIGRATE: case OP_CPU_CTX: case OP_IRQ:
-	case OP_ASSUME: case OP_CALL_WAIT: case OP_FREE: case OP_NONE:
-	case OP_CHOOSE:
+	case OP_ASSUME: case OP_CALL_WAIT: case OP_NONE: case OP_CHOOSE:
 		break;
 	default:
 		if (!ev->loc || !arena_contains(d->w, ev->loc))
@@ -232,7 +231,8 @@ static uint64_t narrow(const struct event *ev, uint64_t v)
 bool shape_writes(const struct event *ev, uint64_t v)
 {
 	switch (ev->op) {
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_CMPXCHG:
+		return narrow(ev, ev->a) == v;
 	case OP_MIN_ARM: case OP_MAX:
 		return narrow(ev, rmw_value(ev, v)) != v;
 	case OP_TRYLOCK:

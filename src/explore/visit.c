@@ -395,8 +395,10 @@ static bool index_graph(struct dpor *d)
 
 		if (e->kind == G_UNLOCK)
 			d->unlock[e->rf] = (uint16_t)i;
-		if (e->kind != G_RMW_WRITE)
+		if (g_steps(e))
 			d->po[i] = s->count++;
+		else if (e->kind == G_STARVED)
+			d->po[i] = s->count, s->waiting = true;
 		else
 			d->po[i] = d->po[d->where[e->rf] = (uint16_t)i, e->rf];
 		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
