@@ -10,7 +10,6 @@
 #include "binding/binding.h"
 #include "binding/lua_claim.h"
 #include "check/check.h"
-#include "check/trace.h"
 #include "engine/log.h"
 #include "srcu/srcu.h"
 #include "view/view.h"
@@ -526,8 +525,6 @@ static int f_run(lua_State *L)
 	max = run_option(L, "max_steps", 1, MAX_STEPS);
 	walk_begin(&g, L, s, (uint64_t)max);
 	out = run_world(&g, &p);
-	if (out != FAILED)
-		trace_judge(g.w, NULL);
 	walk_end(&g);
 	push_report(&g, out);
 	return 1;
