@@ -68,7 +68,9 @@ struct world *explore_begin(struct explore *x)
 	struct world *w = x->src.begin(x->src.arg, x->lean, &why);
 
 	if (!w) {
-		explore_fail(x, "%s", why ? why : "the scenario cannot be built");
+		const char *refused = explore_refused(x);
+
+		explore_fail(x, "%s", refused ? refused : why ? why : "the scenario cannot be built");
 		return NULL;
 	}
 	check_set_lockdep(w, x->opts.lockdep_61 ? LOCKDEP_6_1 : LOCKDEP_6_12);

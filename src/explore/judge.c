@@ -417,6 +417,8 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 		return explore_fail(x, "%s", world_error(w));
 	count(x, how, n);
 	text = judge_end(x, w, how);
+	if (explore_refused(x))
+		return explore_fail(x, "%s", explore_refused(x));
 	if (text && how == EXEC_COMPLETE && !tally(x, text))
 		return false;
 	finding = !x->lean && trace_judge && trace_judge(w, &f);
