@@ -8,6 +8,7 @@
 
 #include "explore/judge.h"
 
+#include "check/check.h"
 #include "engine/internal.h"
 
 #include <inttypes.h>
@@ -72,6 +73,7 @@ struct world *explore_begin(struct explore *x)
 		explore_fail(x, "%s", refused ? refused : why ? why : "the scenario cannot be built");
 		return NULL;
 	}
+	check_set_lockdep(w, x->opts.lockdep_61 ? LOCKDEP_6_1 : LOCKDEP_6_12);
 	if (!world_prime(w)) {
 		explore_fail(x, "%s", world_error(w));
 		return NULL;
@@ -107,7 +109,7 @@ struct world *explore_rerun(struct explore *x, const struct exec_step *steps, si
 	for (size_t i = 0; w && i < n; i++) {
 		struct task *t = task_by_id(w, steps[i].task);
 
-		if (!t || world_step(w, t, steps[i].choice) != STEP_OK) {
+		if (!t || world_step_again(w, t, steps[i].choice) != STEP_OK) {
 			if (at)
 				*at = i;
 			return NULL;
