@@ -71,6 +71,9 @@ struct session {
 	uint64_t lowest;	/* the least step that a journey in time has led to
 				 * since the shell last asked; UINT64_MAX: none */
 	unsigned busy;		/* stepping functions under way: world() is refused */
+	uint32_t generations;	/* worlds so far */
+	char unexplorable[256];	/* what a body did that no exploration can see, or "" */
+	bool asserted;		/* an assert() outside of threads failed last */
 	unsigned pure;		/* predicates under way: nothing may be made or changed */
 	const void **freed_read; /* a thread's own: takes freed memory that it reads */
 	lua_State *builder;	/* a Lua thread for calls from the journal */
@@ -92,7 +95,32 @@ void lb_close(lua_State *L);
  * `idx` (0: none).  Raises what the function raises, leaving an empty world. */
 void lb_new_world(lua_State *L, int scenario_idx);
 
+/* The session's world while another takes its place. */
+struct lb_world_aside {
+	struct world *w;
+	uint32_t generation;
+	struct task *focus;
+	char *scenario_name;
+	int scenario_ref;
+	int handles_ref, ghosts_ref;
+	uint64_t lowest;
+};
+/* An empty world on fibers takes the place of the session's, in which nobody checks
+ * invariants but who steps it (lua_claim.h).  False: no memory, nothing has changed. */
+bool lb_world_set_aside(lua_State *L, struct lb_world_aside *a);
+/* The world that has it now is released.  Raises nothing. */
+void lb_world_take_back(struct session *s, struct lb_world_aside *a);
+/* Has the empty world built by the function at `idx`.  False: what that raised is pushed. */
+bool lb_scenario_build(lua_State *L, int idx);
+
 /* --- handles --- */
+
+/* The tables of handles and of ghosts' values, per world: pushes the one in use; begins
+ * to use the one on top, and pops it. */
+void lb_handles_push(lua_State *L);
+void lb_handles_use(lua_State *L);
+void lb_ghosts_push(lua_State *L);
+void lb_ghosts_use(lua_State *L);
 
 /* Raises where a predicate or a finalizer runs, in which nothing may be made or changed. */
 void lb_check_impure(lua_State *L);
@@ -272,6 +300,10 @@ void lb_thread_call(lua_State *L, struct task *t, int idx);
  * it has not ended. */
 int lb_thread_result(lua_State *L, struct task *t);
 
+/* Something looks at the world without a step, and at more than locations: in a thread
+ * that makes the scenario one that cannot be explored. */
+void lb_look(lua_State *L);
+
 /* Pushes the violation as a table {kind=, message=, thread=, other=, step=, schedule=}. */
 void lb_push_violation(lua_State *L, const struct violation *v);
 /* Pushes the event of a record or of a pending step as api.md section 4 says. */
@@ -281,6 +313,8 @@ void lb_push_pending(lua_State *L, struct task *t);
 /* The session, when stepping is possible here: not in a thread's body, a
  * predicate, a scenario function or another stepping function; raises else. */
 struct session *lb_check_steppable(lua_State *L);
+/* When nothing is enabled any more: deadlocks, leaks, and what finally() says. */
+void lb_stuck(struct world *w);
 /* Lets each new thread run to its first step, so that one can look at it.  The
  * world; raises when that fails. */
 struct world *lb_prime(lua_State *L);
@@ -311,6 +345,7 @@ void lb_open_step(lua_State *L);	/* step run back schedule ...: lua_step.c */
 void lb_open_travel(lua_State *L);	/* back replay ...: lua_travel.c, by lb_open_step() */
 void lb_open_event(lua_State *L);	/* pending trace ...: lua_event.c, by lb_open_step() */
 void lb_open_view(lua_State *L);	/* show timeline: lua_view.c */
+void lb_open_claim(lua_State *L);	/* invariant finally outcome: lua_claim.c */
 void lb_open_help(lua_State *L);	/* what the prelude defines: lua_core.c */
 
 #endif

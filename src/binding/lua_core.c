@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "binding/lua_claim.h"
 #include "binding/lua_embedded.h"
 #include "check/check.h"
 
@@ -171,16 +172,25 @@ void lb_check_impure(lua_State *L)
 		luaL_error(L, "%s: cannot be called in a finalizer", lb_func_name(L));
 }
 
-static struct world *world_open(lua_State *L, struct session *s)
+static struct world *world_make(struct session *s, enum carrier_kind carrier, bool check_each_step)
 {
-	struct world *w = world_new(s->carrier);
+	struct world *w = world_new(carrier);
 
-	if (!w || !check_attach(w)) {
+	if (!w || !check_attach(w) || !lb_claims_attach(s, w, check_each_step)) {
 		world_free(w);
-		luaL_error(L, "out of memory for a new world");
+		return NULL;
 	}
 	if (s->interrupt)
 		world_set_interrupt(w, s->interrupt, s->interrupt_arg);
+	return w;
+}
+
+static struct world *world_open(lua_State *L, struct session *s)
+{
+	struct world *w = world_make(s, s->carrier, true);
+
+	if (!w)
+		luaL_error(L, "out of memory for a new world");
 	return w;
 }
 
@@ -192,7 +202,7 @@ static void world_replace(lua_State *L, struct session *s)
 	lb_handles_reset(L);	/* first: it may raise */
 	w = world_open(L, s);
 	s->w = w;
-	s->generation++;
+	s->generation = ++s->generations;
 	s->focus = NULL;
 	free(s->scenario_name);
 	s->scenario_name = NULL;
@@ -242,6 +252,22 @@ static bool scenario_apply(struct world *w, void *arg)
 	return ok;
 }
 
+bool lb_scenario_build(lua_State *L, int idx)
+{
+	struct session *s = lb_session(L);
+
+	lua_pushvalue(L, idx);
+	s->scenario_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_settop(s->builder, 0);
+	if (world_do(s->w, scenario_apply, s, NULL, false))
+		return true;
+	if (lua_gettop(s->builder))
+		lua_xmove(s->builder, L, 1);
+	else
+		lua_pushstring(L, world_error(s->w));
+	return false;
+}
+
 void lb_new_world(lua_State *L, int scenario_idx)
 {
 	struct session *s = lb_session(L);
@@ -257,17 +283,73 @@ void lb_new_world(lua_State *L, int scenario_idx)
 	world_replace(L, s);
 	if (!scenario_idx)
 		return;
-	lua_pushvalue(L, scenario_idx);
-	s->scenario_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	lua_settop(s->builder, 0);
-	if (world_do(s->w, scenario_apply, s, NULL, false))
+	if (lb_scenario_build(L, scenario_idx))
 		return;
-	if (lua_gettop(s->builder))
-		lua_xmove(s->builder, L, 1);
-	else
-		lua_pushstring(L, world_error(s->w));
 	world_replace(L, s);
 	lua_error(L);
+}
+
+/* --- another world in the place of the session's --- */
+
+/* A new world's empty tables; what they replace is kept in the registry. */
+static int aside_tables(lua_State *L)
+{
+	struct lb_world_aside *a = lua_touserdata(L, 1);
+
+	lb_handles_push(L);
+	a->handles_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lb_ghosts_push(L);
+	a->ghosts_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_newtable(L);
+	lb_handles_reset(L);
+	lb_ghosts_use(L);	/* last: only now has anything changed but the handles, */
+	return 0;		/* which are found anew */
+}
+
+bool lb_world_set_aside(lua_State *L, struct lb_world_aside *a)
+{
+	struct session *s = lb_session(L);
+	struct world *w = world_make(s, CARRIER_FIBER, false);
+
+	*a = (struct lb_world_aside){
+		.w = s->w, .generation = s->generation, .focus = s->focus,
+		.scenario_name = s->scenario_name, .scenario_ref = s->scenario_ref,
+		.lowest = s->lowest, .handles_ref = LUA_NOREF, .ghosts_ref = LUA_NOREF,
+	};
+	if (!w || !lb_protected(s, aside_tables, a)) {
+		luaL_unref(L, LUA_REGISTRYINDEX, a->handles_ref);
+		luaL_unref(L, LUA_REGISTRYINDEX, a->ghosts_ref);
+		world_free(w);
+		return false;
+	}
+	s->w = w;
+	s->generation = ++s->generations;
+	s->focus = NULL;
+	s->scenario_name = NULL;
+	s->scenario_ref = LUA_NOREF;
+	return true;
+}
+
+void lb_world_take_back(struct session *s, struct lb_world_aside *a)
+{
+	lua_State *L = s->builder;
+
+	world_free(s->w);
+	luaL_unref(L, LUA_REGISTRYINDEX, s->scenario_ref);
+	free(s->scenario_name);
+	lua_settop(L, 0);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, a->handles_ref);
+	lb_handles_use(L);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, a->ghosts_ref);
+	lb_ghosts_use(L);
+	luaL_unref(L, LUA_REGISTRYINDEX, a->handles_ref);
+	luaL_unref(L, LUA_REGISTRYINDEX, a->ghosts_ref);
+	s->w = a->w;
+	s->generation = a->generation;
+	s->focus = a->focus;
+	s->scenario_name = a->scenario_name;
+	s->scenario_ref = a->scenario_ref;
+	s->lowest = a->lowest;
 }
 
 /* --- opening and closing --- */
@@ -338,14 +420,15 @@ void lb_open(lua_State *L, enum carrier_kind carrier)
 {
 	static void (*const open[])(lua_State *) = {
 		lb_open_world, lb_open_heap, lb_open_thread, lb_open_access, lb_open_lock,
-		lb_open_srcu, lb_open_kvm, lb_open_step, lb_open_view, lb_open_help,
+		lb_open_srcu, lb_open_kvm, lb_open_step, lb_open_claim, lb_open_view,
+		lb_open_help,
 	};
 	struct session *s;
 
 	luaL_openlibs(L);
 	s = session_new(L, carrier);
 	s->w = world_open(L, s);
-	s->generation = 1;
+	s->generation = s->generations = 1;
 	lb_handles_reset(L);
 	open_modules(L);
 	for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)

@@ -7,7 +7,9 @@
 
 #include "binding/binding.h"
 #include "engine/log.h"
+#include "engine/peek.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- events --- */
@@ -170,10 +172,23 @@ void lb_push_violation(lua_State *L, const struct violation *v)
 
 /* --- looking at threads --- */
 
+void lb_look(lua_State *L)
+{
+	struct session *s = lb_session(L);
+
+	world_peeked_other(s->w);
+	if (task_current() && !s->pure && !s->unexplorable[0])
+		snprintf(s->unexplorable, sizeof(s->unexplorable),
+			 "%s called %s(), which looks at the world without a step: what it sees depends "
+			 "on an order that no exploration knows of (outside of threads, as in invariant(), "
+			 "it may be used)", task_name(task_current()), lb_func_name(L));
+}
+
 struct world *lb_prime(lua_State *L)
 {
 	struct session *s = lb_session(L);
 
+	lb_look(L);
 	/* elsewhere somebody is in the middle of a step, or will prime them */
 	if (!task_current() && !s->pure && !s->building && !s->busy && !world_prime(s->w))
 		luaL_error(L, "%s: %s", lb_func_name(L), world_error(s->w));
@@ -246,6 +261,7 @@ static int f_trace(lua_State *L)
 	uint64_t steps = world_steps(w), n = steps;
 	lua_Integer k = 0;
 
+	lb_look(L);
 	if (!lua_isnoneornil(L, 1)) {
 		n = (uint64_t)lb_check_range(L, 1, 0, LUA_MAXINTEGER);
 		if (n > steps)

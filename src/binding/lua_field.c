@@ -8,6 +8,7 @@
 
 #include "binding/binding.h"
 #include "check/check.h"
+#include "engine/peek.h"
 #include "k/objtypes.h"
 
 #include <string.h>
@@ -137,6 +138,7 @@ void lb_loc_read(lua_State *L, const struct lb_loc *loc, const struct site *base
 	if (lb_outside(L)) {
 		/* the driver keeps memory at the latest value of each location */
 		v = *(const uint64_t *)loc->addr;
+		world_peeked(lb_session(L)->w, loc->addr);
 		if (lb_session(L)->freed_read && check_freed(lb_session(L)->w, loc->addr))
 			*lb_session(L)->freed_read = loc->addr;
 	} else {

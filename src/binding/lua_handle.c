@@ -45,6 +45,16 @@ void lb_handles_reset(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &handles_key);
 }
 
+void lb_handles_push(lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &handles_key);
+}
+
+void lb_handles_use(lua_State *L)
+{
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &handles_key);
+}
+
 /* --- kinds --- */
 
 static int handle_tostring(lua_State *L)

@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "engine/peek.h"
 #include "k/objtypes.h"
 
 #include <stdlib.h>
@@ -147,7 +148,17 @@ static int l_var_set(lua_State *L)
 
 /* One word of memory: its place stands for the value, which Lua keeps. */
 static const struct objtype ghost_objtype = { .kind = "ghost" };
-static const char ghosts_key;	/* registry: identity -> value, of all worlds in turn */
+static const char ghosts_key;	/* registry: identity -> value, of the session's world */
+
+void lb_ghosts_push(lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &ghosts_key);
+}
+
+void lb_ghosts_use(lua_State *L)
+{
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &ghosts_key);
+}
 
 /* What sets a ghost from outside: at its making, or by an assignment typed. */
 struct ghost_value {
@@ -181,8 +192,10 @@ static int ghost_restore(lua_State *L)
 static bool ghost_apply(struct world *w, void *arg)
 {
 	struct ghost_value *v = arg;
+	struct object *o = object_by_id(w, v->id);
 
-	(void)w;
+	if (o)
+		++*(uint64_t *)o->base;
 	return lb_protected(v->s, ghost_restore, v);
 }
 
@@ -237,12 +250,31 @@ static struct object *check_ghost(lua_State *L)
 	return o;
 }
 
+/* Tells whoever explores; the word in memory counts the writes, so that one can see
+ * there that the value may be another. */
+static void ghost_touch(lua_State *L, struct object *o, bool write)
+{
+	struct world *w = lb_session(L)->w;
+
+	if (write)
+		++*(uint64_t *)o->base;
+	if (!world_ghost(w, o->base, write))
+		luaL_error(L, "ghost: %s", world_error(w));
+}
+
+/* What a thread is given by reference it may change. */
+static bool may_change(int type)
+{
+	return task_current() && (type == LUA_TTABLE || type == LUA_TFUNCTION ||
+				  type == LUA_TTHREAD);
+}
+
 static int ghost_index(lua_State *L)
 {
 	struct object *o = check_ghost(L);
 
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &ghosts_key);
-	lua_rawgeti(L, -1, o->id);
+	ghost_touch(L, o, may_change(lua_rawgeti(L, -1, o->id)) && !lb_session(L)->pure);
 	return 1;
 }
 
@@ -254,6 +286,7 @@ static int ghost_newindex(lua_State *L)
 
 	lb_check_impure(L);
 	if (task_current() || s->building) {
+		ghost_touch(L, o, true);
 		ghost_store(L, o->id, 3);
 		return 0;
 	}

@@ -131,6 +131,7 @@ int lb_srcu_state(lua_State *L)
 	struct srcu *ss = lb_check_srcu(L, 1);
 	struct srcu_view v;
 
+	lb_look(L);
 	memset(&v, 0, sizeof(v));
 	ss->ops->view(ss, &v);
 	lua_createtable(L, 0, 12);

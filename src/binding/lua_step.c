@@ -8,6 +8,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "binding/lua_claim.h"
 #include "check/check.h"
 #include "engine/log.h"
 #include "srcu/srcu.h"
@@ -86,11 +87,18 @@ static bool anything_enabled(struct world *w)
 	return false;
 }
 
+void lb_stuck(struct world *w)
+{
+	if (anything_enabled(w))
+		return;
+	check_stuck(w);
+	lb_claims_finish(w);
+}
+
 /* Nobody can move: that may be a deadlock. */
 static enum outcome walk_stuck(struct walk *g, enum outcome otherwise)
 {
-	if (!anything_enabled(g->w))
-		check_stuck(g->w);
+	lb_stuck(g->w);
 	return walk_violated(g) ? VIOLATED : otherwise;
 }
 

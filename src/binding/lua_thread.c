@@ -163,6 +163,7 @@ static int f_assert(lua_State *L)
 	if (lua_toboolean(L, 1))
 		return lua_gettop(L);
 	if (!t) {
+		lb_session(L)->asserted = true;
 		lua_remove(L, 1);
 		if (lua_isnone(L, 1))
 			lua_pushliteral(L, "assertion failed!");

@@ -7,7 +7,6 @@
 #include <config.h>
 
 #include "binding/binding.h"
-#include "check/check.h"
 #include "view/view.h"
 
 #include <string.h>
@@ -73,21 +72,13 @@ static int f_schedule(lua_State *L)
 	struct session *s = lb_session(L);
 	struct sbuf *b = lb_new_sbuf(L);
 
+	lb_look(L);
 	b->s = world_schedule(s->w);
 	if (!b->s)
 		return luaL_error(L, "%s: out of memory", lb_func_name(L));
 	lua_pushstring(L, b->s);
 	sbuf_release(b);
 	return 1;
-}
-
-/* A deadlock is no step: where the schedule led to one it has to be found again. */
-static void find_stuck(struct world *w)
-{
-	for (size_t i = 0; i < world_task_count(w); i++)
-		if (task_enabled(world_task(w, i)))
-			return;
-	check_stuck(w);
 }
 
 static int f_replay(lua_State *L)
@@ -112,7 +103,8 @@ static int f_replay(lua_State *L)
 		return 2;
 	}
 	lua_pushboolean(L, true);
-	find_stuck(s->w);
+	/* a deadlock is no step: where the schedule led to one it has to be found again */
+	lb_stuck(s->w);
 	if (!world_violation_count(s->w))
 		return 1;
 	lb_push_violation(L, world_violation(s->w, 0));

@@ -182,7 +182,8 @@ static const char *rule_of(const char *kind, const char *text)
 char *violation_headline(struct world *w, const struct violation *v)
 {
 	const char *text = v->message ? v->message : "no memory was left to say more";
-	const char *rule = rule_of(v->kind, text);
+	/* what no thread did ends none either */
+	const char *rule = v->task ? rule_of(v->kind, text) : NULL;
 	struct msg m;
 
 	(void)w;

@@ -47,6 +47,8 @@ static bool resume(struct world *w, struct task *t)
 
 bool world_prime(struct world *w)
 {
+	bool began = false;
+
 	/* a task's first stretch may make further tasks: they stand behind it */
 	for (size_t i = 0; w->nfresh && i < w->ntasks; i++) {
 		struct task *t = w->tasks[i];
@@ -56,7 +58,10 @@ bool world_prime(struct world *w)
 		if (!resume(w, t))
 			return false;
 		w->nfresh--;
+		began = true;
 	}
+	if (began && !w->log.n && w->watch.stepped)
+		w->watch.stepped(w, NULL);
 	return true;
 }
 
@@ -132,6 +137,9 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 	if (w->found != t && task_blocked(t).why != BLOCK_NONE)
 		return STEP_BLOCKED;
 	w->found = NULL;
+	if (w->watch.stepped && !w->log.n)
+		w->watch.stepped(w, NULL);
+	w->ghosts.n = 0;
 	if (t->ev.op == OP_CHOOSE && choice > t->ev.a) {
 		world_fail(w, "there is no choice %u: 1 to %u can be had", choice, (unsigned)t->ev.a);
 		return STEP_ERROR;
@@ -157,7 +165,11 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		return STEP_ERROR;
 	if (w->voluntary)
 		cpu_update_owner(t);
-	return w->nfresh && !world_prime(w) ? STEP_ERROR : STEP_OK;
+	if (w->nfresh && !world_prime(w))
+		return STEP_ERROR;
+	if (w->watch.stepped)
+		w->watch.stepped(w, t);
+	return STEP_OK;
 }
 
 bool world_advance(struct world *w, uint64_t ns)
@@ -180,6 +192,8 @@ bool world_advance(struct world *w, uint64_t ns)
 			      .task = UINT16_MAX };
 	*w->clock += ns;
 	w->found = NULL;
+	if (w->watch.stepped)
+		w->watch.stepped(w, NULL);
 	return true;
 }
 

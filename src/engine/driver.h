@@ -86,6 +86,8 @@ bool world_rewind(struct world *w, uint64_t n);
 /* The same to the start, and forgets typed calls as well. */
 bool world_reset(struct world *w);
 bool world_muted(struct world *w);
+/* Mutes the bodies' output, which a rebuild ends; they run on fibers meanwhile. */
+void world_set_muted(struct world *w, bool muted);
 
 /* Rewinds to the start and performs a schedule string.  False with
  * world_error(): "schedule: item 3: no thread 'x'" and the like; the world then

@@ -8,6 +8,7 @@
 #include "engine/driver.h"
 #include "engine/kapi.h"
 #include "engine/log.h"
+#include "engine/peek.h"
 #include "memory/model.h"
 
 #define LOG_CHUNK 4096
@@ -53,6 +54,12 @@ struct awake {
 	size_t nbuckets, nparked;
 };
 
+/* Accesses without a step since the last one (peek.c). */
+struct ghosts {
+	struct ghost_access *v;
+	size_t n, cap;
+};
+
 struct world {
 	char error[1024];
 	enum carrier_kind carrier;
@@ -94,8 +101,14 @@ struct world {
 	struct violation *violations;
 	size_t nviolations;
 
+	struct peek *peek;	/* who wants to know of reads without a step, or NULL */
+	struct ghosts ghosts;
+	bool lean;		/* no log is kept: checkpoint.h */
+
 	struct engine_hooks hooks;
 	void *check_data;
+	struct engine_watch watch;
+	void *watch_data;
 	bool (*interrupt)(void *);
 	void *interrupt_arg;
 

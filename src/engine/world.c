@@ -62,6 +62,8 @@ void world_drop_execution(struct world *w)
 	tasks_release(w);
 	if (w->hooks.rebuilt)
 		w->hooks.rebuilt(w);
+	if (w->watch.rebuilt)
+		w->watch.rebuilt(w);
 	objects_release(w);
 	arena_reset(w);
 	log_release(&w->log);
@@ -71,6 +73,7 @@ void world_drop_execution(struct world *w)
 	w->clock_obj = NULL;
 	w->made = w->threads_made = 0;
 	w->found = NULL;
+	w->ghosts.n = 0;
 	w->frozen = w->voluntary = false;
 	w->cpus = w->online = WORLD_CPUS_DEFAULT;
 	for (size_t i = 0; i < w->nviolations; i++) {
@@ -89,10 +92,13 @@ void world_free(struct world *w)
 	world_drop_execution(w);
 	if (w->hooks.release)
 		w->hooks.release(w);
+	if (w->watch.release)
+		w->watch.release(w);
 	for (size_t i = 0; i < w->njournal; i++)
 		if (w->journal[i].release)
 			w->journal[i].release(w->journal[i].arg);
 	free(w->journal);
+	free(w->ghosts.v);
 	arena_release(w);
 	idspace_free(w->ids);
 	free(w);
@@ -145,6 +151,7 @@ void world_set_voluntary(struct world *w) { w->voluntary = true; }
 uint64_t world_clock(struct world *w) { return w->clock ? *w->clock : 0; }
 uint64_t world_steps(struct world *w) { return w->log.n; }
 bool world_muted(struct world *w) { return w->muted; }
+void world_set_muted(struct world *w, bool muted) { w->muted = muted; }
 void *world_check_data(struct world *w) { return w->check_data; }
 
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data)
@@ -152,6 +159,14 @@ void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data)
 	w->hooks = *h;
 	w->check_data = data;
 }
+
+void world_set_watch(struct world *w, const struct engine_watch *watch, void *data)
+{
+	w->watch = *watch;
+	w->watch_data = data;
+}
+
+void *world_watch_data(struct world *w) { return w->watch_data; }
 
 void world_set_interrupt(struct world *w, bool (*fn)(void *), void *arg)
 {

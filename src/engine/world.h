@@ -65,6 +65,15 @@ struct engine_hooks {
 	void (*release)(struct world *w);
 };
 
+/* What the binding wants to hear of beside that: the same rules. */
+struct engine_watch {
+	/* A step of t is over and t has announced its next; t is NULL before the first
+	 * step and after an advance() from outside. */
+	void (*stepped)(struct world *w, struct task *t);
+	void (*rebuilt)(struct world *w);
+	void (*release)(struct world *w);
+};
+
 /* A rule was broken.  Text and parties are made by check/. */
 struct violation {
 	const char *kind;	/* api.md section 7 */
@@ -98,6 +107,9 @@ uint64_t world_steps(struct world *w);			/* performed so far */
 /* check/ plugs itself in here; `data` is its own per-world state */
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data);
 void *world_check_data(struct world *w);
+/* the binding, here */
+void world_set_watch(struct world *w, const struct engine_watch *watch, void *data);
+void *world_watch_data(struct world *w);
 
 /* Simulated memory.  Made by the current task (or the world) in its own slice
  * of the arena, so that addresses do not depend on who came first.  Zeroed, 8-byte

@@ -41,6 +41,14 @@ struct explore_source {
 	/* Is `loc` (arena offset) read by an invariant?  Such locations are pairwise
 	 * dependent.  NULL where there are none. */
 	bool (*watched)(void *arg, struct world *w, uint32_t loc);
+	/* How many such locations there are.  They are known from what invariants have
+	 * read so far, so that there may be more after an execution than before it: then
+	 * what was concluded without them is to be looked at again. */
+	size_t (*nwatched)(void *arg);
+	/* Why the scenario cannot be explored, as far as the executions so far have shown
+	 * (bodies share a Lua variable ...), or NULL.  To be asked after each end(), and
+	 * after each begin() that fails: it says more than *why. */
+	const char *(*refused)(void *arg);
 };
 
 struct explore_opts {
@@ -57,6 +65,7 @@ struct explore_opts {
 };
 #define EXPLORE_MAX_STEPS_DEFAULT 100000
 #define EXPLORE_DEPTH_DEFAULT 3
+#define EXPLORE_SAMPLES_DEFAULT 10000	/* executions of random and pct without another bound */
 
 struct explore_violation {
 	char *kind, *message;
@@ -74,6 +83,9 @@ struct explore_report {
 	uint64_t complete, blocked;	/* executions of each kind */
 	uint64_t violating;		/* those with a violation; of either kind */
 	uint64_t steps;			/* performed in all executions, replayed ones apart */
+	uint64_t cut;			/* executions that a bound cut */
+	uint64_t traces;		/* naive: complete executions that differ in more than the
+					 * order of independent steps; 0: not counted */
 	uint64_t deepest;		/* steps of the longest execution */
 	double seconds;
 	const char *bound;		/* which bound cut it, as the option is spelt
@@ -105,6 +117,10 @@ struct explore {
 	void *arg;			/* of these two */
 	bool lean;			/* executions keep no log: see explore_lean() */
 	double started, next_progress;
+	uint64_t executions;		/* ended so far, those that were cut too */
+	uint64_t seed;			/* random, pct: that of the execution that runs */
+	struct explore_progress now;	/* the strategy's: pending, low, high */
+	struct judge *judge;		/* judge.c's: what was found so far */
 };
 
 /* Explores; the report is in x->report afterwards and released by
@@ -135,10 +151,44 @@ bool explore_go_on(struct explore *x);
 bool explore_fail(struct explore *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* May this pending event be part of an execution without a log?  Such an execution has
  * nothing that a trace oracle judges: no API call, lock, plain access or free. */
-bool explore_lean(const struct task *t);
+#define EXPLORE_LEAN_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_XCHG | \
+	1ull << OP_CMPXCHG | 1ull << OP_AND | 1ull << OP_OR | 1ull << OP_FENCE | \
+	1ull << OP_ASSUME | 1ull << OP_CHOOSE | 1ull << OP_YIELD)
+static inline bool explore_lean(const struct task *t)
+{
+	return EXPLORE_LEAN_OPS >> t->ev.op & 1 && !t->ncalls;
+}
+/* t is about to move.  True: not without a log, and the execution has to begin again;
+ * from then on all keep theirs. */
+static inline bool explore_outgrows(struct explore *x, const struct task *t)
+{
+	if (!x->lean || explore_lean(t))
+		return false;
+	x->lean = false;
+	return true;
+}
+/* Has nobody a step left?  How the execution then ends. */
+enum exec_end explore_end_of(struct world *w);
+/* Something was left out because of this bound, spelt "max_steps 100" (printf-like). */
+void explore_bound(struct explore *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Runs steps[0..n) in a fresh execution that keeps its log.  The world, standing there;
  * NULL: some step could not be made (*at says which) or report.error. */
 struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at);
+
+/* --- judging runs that keep their log, without counting them --- */
+
+/*
+ * The run is over and `how` says how: judges its end as explore_end() does (what is
+ * found is in the world's violations then).  True: the trace oracles found something
+ * that only another linearisation shows, see trace_judge(); f is to be released.
+ */
+struct trace_finding;
+bool explore_judge(struct explore *x, struct world *w, enum exec_end how,
+		   struct trace_finding *f);
+/* Where a violation of w is, as in struct explore_violation; malloced, NULL: no memory. */
+char *explore_place(struct world *w, const struct violation *v);
+/* The first violation of w of that kind and place, or NULL. */
+const struct violation *explore_find(struct world *w, const char *kind, const char *place);
 
 /* --- minimise.c --- */
 

@@ -300,12 +300,8 @@ void native_stuck(struct shell *sh)
 {
 	struct world *w = sh->session->w;
 
-	if (!world_steps(w) || world_violation_count(w))
-		return;
-	for (size_t i = 0; i < world_task_count(w); i++)
-		if (task_enabled(world_task(w, i)))
-			return;
-	check_stuck(w);
+	if (world_steps(w) && !world_violation_count(w))
+		lb_stuck(w);
 }
 
 /* stuck() */

@@ -32,6 +32,13 @@ static _Noreturn void no_task(void)
 	task_fail();
 }
 
+/* A pass or a stroke is over, which others wait for without any further step. */
+static void tell_done(const u64 *done)
+{
+	if (!world_ghost(task_current()->w, done, true))
+		no_task();
+}
+
 /* --- time --- */
 
 u64 k_ktime(struct site *s)
@@ -63,6 +70,7 @@ static void timer_main(void *arg)
 		(void)K_EV(&clock_site, t->w->clock, 8, expiry, 0);
 		timer->fn(timer);
 		timer->done++;
+		tell_done(&timer->done);
 		t->ctx.bh = 0; /* taken by the stroke: see perform.c */
 		cpu_update_owner(t);
 		t->cpu = timer->cpu;	/* armed anew while it ran */
@@ -109,6 +117,7 @@ static bool struck(void *arg)
 {
 	struct strike *k = arg;
 
+	world_peeked(k->timer->task->w, &k->timer->done);
 	return k->timer->done >= k->until;
 }
 
@@ -159,6 +168,7 @@ static void worker_main(void *arg)
 		work->fn(work);
 		leave_atomic(t);
 		work->done++;
+		tell_done(&work->done);
 		idle_pass_end(t);
 		t->cpu = work->cpu;	/* queued anew while it ran */
 	}
@@ -236,6 +246,8 @@ static bool flushed(void *arg)
 {
 	struct flush *f = arg;
 
+	if (f->work->task)
+		world_peeked(f->work->task->w, &f->work->done);
 	return f->work->done >= f->until;
 }
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where the explorer's executions of a Lua scenario come from: a world that is
+ * built by calling the scenario function, or put back to how that had left it.
+ */
+#include <config.h>
+
+#include "binding/lua_claim.h"
+#include "binding/lua_source.h"
+#include "engine/checkpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct lb_source {
+	struct session *s;
+	struct lb_world_aside aside;	/* the session's own */
+	bool built;			/* and nothing has been done in it */
+	bool warm;
+	char why[1024];
+};
+
+/* --- an execution's begin --- */
+
+static bool rebuild(struct lb_source *src)
+{
+	struct world *w = src->s->w;
+
+	if (src->built) {
+		src->built = false;
+		return true;
+	}
+	if (src->warm && world_has_checkpoint(w)) {
+		lb_claims_restart(w);
+		return world_restore(w);
+	}
+	return world_reset(w);
+}
+
+static struct world *source_begin(void *arg, bool lean, const char **why)
+{
+	struct lb_source *src = arg;
+	struct world *w = src->s->w;
+	bool ok;
+
+	world_set_lean(w, lean);
+	ok = rebuild(src);
+	/* what bodies print a million times nobody wants to read */
+	world_set_muted(w, true);
+	if (!ok || !world_prime(w)) {
+		strncpy(src->why, world_error(w), sizeof(src->why) - 1);
+		*why = src->why;
+		return NULL;
+	}
+	if (lb_has_invariants(w))
+		lb_claims_stepped(w, NULL);
+	return w;
+}
+
+/* --- and what comes after --- */
+
+static const char *source_end(void *arg, struct world *w, enum exec_end how)
+{
+	(void)arg;
+	if (how != EXEC_COMPLETE)
+		return NULL;
+	lb_claims_finish(w);
+	return lb_claims_outcome(w);
+}
+
+static void source_stepped(void *arg, struct world *w, struct task *t)
+{
+	(void)arg;
+	lb_claims_stepped(w, t);
+}
+
+static bool source_watched(void *arg, struct world *w, uint32_t loc)
+{
+	(void)arg;
+	return lb_claims_watched(w, loc);
+}
+
+static size_t source_nwatched(void *arg)
+{
+	struct lb_source *src = arg;
+
+	return lb_claims_nwatched(src->s->w);
+}
+
+static const char *source_refused(void *arg)
+{
+	struct lb_source *src = arg;
+
+	return src->s->unexplorable[0] ? src->s->unexplorable : NULL;
+}
+
+void lb_source_fill(struct lb_source *src, struct explore_source *out)
+{
+	bool invariants = lb_has_invariants(src->s->w);
+
+	*out = (struct explore_source){
+		.arg = src,
+		.begin = source_begin,
+		.end = source_end,
+		.stepped = invariants ? source_stepped : NULL,
+		.watched = invariants ? source_watched : NULL,
+		.nwatched = invariants ? source_nwatched : NULL,
+		.refused = source_refused,
+	};
+}
+
+bool lb_source_set_warm(struct lb_source *src, bool warm)
+{
+	src->warm = warm && src->built && world_checkpoint(src->s->w);
+	return src->warm;
+}
+
+/* --- making it --- */
+
+struct lb_source *lb_source_new(lua_State *L, int scenario_idx, const char *title)
+{
+	struct session *s = lb_session(L);
+	struct lb_source *src;
+
+	lb_check_steppable(L);
+	scenario_idx = lua_absindex(L, scenario_idx);
+	src = calloc(1, sizeof(*src));
+	if (!src)
+		luaL_error(L, "%s: out of memory", lb_func_name(L));
+	src->s = s;
+	if (!lb_world_set_aside(L, &src->aside)) {
+		free(src);
+		luaL_error(L, "%s: out of memory for a new world", lb_func_name(L));
+	}
+	s->unexplorable[0] = '\0';
+	s->scenario_name = strdup(title);
+	if (!lb_scenario_build(L, scenario_idx)) {
+		/* what was raised is on top */
+		lb_world_take_back(s, &src->aside);
+		free(src);
+		lua_error(L);
+	}
+	src->built = true;
+	s->busy++;
+	return src;
+}
+
+void lb_source_free(struct lb_source *src)
+{
+	if (!src)
+		return;
+	src->s->busy--;
+	lb_world_take_back(src->s, &src->aside);
+	free(src);
+}

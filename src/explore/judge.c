@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an execution showed: its violations, of which one of each kind and place is
+ * kept with the steps that lead to it, and its outcome.  Nothing is kept that a
+ * second run of the same steps, with a log, does not show again.
+ */
+#include <config.h>
+
+#include "explore/judge.h"
+
+#include "check/check.h"
+#include "check/trace.h"
+#include "engine/driver.h"
+#include "engine/internal.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIFFERS "the scenario is not deterministic: its bodies use something that outlives " \
+	"the execution (a global or an upvalue that they change, the time, random numbers)"
+
+/* A copy of an execution's steps. */
+struct run { struct exec_step *steps; size_t n; bool is; };
+
+struct judge {
+	struct run *runs;	/* of report.violations, one for one */
+	size_t runs_cap, violations_cap;
+	char **seen;		/* of executions without a log: what has been repeated */
+	size_t nseen, seen_cap;
+	size_t outcomes_cap, last_outcome;
+	struct run example, shown;
+};
+
+struct judge *judge_new(void)
+{
+	return calloc(1, sizeof(struct judge));
+}
+
+void judge_free(struct judge *j)
+{
+	if (!j)
+		return;
+	for (size_t i = 0; i < j->runs_cap; i++)
+		free(j->runs[i].steps);
+	for (size_t i = 0; i < j->nseen; i++)
+		free(j->seen[i]);
+	free(j->runs);
+	free(j->seen);
+	free(j->example.steps);
+	free(j->shown.steps);
+	free(j);
+}
+
+static bool no_memory(struct explore *x)
+{
+	return explore_fail(x, "out of memory");
+}
+
+static bool run_copy(struct explore *x, struct run *r, const struct exec_step *steps, size_t n)
+{
+	r->steps = malloc((n ? n : 1) * sizeof(*steps));
+	if (!r->steps)
+		return no_memory(x);
+	if (n)
+		memcpy(r->steps, steps, n * sizeof(*steps));
+	r->n = n;
+	r->is = true;
+	return true;
+}
+
+/* --- places --- */
+
+/* The first sentence of a message, without the numbers that differ from run to run. */
+static void put_message(FILE *f, const char *m)
+{
+	static const char *const before[] = { "step ", "steps ", "index " };
+
+	while (*m && *m != '\n' && strncmp(m, ". ", 2)) {
+		size_t len = 0;
+
+		for (size_t i = 0; i < sizeof(before) / sizeof(*before) && !len; i++)
+			if (!strncmp(m, before[i], strlen(before[i])))
+				len = strlen(before[i]);
+		fprintf(f, "%.*s", len ? (int)len : 1, m);
+		m += len ? len : 1;
+		while (len && isdigit((unsigned char)*m))
+			m++;
+	}
+}
+
+/* The site of the step that broke the rule, if it was a step of the violator. */
+static void put_site(FILE *f, struct world *w, const struct violation *v)
+{
+	static const char *const of_the_end[] = { "deadlock", "self-deadlock", "stall", "leak" };
+	const struct record *r = log_record(w, v->step);
+	const struct task *t = r ? world_task(w, r->task) : NULL;
+	const struct site *s;
+
+	for (size_t i = 0; i < sizeof(of_the_end) / sizeof(*of_the_end); i++)
+		if (!strcmp(v->kind, of_the_end[i]))
+			return;	/* who moved last says nothing */
+	if (!t || task_id(t) != v->task)
+		return;
+	s = site_by_id(r->site);
+	if (s && s->file)
+		fprintf(f, " %s:%d", site_file(s), s->line);
+}
+
+static const char *name_of(struct world *w, uint32_t id)
+{
+	struct task *t = id ? task_by_id(w, id) : NULL;
+
+	return t ? task_name(t) : NULL;
+}
+
+static char *place_text(struct world *w, const struct violation *v, bool with_site)
+{
+	const char *thread = name_of(w, v->task), *other = name_of(w, v->other);
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fprintf(f, "%s", thread ? thread : "-");
+	if (other)
+		fprintf(f, "+%s", other);
+	if (with_site)
+		put_site(f, w, v);
+	fputs(": ", f);
+	put_message(f, v->message ? v->message : "");
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+char *explore_place(struct world *w, const struct violation *v)
+{
+	return place_text(w, v, true);
+}
+
+const struct violation *explore_find(struct world *w, const char *kind, const char *place)
+{
+	for (size_t i = 0; i < world_violation_count(w); i++) {
+		const struct violation *v = world_violation(w, i);
+		char *here = strcmp(v->kind, kind) ? NULL : explore_place(w, v);
+		bool same = here && !strcmp(here, place);
+
+		free(here);
+		if (same)
+			return v;
+	}
+	return NULL;
+}
+
+/* --- keeping violations --- */
+
+static bool is_kept(const struct explore_report *r, const char *kind, const char *place)
+{
+	for (size_t i = 0; i < r->nviolations; i++)
+		if (!strcmp(r->violations[i].kind, kind) && !strcmp(r->violations[i].place, place))
+			return true;
+	return false;
+}
+
+static char *copy_of(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+/* Takes `place`. */
+static bool add_violation(struct explore *x, struct world *w, const struct violation *v,
+			  char *place, const struct exec_step *steps, size_t n)
+{
+	struct explore_report *r = &x->report;
+	struct judge *j = x->judge;
+	struct explore_violation *e;
+
+	if (!grow(&r->violations, &j->violations_cap, r->nviolations + 1, sizeof(*r->violations)) ||
+	    !grow(&j->runs, &j->runs_cap, r->nviolations + 1, sizeof(*j->runs)) ||
+	    !run_copy(x, &j->runs[r->nviolations], steps, n)) {
+		free(place);
+		return no_memory(x);
+	}
+	e = &r->violations[r->nviolations++];
+	*e = (struct explore_violation){
+		.kind = strdup(v->kind),
+		.message = strdup(v->message ? v->message : "no memory was left to say more"),
+		.thread = copy_of(name_of(w, v->task)),
+		.other = copy_of(name_of(w, v->other)),
+		.step = v->step,
+		.schedule = v->schedule ? strdup(v->schedule) : world_schedule_upto(w, v->step),
+		.place = place,
+		.execution = x->executions,
+		.seed = x->seed,
+	};
+	return (e->kind && e->message && e->schedule) || no_memory(x);
+}
+
+/* Keeps what the world, which stands at the end of `steps` and has a log, found. */
+static bool keep(struct explore *x, struct world *w, const struct exec_step *steps, size_t n)
+{
+	for (size_t i = 0; i < world_violation_count(w); i++) {
+		const struct violation *v = world_violation(w, i);
+		char *place = explore_place(w, v);
+
+		if (!place)
+			return no_memory(x);
+		if (is_kept(&x->report, v->kind, place))
+			free(place);
+		else if (!add_violation(x, w, v, place, steps, n))
+			return false;
+	}
+	return true;
+}
+
+/* --- judging --- */
+
+static const char *judge_end(struct explore *x, struct world *w, enum exec_end how)
+{
+	if (how == EXEC_COMPLETE)
+		check_stuck(w);
+	return x->src.end ? x->src.end(x->src.arg, w, how) : NULL;
+}
+
+bool explore_judge(struct explore *x, struct world *w, enum exec_end how, struct trace_finding *f)
+{
+	judge_end(x, w, how);
+	return trace_judge && trace_judge(w, f);
+}
+
+static struct world *again(struct explore *x, const struct exec_step *steps, size_t n)
+{
+	size_t at = 0;
+	struct world *w = explore_rerun(x, steps, n, &at);
+
+	if (!w && !x->report.error)
+		explore_fail(x, "step %zu of an execution could not be made when it was repeated: "
+			     DIFFERS, at + 1);
+	return w;
+}
+
+/* Has a violation that looks like this one been repeated before?  Else it is noted. */
+static bool was_seen(struct explore *x, struct world *w, const struct violation *v)
+{
+	struct judge *j = x->judge;
+	char *place = place_text(w, v, false), *key = NULL;
+
+	if (place && asprintf(&key, "%s %s", v->kind, place) < 0)
+		key = NULL;
+	free(place);
+	for (size_t i = 0; key && i < j->nseen; i++)
+		if (!strcmp(j->seen[i], key)) {
+			free(key);
+			return true;
+		}
+	if (!key || !grow(&j->seen, &j->seen_cap, j->nseen + 1, sizeof(*j->seen))) {
+		free(key);
+		no_memory(x);
+		return true;
+	}
+	j->seen[j->nseen++] = key;
+	return false;
+}
+
+struct essence { const char *kind; uint32_t task; };
+
+static bool shows(struct world *w, struct essence e)
+{
+	for (size_t i = 0; i < world_violation_count(w); i++) {
+		const struct violation *v = world_violation(w, i);
+
+		if (!strcmp(v->kind, e.kind) && v->task == e.task)
+			return true;
+	}
+	return false;
+}
+
+/* The world kept no log: another run of the same steps has the official words. */
+static bool keep_lean(struct explore *x, struct world *w, enum exec_end how,
+		      const struct exec_step *steps, size_t n)
+{
+	struct essence news = { 0 };
+
+	for (size_t i = 0; i < world_violation_count(w); i++) {
+		const struct violation *v = world_violation(w, i);
+
+		if (!was_seen(x, w, v))
+			news = (struct essence){ .kind = v->kind, .task = v->task };
+	}
+	if (!news.kind || x->report.error)
+		return !x->report.error;
+	w = again(x, steps, n);
+	if (!w)
+		return false;
+	judge_end(x, w, how);
+	if (!shows(w, news))
+		return explore_fail(x, "an execution that showed \"%s\" did not when it was repeated: "
+				    DIFFERS, news.kind);
+	return keep(x, w, steps, n);
+}
+
+/* What only another linearisation of the trace shows is shown by a run of that. */
+static bool keep_finding(struct explore *x, const struct trace_finding *f)
+{
+	struct exec_step *steps = calloc(f->n ? f->n : 1, sizeof(*steps));
+	struct world *w;
+	bool found = false, ok;
+
+	if (!steps)
+		return no_memory(x);
+	for (size_t i = 0; i < f->n; i++)
+		steps[i] = (struct exec_step){ .task = f->steps[i].task, .choice = f->steps[i].choice };
+	w = again(x, steps, f->n);
+	for (size_t i = 0; w && i < world_violation_count(w); i++)
+		found |= !strcmp(world_violation(w, i)->kind, f->kind);
+	if (w && !found)
+		explore_fail(x, "another order of independent steps should have shown \"%s\" and did "
+			     "not: " DIFFERS, f->kind);
+	ok = found && keep(x, w, steps, f->n);
+	free(steps);
+	return ok;
+}
+
+/* --- outcomes --- */
+
+static bool outcome_add(struct explore *x, size_t at, const char *text)
+{
+	struct explore_report *r = &x->report;
+	char *copy = strdup(text);
+
+	if (!copy || !grow(&r->outcomes, &x->judge->outcomes_cap, r->noutcomes + 1,
+			   sizeof(*r->outcomes))) {
+		free(copy);
+		return no_memory(x);
+	}
+	memmove(&r->outcomes[at + 1], &r->outcomes[at], (r->noutcomes++ - at) * sizeof(*r->outcomes));
+	r->outcomes[at] = (struct explore_outcome){ .text = copy };
+	return true;
+}
+
+static bool tally(struct explore *x, const char *text)
+{
+	struct explore_report *r = &x->report;
+	size_t low = 0, high = r->noutcomes, last = x->judge->last_outcome;
+
+	if (last < high && !strcmp(r->outcomes[last].text, text)) {
+		r->outcomes[last].count++;
+		return true;
+	}
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (strcmp(r->outcomes[mid].text, text) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if ((low == r->noutcomes || strcmp(r->outcomes[low].text, text)) &&
+	    !outcome_add(x, low, text))
+		return false;
+	r->outcomes[low].count++;
+	x->judge->last_outcome = low;
+	return true;
+}
+
+/* --- the end of an execution --- */
+
+static void count(struct explore *x, enum exec_end how, size_t n)
+{
+	struct explore_report *r = &x->report;
+
+	x->executions++;
+	r->steps += n;
+	if (n > r->deepest)
+		r->deepest = n;
+	if (how == EXEC_COMPLETE)
+		r->complete++;
+	else if (how == EXEC_BLOCKED)
+		r->blocked++;
+	else
+		r->cut++;
+	if (how == EXEC_CUT && n >= x->opts.max_steps)
+		explore_bound(x, "max_steps %" PRIu64, x->opts.max_steps);
+}
+
+static bool keep_examples(struct explore *x, bool violating, const struct exec_step *steps, size_t n)
+{
+	struct judge *j = x->judge;
+
+	if (!violating && !j->example.is && !run_copy(x, &j->example, steps, n))
+		return false;
+	return j->shown.is || x->opts.show != x->report.complete ||
+	       run_copy(x, &j->shown, steps, n);
+}
+
+bool explore_end(struct explore *x, struct world *w, enum exec_end how,
+		 const struct exec_step *steps, size_t n)
+{
+	struct trace_finding f = { 0 };
+	bool finding, violating, ok = true;
+	const char *text;
+
+	if (how == EXEC_FAILED)
+		return explore_fail(x, "%s", world_error(w));
+	count(x, how, n);
+	text = judge_end(x, w, how);
+	if (text && how == EXEC_COMPLETE && !tally(x, text))
+		return false;
+	finding = !x->lean && trace_judge && trace_judge(w, &f);
+	violating = finding || world_violation_count(w);
+	x->report.violating += violating;
+	if (how == EXEC_COMPLETE)
+		ok = keep_examples(x, violating, steps, n);
+	if (ok && world_violation_count(w))
+		ok = x->lean ? keep_lean(x, w, how, steps, n) : keep(x, w, steps, n);
+	if (finding) {
+		ok = ok && keep_finding(x, &f);
+		trace_finding_release(&f);
+	}
+	return ok && (x->opts.keep_going || !x->report.nviolations);
+}
+
+/* --- the end of the exploration --- */
+
+static bool schedule_of(struct explore *x, const struct run *r, char **schedule)
+{
+	struct world *w;
+
+	if (!r->is)
+		return true;
+	w = again(x, r->steps, r->n);
+	if (!w)
+		return false;
+	*schedule = world_schedule(w);
+	return *schedule || no_memory(x);
+}
+
+bool judge_conclude(struct explore *x)
+{
+	struct judge *j = x->judge;
+
+	for (size_t i = 0; i < x->report.nviolations && !x->report.error && explore_minimise; i++)
+		explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);
+	return !x->report.error && schedule_of(x, &j->example, &x->report.example) &&
+	       schedule_of(x, &j->shown, &x->report.shown);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an exploration has found so far: between explore.c and judge.c only.
+ */
+#ifndef SRCUSH_EXPLORE_JUDGE_H
+#define SRCUSH_EXPLORE_JUDGE_H
+
+#include "explore/explore.h"
+
+/* Parts that a build may be without. */
+#pragma weak dpor_run
+#pragma weak trace_judge
+#pragma weak trace_finding_release
+#pragma weak explore_minimise
+
+struct judge;
+
+struct judge *judge_new(void);	/* NULL: out of memory */
+void judge_free(struct judge *j);
+/* The exploration is over: puts violations and examples into their final form. */
+bool judge_conclude(struct explore *x);
+
+#endif

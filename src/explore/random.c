@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sampling: executions in which chance says who moves next, each from a seed of its
+ * own that repeats it alone.  "random" takes any of those that can move, each equally
+ * likely; "pct" always the one of highest priority, with priorities that chance gives
+ * and changes at depth - 1 steps (Burckhardt, Kothari, Musuvathi, Nagarakatte: A
+ * randomized scheduler with probabilistic guarantees of finding bugs, ASPLOS 2010).
+ */
+#include <config.h>
+
+#include "explore/enabled.h"
+#include "explore/explore.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* xoshiro256** (Blackman, Vigna: Scrambled linear pseudorandom number generators,
+ * ACM TOMS 2021): a period of 2^256 - 1, so that no sequence of choices is out of its reach. */
+struct generator { uint64_t s[4]; };
+
+static uint64_t rotl(uint64_t x, int k)
+{
+	return x << k | x >> (64 - k);
+}
+
+static uint64_t draw(struct generator *g)
+{
+	uint64_t *s = g->s, result = rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
+
+	s[2] ^= s[0];
+	s[3] ^= s[1];
+	s[1] ^= s[2];
+	s[0] ^= s[3];
+	s[2] ^= t;
+	s[3] = rotl(s[3], 45);
+	return result;
+}
+
+static void seed_generator(struct generator *g, uint64_t seed)
+{
+	for (int i = 0; i < 4; i++)
+		g->s[i] = world_random(&seed);	/* never four zeros: it is a bijection of a counter */
+}
+
+/* 0 .. n-1, each as likely as 2^64 allows. */
+static uint64_t below(struct generator *g, uint64_t n)
+{
+	return (uint64_t)(((unsigned __int128)draw(g) * n) >> 64);
+}
+
+/* Priorities: what chance gives is above what a change point gives, and that above
+ * what somebody gets who only passes the time. */
+#define GIVEN	 (1ull << 63)
+#define CHANGED	 (1ull << 62)
+
+struct sampler {
+	struct explore *x;
+	struct generator g;
+	struct enabled enabled;
+	struct exec_step *steps;
+	size_t nsteps, steps_cap;
+	struct task *last;
+	int preemptions;
+
+	/* pct */
+	uint64_t *priorities;	/* by index of the task; 0: none yet */
+	size_t npriorities, priorities_cap;
+	uint64_t *changes;	/* steps before which the priority changes, ascending */
+	size_t nchanges, next_change;
+	uint64_t lowest;	/* the priority below all that were given in this execution */
+	uint64_t length;	/* k: steps among which the change points are */
+	bool measuring;		/* chance has no part in this execution */
+	uint64_t in_a_row;	/* steps that `last` has made without another's */
+};
+
+/* --- pct --- */
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void pct_begin(struct sampler *s)
+{
+	s->npriorities = 0;
+	s->next_change = 0;
+	s->lowest = CHANGED - 1;
+	s->in_a_row = 0;
+	for (size_t i = 0; i < s->nchanges; i++)
+		s->changes[i] = below(&s->g, s->length);
+	if (s->nchanges)
+		qsort(s->changes, s->nchanges, sizeof(*s->changes), by_number);
+}
+
+/* Each task gets its priority when it is met first, in order of making. */
+static bool pct_meet(struct sampler *s, const struct world *w)
+{
+	if (s->npriorities == w->ntasks)
+		return true;
+	if (!grow(&s->priorities, &s->priorities_cap, w->ntasks, sizeof(*s->priorities)))
+		return explore_fail(s->x, "out of memory");
+	while (s->npriorities < w->ntasks)
+		s->priorities[s->npriorities++] = GIVEN | draw(&s->g) >> 1;
+	return true;
+}
+
+static struct task *highest(struct sampler *s)
+{
+	struct task *best = s->enabled.v[0];
+
+	for (size_t i = 1; i < s->enabled.n; i++)
+		if (s->priorities[s->enabled.v[i]->index] > s->priorities[best->index])
+			best = s->enabled.v[i];
+	return best;
+}
+
+/* Does t only pass the time?  Whoever it waits for has to come before it then: it
+ * yields, delays, or has run longer than whole executions are. */
+static bool passes_time(const struct sampler *s, const struct task *t)
+{
+	return t->ev.op == OP_YIELD || (t == s->last && s->in_a_row > s->length + 100);
+}
+
+static struct task *pct_pick(struct sampler *s)
+{
+	struct task *t = highest(s);
+
+	while (s->next_change < s->nchanges && s->changes[s->next_change] == s->nsteps) {
+		s->priorities[t->index] = CHANGED + s->nchanges - s->next_change++;
+		t = highest(s);
+	}
+	if (passes_time(s, t) && s->enabled.n > 1) {
+		s->priorities[t->index] = s->lowest--;
+		s->in_a_row = 0;
+		t = highest(s);
+	}
+	return t;
+}
+
+/* --- one execution --- */
+
+typedef struct task *(*picker)(struct sampler *s);
+
+static struct task *pick_any(struct sampler *s)
+{
+	size_t n = s->enabled.n;
+
+	return s->enabled.v[n > 1 ? below(&s->g, n) : 0];
+}
+
+static struct task *pick_first(struct sampler *s) { return s->enabled.v[0]; }
+static struct task *pick_last(struct sampler *s) { return s->enabled.v[s->enabled.n - 1]; }
+
+/* Is the one that moved last to go on, because no preemption is left? */
+static bool may_not_preempt(const struct sampler *s)
+{
+	const struct explore_opts *o = &s->x->opts;
+
+	return o->preemptions >= 0 && s->preemptions >= o->preemptions && s->last &&
+	       enabled_has(&s->enabled, s->last);
+}
+
+static void note_move(struct sampler *s, struct task *t)
+{
+	if (s->x->opts.preemptions >= 0 && s->last && s->last != t &&
+	    enabled_has(&s->enabled, s->last))
+		s->preemptions++;
+	s->in_a_row = s->last == t ? s->in_a_row + 1 : 1;
+	s->last = t;
+}
+
+static bool note_step(struct sampler *s, const struct task *t, unsigned choice)
+{
+	if (!grow(&s->steps, &s->steps_cap, s->nsteps + 1, sizeof(*s->steps)))
+		return explore_fail(s->x, "out of memory");
+	s->steps[s->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = choice };
+	return true;
+}
+
+static unsigned choose(struct sampler *s, const struct task *t)
+{
+	return t->ev.op == OP_CHOOSE && t->ev.a && !s->measuring ? 1 + (unsigned)below(&s->g, t->ev.a) : 0;
+}
+
+/* False: it has to begin again, or the exploration has failed. */
+static bool execute(struct sampler *s, struct world *w, picker pick, enum exec_end *how)
+{
+	struct explore *x = s->x;
+
+	s->nsteps = 0;
+	s->last = NULL;
+	s->preemptions = 0;
+	if (pick == pct_pick)
+		pct_begin(s);
+	for (;;) {
+		struct task *t;
+		unsigned choice;
+
+		*how = EXEC_FAILED;
+		if (!enabled_collect(&s->enabled, w))
+			return true;
+		if (!s->enabled.n) {
+			*how = explore_end_of(w);
+			return true;
+		}
+		*how = EXEC_CUT;
+		if (s->nsteps >= x->opts.max_steps)
+			return true;
+		if (pick == pct_pick && !pct_meet(s, w))
+			return false;
+		t = may_not_preempt(s) ? s->last : pick(s);
+		choice = choose(s, t);
+		if (explore_outgrows(x, t) || !note_step(s, t, choice))
+			return false;
+		note_move(s, t);
+		*how = EXEC_FAILED;
+		w->found = t;	/* known to be enabled */
+		if (world_step(w, t, choice) != STEP_OK)
+			return true;
+		explore_stepped(x, w, t);
+	}
+}
+
+/* The same from a seed, as often as it takes. */
+static struct world *execution(struct sampler *s, picker pick, enum exec_end *how)
+{
+	struct explore *x = s->x;
+	struct world *w;
+	bool lean;
+
+	do {
+		lean = x->lean;
+		seed_generator(&s->g, x->seed);
+		w = explore_begin(x);
+		if (!w)
+			return NULL;
+		if (execute(s, w, pick, how))
+			return w;
+	} while (!x->report.error && lean != x->lean);
+	return NULL;
+}
+
+/* --- many --- */
+
+/*
+ * k must be the same for each execution, lest one could not be repeated alone: it is
+ * the longer one of two that chance has no part in.
+ */
+static bool measure(struct sampler *s)
+{
+	static const picker pickers[] = { pick_first, pick_last };
+	unsigned depth = s->x->opts.depth ? s->x->opts.depth : EXPLORE_DEPTH_DEFAULT;
+	enum exec_end how;
+
+	s->length = 1;
+	s->measuring = true;
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = execution(s, pickers[i], &how);
+
+		if (!w)
+			return false;
+		if (how == EXEC_FAILED)
+			return explore_fail(s->x, "%s", world_error(w));
+		if (s->nsteps > s->length)
+			s->length = s->nsteps;
+	}
+	s->measuring = false;
+	s->nchanges = depth - 1;
+	s->changes = calloc(depth, sizeof(*s->changes));
+	return s->changes || explore_fail(s->x, "out of memory");
+}
+
+static void expect(struct explore *x)
+{
+	uint64_t max = x->opts.max_executions;
+
+	x->now.pending = 0;
+	if (max)
+		x->now.low = x->now.high = (double)(max - x->executions);
+}
+
+static bool sample(struct sampler *s)
+{
+	struct explore *x = s->x;
+	picker pick = x->opts.strategy == EXPLORE_PCT ? pct_pick : pick_any;
+	uint64_t rng = x->opts.seed;
+
+	x->seed = x->opts.seed;
+	if (pick == pct_pick && !measure(s))
+		return false;
+	for (; explore_go_on(x); x->seed = world_random(&rng)) {
+		enum exec_end how;
+		struct world *w = execution(s, pick, &how);
+
+		if (!w || !explore_end(x, w, how, s->steps, s->nsteps))
+			break;
+		expect(x);
+	}
+	return !x->report.error;
+}
+
+bool random_run(struct explore *x)
+{
+	struct sampler s = { .x = x };
+	bool ok;
+
+	/* it never comes to an end by itself */
+	if (!x->opts.max_executions && !x->opts.seconds)
+		x->opts.max_executions = EXPLORE_SAMPLES_DEFAULT;
+	ok = sample(&s);
+	enabled_release(&s.enabled);
+	free(s.priorities);
+	free(s.changes);
+	free(s.steps);
+	return ok;
+}
