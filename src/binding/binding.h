@@ -12,6 +12,7 @@
 
 #include "engine/driver.h"
 #include "engine/world.h"
+#include "view/view.h"
 
 struct srcu;
 struct purity;
@@ -71,6 +72,8 @@ struct session {
 				 * again by calling it, not from the journal */
 	uint64_t lowest;	/* the least step that a journey in time has led to
 				 * since the shell last asked; UINT64_MAX: none */
+	bool reports;		/* Ctrl-C ends what runs, and what is known of it is reported:
+				 * the shell, srcush explore */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	uint32_t generations;	/* worlds so far */
 	char unexplorable[512];	/* what a body did that no exploration can see, or "" */
@@ -309,6 +312,8 @@ int lb_thread_result(lua_State *L, struct task *t);
  * that makes the scenario one that cannot be explored. */
 void lb_look(lua_State *L);
 
+/* The table on top is one as lb_push_violation() makes them. */
+void lb_violation_kind(lua_State *L);
 /* Pushes the violation as a table {kind=, message=, thread=, other=, step=, schedule=}. */
 void lb_push_violation(lua_State *L, const struct violation *v);
 /* Pushes the event of a record or of a pending step as api.md section 4 says. */
@@ -320,12 +325,23 @@ void lb_push_pending(lua_State *L, struct task *t);
 struct session *lb_check_steppable(lua_State *L);
 /* When nothing is enabled any more: deadlocks, leaks, and what finally() says. */
 void lb_stuck(struct world *w);
+/* A schedule has been performed: everything that exploration judges at the end of one. */
+void lb_replayed(struct world *w);
 /* Lets each new thread run to its first step, so that one can look at it.  The
  * world; raises when that fails. */
 struct world *lb_prime(lua_State *L);
 /* Pushes a userdata that owns a growing string: released when it is collected. */
 struct sbuf;
 struct sbuf *lb_new_sbuf(lua_State *L);
+/* What a view is asked for beside what it shows: the options of show(), at idx. */
+struct lb_view_request {
+	struct view_opts o;
+	bool text;		/* give the text back instead of printing it */
+	lua_Integer last_n;	/* timeline: only so many steps at the end; 0: all */
+};
+void lb_check_view(lua_State *L, int idx, struct lb_view_request *r);
+/* Prints what a view has made, or pushes it: the number of results. */
+int lb_give_view(lua_State *L, struct sbuf *b, const struct lb_view_request *r);
 /* The width to print for: the session's, the terminal's, or 0 for the default. */
 unsigned lb_columns(lua_State *L);
 
@@ -349,6 +365,7 @@ void lb_open_kvm(lua_State *L);		/* kvm.*: lua_kvm.c */
 void lb_open_step(lua_State *L);	/* step run back schedule ...: lua_step.c */
 void lb_open_travel(lua_State *L);	/* back replay ...: lua_travel.c, by lb_open_step() */
 void lb_open_event(lua_State *L);	/* pending trace ...: lua_event.c, by lb_open_step() */
+void lb_open_explore(lua_State *L);	/* explore, report:show ..: lua_explore.c */
 void lb_open_view(lua_State *L);	/* show timeline: lua_view.c */
 void lb_open_claim(lua_State *L);	/* invariant finally outcome: lua_claim.c */
 void lb_open_help(lua_State *L);	/* what the prelude defines: lua_core.c */

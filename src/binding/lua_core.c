@@ -420,7 +420,8 @@ void lb_open(lua_State *L, enum carrier_kind carrier)
 {
 	static void (*const open[])(lua_State *) = {
 		lb_open_world, lb_open_heap, lb_open_thread, lb_open_access, lb_open_lock,
-		lb_open_srcu, lb_open_kvm, lb_open_step, lb_open_claim, lb_open_view,
+		lb_open_srcu, lb_open_kvm, lb_open_step, lb_open_claim, lb_open_explore,
+		lb_open_view,
 		lb_open_help,
 	};
 	struct session *s;

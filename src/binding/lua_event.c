@@ -152,6 +152,11 @@ static void set_party(lua_State *L, const char *key, uint32_t id)
 		set_string(L, key, o->name);
 }
 
+void lb_violation_kind(lua_State *L)
+{
+	set_printed(L, "violation", violation_tostring);
+}
+
 void lb_push_violation(lua_State *L, const struct violation *v)
 {
 	luaL_checkstack(L, 6, NULL);
@@ -160,7 +165,7 @@ void lb_push_violation(lua_State *L, const struct violation *v)
 		return;
 	}
 	lua_createtable(L, 0, 6);
-	set_printed(L, "violation", violation_tostring);
+	lb_violation_kind(L);
 	set_string(L, "kind", v->kind);
 	set_string(L, "message", v->message);
 	set_party(L, "thread", v->task);

@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "binding/lua_claim.h"
+#include "binding/lua_purity.h"
 #include "binding/lua_source.h"
 #include "engine/checkpoint.h"
 
@@ -17,6 +18,7 @@ struct lb_source {
 	struct lb_world_aside aside;	/* the session's own */
 	bool built;			/* and nothing has been done in it */
 	bool warm;
+	struct purity *purity;
 	char why[1024];
 };
 
@@ -34,7 +36,7 @@ static bool rebuild(struct lb_source *src)
 		lb_claims_restart(w);
 		return world_restore(w);
 	}
-	return world_reset(w);
+	return world_reset(w) && purity_built(src->purity);
 }
 
 static struct world *source_begin(void *arg, bool lean, const char **why)
@@ -44,10 +46,10 @@ static struct world *source_begin(void *arg, bool lean, const char **why)
 	bool ok;
 
 	world_set_lean(w, lean);
-	ok = rebuild(src);
+	ok = purity_begin(src->purity) && rebuild(src);
 	/* what bodies print a million times nobody wants to read */
 	world_set_muted(w, true);
-	if (!ok || !world_prime(w)) {
+	if (!ok || !world_prime(w) || !purity_stepped(src->purity, NULL)) {
 		strncpy(src->why, world_error(w), sizeof(src->why) - 1);
 		*why = src->why;
 		return NULL;
@@ -61,8 +63,9 @@ static struct world *source_begin(void *arg, bool lean, const char **why)
 
 static const char *source_end(void *arg, struct world *w, enum exec_end how)
 {
-	(void)arg;
-	if (how != EXEC_COMPLETE)
+	struct lb_source *src = arg;
+
+	if (!purity_end(src->purity) || how != EXEC_COMPLETE)
 		return NULL;
 	lb_claims_finish(w);
 	return lb_claims_outcome(w);
@@ -70,8 +73,11 @@ static const char *source_end(void *arg, struct world *w, enum exec_end how)
 
 static void source_stepped(void *arg, struct world *w, struct task *t)
 {
-	(void)arg;
-	lb_claims_stepped(w, t);
+	struct lb_source *src = arg;
+
+	purity_stepped(src->purity, t);
+	if (lb_has_invariants(w))
+		lb_claims_stepped(w, t);
 }
 
 static bool source_watched(void *arg, struct world *w, uint32_t loc)
@@ -102,7 +108,7 @@ void lb_source_fill(struct lb_source *src, struct explore_source *out)
 		.arg = src,
 		.begin = source_begin,
 		.end = source_end,
-		.stepped = invariants ? source_stepped : NULL,
+		.stepped = source_stepped,
 		.watched = invariants ? source_watched : NULL,
 		.nwatched = invariants ? source_nwatched : NULL,
 		.refused = source_refused,
@@ -140,6 +146,15 @@ struct lb_source *lb_source_new(lua_State *L, int scenario_idx, const char *titl
 		free(src);
 		lua_error(L);
 	}
+	src->purity = purity_new(s);
+	if (!src->purity) {
+		lb_world_take_back(s, &src->aside);
+		free(src);
+		luaL_error(L, "%s: out of memory", lb_func_name(L));
+	}
+	/* where it refuses, begin() says so */
+	purity_built(src->purity);
+	s->purity = src->purity;
 	src->built = true;
 	s->busy++;
 	return src;
@@ -150,6 +165,8 @@ void lb_source_free(struct lb_source *src)
 	if (!src)
 		return;
 	src->s->busy--;
+	src->s->purity = NULL;
+	purity_free(src->purity);
 	lb_world_take_back(src->s, &src->aside);
 	free(src);
 }

@@ -7,9 +7,14 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "check/check.h"
+#include "check/trace.h"
 #include "view/view.h"
 
 #include <string.h>
+
+#pragma weak trace_judge
+#pragma weak trace_finding_release
 
 /* A rebuild makes all tasks anew: the shell's focus must find its own again. */
 struct focus { uint32_t id; };
@@ -81,6 +86,19 @@ static int f_schedule(lua_State *L)
 	return 1;
 }
 
+void lb_replayed(struct world *w)
+{
+	struct trace_finding f;
+
+	/* a deadlock is no step: where the schedule led to one it has to be found again,
+	 * and so does a circle of some while others could go on */
+	lb_stuck(w);
+	if (!world_violation_count(w))
+		check_stuck(w);
+	if (!world_violation_count(w) && trace_judge && trace_judge(w, &f))
+		trace_finding_release(&f);
+}
+
 static int f_replay(lua_State *L)
 {
 	struct session *s = lb_check_steppable(L);
@@ -103,8 +121,7 @@ static int f_replay(lua_State *L)
 		return 2;
 	}
 	lua_pushboolean(L, true);
-	/* a deadlock is no step: where the schedule led to one it has to be found again */
-	lb_stuck(s->w);
+	lb_replayed(s->w);
 	if (!world_violation_count(s->w))
 		return 1;
 	lb_push_violation(L, world_violation(s->w, 0));

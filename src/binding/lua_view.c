@@ -38,13 +38,6 @@ struct sbuf *lb_new_sbuf(lua_State *L)
 
 /* --- options --- */
 
-/* What a view is asked for beside what it shows. */
-struct request {
-	struct view_opts o;
-	bool text;		/* give the text back instead of printing it */
-	lua_Integer last_n;	/* timeline: only so many steps at the end; 0: all */
-};
-
 unsigned lb_columns(lua_State *L)
 {
 	struct winsize ws;
@@ -59,11 +52,11 @@ struct option {
 	const char *name;
 	int type;		/* LUA_TBOOLEAN, or LUA_TNUMBER: an integer .. */
 	lua_Integer lo, hi;	/* .. in this range */
-	size_t offset;		/* in struct request */
+	size_t offset;		/* in struct lb_view_request */
 	size_t size;
 };
 #define OPTION(n, t, l, h, member) \
-	{ n, t, l, h, offsetof(struct request, member), sizeof(((struct request *)0)->member) }
+	{ n, t, l, h, offsetof(struct lb_view_request, member), sizeof(((struct lb_view_request *)0)->member) }
 
 static const struct option options[] = {
 	OPTION("columns", LUA_TNUMBER, 40, COLUMNS_MAX, o.columns),
@@ -79,7 +72,7 @@ static const struct option options[] = {
 #define TIMELINE_OPTIONS (sizeof(options) / sizeof(options[0]))
 
 /* The option's value is on top of the stack. */
-static void set_option(lua_State *L, int idx, struct request *r, const struct option *opt)
+static void set_option(lua_State *L, int idx, struct lb_view_request *r, const struct option *opt)
 {
 	void *to = (char *)r + opt->offset;
 	lua_Integer v;
@@ -102,12 +95,12 @@ static void set_option(lua_State *L, int idx, struct request *r, const struct op
 		*(uint64_t *)to = (uint64_t)v;
 }
 
-static void check_options(lua_State *L, int idx, struct request *r, size_t n)
+static void check_options(lua_State *L, int idx, struct lb_view_request *r, size_t n)
 {
 	struct session *s = lb_session(L);
 	size_t i;
 
-	*r = (struct request){ .o = { .columns = lb_columns(L), .color = s->color } };
+	*r = (struct lb_view_request){ .o = { .columns = lb_columns(L), .color = s->color } };
 	if (lua_isnoneornil(L, idx))
 		return;
 	luaL_checktype(L, idx, LUA_TTABLE);
@@ -122,8 +115,12 @@ static void check_options(lua_State *L, int idx, struct request *r, size_t n)
 	}
 }
 
-/* Prints or gives back what a view has made. */
-static int give(lua_State *L, struct sbuf *b, const struct request *r)
+void lb_check_view(lua_State *L, int idx, struct lb_view_request *r)
+{
+	check_options(L, idx, r, SHOW_OPTIONS);
+}
+
+int lb_give_view(lua_State *L, struct sbuf *b, const struct lb_view_request *r)
 {
 	if (sbuf_failed(b))
 		return luaL_error(L, "%s: out of memory", lb_func_name(L));
@@ -165,7 +162,7 @@ static int f_show(lua_State *L)
 {
 	struct session *s = lb_session(L);
 	struct object *obj = show_what(L, s->w);
-	struct request r;
+	struct lb_view_request r;
 	struct sbuf *b;
 
 	check_options(L, 2, &r, SHOW_OPTIONS);
@@ -175,13 +172,13 @@ static int f_show(lua_State *L)
 		view_object(s->w, obj, &r.o, b);
 	else
 		view_world(s->w, &r.o, b);
-	return give(L, b, &r);
+	return lb_give_view(L, b, &r);
 }
 
 static int f_timeline(lua_State *L)
 {
 	struct session *s = lb_session(L);
-	struct request r;
+	struct lb_view_request r;
 	struct sbuf *b;
 	uint64_t last, steps = world_steps(s->w);
 
@@ -191,7 +188,7 @@ static int f_timeline(lua_State *L)
 		r.o.first = last - (uint64_t)r.last_n + 1;
 	b = lb_new_sbuf(L);
 	view_timeline(s->w, &r.o, b);
-	return give(L, b, &r);
+	return lb_give_view(L, b, &r);
 }
 
 static const struct lb_func view_funcs[] = {

@@ -217,6 +217,11 @@ static bool may_have_changed(struct world *w, struct idle *d)
 	return false;
 }
 
+bool idle_was_idle(const struct task *t)
+{
+	return t->idle && t->idle->idle;
+}
+
 bool idle_blocks(struct task *t)
 {
 	const struct work_struct *work = t->work;

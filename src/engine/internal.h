@@ -204,6 +204,7 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 uint64_t mem_read(const void *p, unsigned size);
 void mem_write(void *p, unsigned size, uint64_t v);
 bool op_writes(enum ev_op op);
+uint64_t rmw_value(const struct event *ev, uint64_t old); /* what a read-modify-write leaves */
 bool op_reads(enum ev_op op);
 
 /* idle.c: passes of workers that change nothing (semantics.md section 5) */
@@ -211,6 +212,7 @@ void idle_pass_begin(struct task *t);
 void idle_note(struct task *t, const struct event *ev, uint64_t old);
 void idle_check_begins(struct task *t); /* udelay() */
 void idle_pass_end(struct task *t);
+bool idle_was_idle(const struct task *worker);	/* its last pass was */
 bool idle_blocks(struct task *worker);	/* its last pass was idle and nothing it read changed */
 void idle_release(struct task *t);
 

@@ -181,7 +181,7 @@ static void free_object(struct world *w, struct task *t)
 }
 
 /* Read-modify-writes: the new value of the location. */
-static uint64_t rmw(const struct event *ev, uint64_t old)
+uint64_t rmw_value(const struct event *ev, uint64_t old)
 {
 	switch (ev->op) {
 	case OP_ADD: case OP_CPU_ADD:
@@ -297,7 +297,7 @@ static void perform_on(struct world *w, struct task *t, uint64_t old)
 	case OP_WQ_WAIT:
 		break;
 	default:
-		mem_write(ev->loc, ev->size, rmw(ev, old));
+		mem_write(ev->loc, ev->size, rmw_value(ev, old));
 		break;
 	}
 }

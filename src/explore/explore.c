@@ -31,10 +31,15 @@ bool explore_fail(struct explore *x, const char *fmt, ...)
 {
 	va_list ap;
 
+	const char *refused = x->src.refused ? x->src.refused(x->src.arg) : NULL;
+
 	if (x->report.error)
 		return false;	/* the first one says what is wrong */
 	va_start(ap, fmt);
-	if (vasprintf(&x->report.error, fmt, ap) < 0)
+	/* a hidden order shows itself by this or that: its own name says most */
+	if (refused)
+		x->report.error = strdup(refused);
+	else if (vasprintf(&x->report.error, fmt, ap) < 0)
 		x->report.error = strdup("out of memory");
 	va_end(ap);
 	if (!x->report.error) {
@@ -43,6 +48,13 @@ bool explore_fail(struct explore *x, const char *fmt, ...)
 		exit(EXIT_FAILURE);
 	}
 	return false;
+}
+
+bool explore_refused(struct explore *x)
+{
+	const char *why = x->src.refused ? x->src.refused(x->src.arg) : NULL;
+
+	return why && !explore_fail(x, "%s", why);
 }
 
 void explore_bound(struct explore *x, const char *fmt, ...)
@@ -160,7 +172,7 @@ static bool run_strategy(struct explore *x)
 {
 	switch (x->opts.strategy) {
 	case EXPLORE_DPOR:
-		return dpor_run ? dpor_run(x) : explore_fail(x, "strategy dpor is not in this build");
+		return dpor_run(x);
 	case EXPLORE_RANDOM:
 	case EXPLORE_PCT:
 		return random_run(x);
@@ -185,11 +197,23 @@ bool explore_run(struct explore *x)
 	x->judge = judge_new();
 	if (!x->judge)
 		return explore_fail(x, "out of memory");
-	ok = run_strategy(x) && judge_conclude(x);
+	ok = run_strategy(x) && judge_conclude(x) && !explore_refused(x);
 	judge_free(x->judge);
 	x->judge = NULL;
 	x->report.seconds = now() - x->started;
 	return ok && !x->report.error;
+}
+
+void explore_forget(struct explore *x)
+{
+	struct explore_report *r = &x->report;
+
+	r->complete = r->blocked = r->violating = r->cut = r->steps = r->deepest = 0;
+	x->executions = 0;
+	for (size_t i = 0; i < r->noutcomes; i++)
+		free(r->outcomes[i].text);
+	r->noutcomes = 0;
+	judge_forget(x->judge);
 }
 
 static void violation_release(struct explore_violation *v)

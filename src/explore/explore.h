@@ -82,7 +82,7 @@ struct explore_outcome { char *text; uint64_t count; };
 struct explore_report {
 	uint64_t complete, blocked;	/* executions of each kind */
 	uint64_t violating;		/* those with a violation; of either kind */
-	uint64_t steps;			/* performed in all executions, replayed ones apart */
+	uint64_t steps;			/* of all executions */
 	uint64_t cut;			/* executions that a bound cut */
 	uint64_t traces;		/* naive: complete executions that differ in more than the
 					 * order of independent steps; 0: not counted */
@@ -167,6 +167,9 @@ static inline bool explore_outgrows(struct explore *x, const struct task *t)
 	x->lean = false;
 	return true;
 }
+/* Begins to count anew: all executions so far were made with less knowledge than is
+ * needed.  What was found stays found. */
+void explore_forget(struct explore *x);
 /* Has nobody a step left?  How the execution then ends. */
 enum exec_end explore_end_of(struct world *w);
 /* Something was left out because of this bound, spelt "max_steps 100" (printf-like). */

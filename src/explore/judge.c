@@ -54,6 +54,13 @@ void judge_free(struct judge *j)
 	free(j);
 }
 
+void judge_forget(struct judge *j)
+{
+	free(j->example.steps);
+	free(j->shown.steps);
+	j->example = j->shown = (struct run){ 0 };
+}
+
 static bool no_memory(struct explore *x)
 {
 	return explore_fail(x, "out of memory");
@@ -410,6 +417,8 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 		return explore_fail(x, "%s", world_error(w));
 	count(x, how, n);
 	text = judge_end(x, w, how);
+	if (explore_refused(x))
+		return false;
 	if (text && how == EXEC_COMPLETE && !tally(x, text))
 		return false;
 	finding = !x->lean && trace_judge && trace_judge(w, &f);
@@ -445,7 +454,7 @@ bool judge_conclude(struct explore *x)
 {
 	struct judge *j = x->judge;
 
-	for (size_t i = 0; i < x->report.nviolations && !x->report.error && explore_minimise; i++)
+	for (size_t i = 0; i < x->report.nviolations && !x->report.error; i++)
 		explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);
 	return !x->report.error && schedule_of(x, &j->example, &x->report.example) &&
 	       schedule_of(x, &j->shown, &x->report.shown);

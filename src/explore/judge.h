@@ -8,16 +8,18 @@
 #include "explore/explore.h"
 
 /* Parts that a build may be without. */
-#pragma weak dpor_run
 #pragma weak trace_judge
 #pragma weak trace_finding_release
-#pragma weak explore_minimise
 
 struct judge;
 
 struct judge *judge_new(void);	/* NULL: out of memory */
 void judge_free(struct judge *j);
+void judge_forget(struct judge *j);	/* the examples: see explore_forget() */
 /* The exploration is over: puts violations and examples into their final form. */
 bool judge_conclude(struct explore *x);
+
+/* Cannot the scenario be explored, as its source says by now?  The report's error is set. */
+bool explore_refused(struct explore *x);
 
 #endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The exhaustive strategy.  Executions that differ only in the order of independent
+ * steps have the same graph of events (program order, reads-from, coherence order),
+ * and each graph is visited once, in memory linear in the depth: TruSt
+ * (Kokologiannakis, Marmanis, Gladstein, Vafeiadis, POPL 2022), here under sequential
+ * consistency, with locks that are waited for in the graph.  The graphs that wait are
+ * independent of each other: each is the root of a part of the search that needs to
+ * know nothing of the rest.
+ */
+#include <config.h>
+
+#include "explore/dpor.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STRIDE 8	/* of clocks at first; doubled when there are more tasks */
+#define DPOR_STEPS_MAX 30000	/* events are counted in 16 bits, writes twice */
+
+static void stack_clear(struct gstack *s)
+{
+	s->used = s->n = 0;
+}
+
+/* The first graph is the empty one. */
+static bool begin_anew(struct dpor *d)
+{
+	unsigned stride = d->stride;
+
+	while (stride < d->nslots)
+		stride *= 2;
+	stack_clear(&d->stack);
+	d->g.n = 0;
+	d->anew = false;
+	explore_forget(d->x);
+	if (stride != d->stride) {
+		size_t classes = (size_t)d->classes_cap * stride * sizeof(uint16_t);
+
+		d->stride = stride;
+		free(d->hb);
+		free(d->past);
+		free(d->clock);
+		free(d->written);
+		free(d->touched);
+		d->per_event = 0;
+		d->hb = d->past = NULL;
+		d->clock = malloc(stride * sizeof(uint16_t));
+		d->written = malloc(classes ? classes : 1);
+		d->touched = malloc(classes ? classes : 1);
+		if (!d->clock || !d->written || !d->touched)
+			return visit_oom(d);
+	}
+	return gstack_push(&d->stack, &d->g) || visit_oom(d);
+}
+
+/* One graph, to the end of its execution.  False: stop. */
+static bool visit(struct dpor *d)
+{
+	bool moved = true, cut = false;
+
+	d->dropped = false;
+	if (!visit_replay(d))
+		return d->anew || d->dropped;
+	for (;;) {
+		cut = d->nsteps >= d->x->opts.max_steps || d->nsteps >= DPOR_STEPS_MAX;
+		if (cut)
+			break;
+		if (!extend_next(d, &moved))
+			return d->anew;
+		if (!moved && leaf_is_final(d))
+			break;
+	}
+	return d->dropped || leaf_end(d, cut);
+}
+
+static void note_bounds(struct dpor *d)
+{
+	if (d->preempted)
+		explore_bound(d->x, "preemptions %d", d->x->opts.preemptions);
+}
+
+static bool search(struct dpor *d)
+{
+	for (;;) {
+		if (d->anew && !begin_anew(d))
+			return false;
+		if (!d->stack.n)
+			return true;
+		if (!explore_go_on(d->x))
+			return !d->x->report.error;
+		if (!gstack_pop(&d->stack, &d->g))
+			return visit_oom(d);
+		d->x->now.pending = d->stack.n;
+		if (!visit(d) && !d->anew)
+			return !d->failed && !d->x->report.error;
+	}
+}
+
+bool dpor_run(struct explore *x)
+{
+	struct dpor d = { .x = x, .stride = STRIDE, .anew = true };
+	bool ok;
+
+	d.clock = malloc(STRIDE * sizeof(*d.clock));
+	ok = (d.clock || visit_oom(&d)) && places_init(&d) && search(&d);
+	note_bounds(&d);
+	places_release(&d);
+	gstack_release(&d.stack);
+	order_release(&d.order);
+	peek_release(&d.peek);
+	free(d.g.ev);
+	free(d.next.ev);
+	free(d.po);
+	free(d.where);
+	free(d.info);
+	free(d.unlock);
+	free(d.hb);
+	free(d.past);
+	free(d.clock);
+	free(d.steps);
+	return ok;
+}

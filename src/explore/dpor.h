@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the exhaustive strategy share: the graph that is being visited,
+ * with everything that is known of its events, and the tables of tasks and locations
+ * that last for the whole exploration.
+ */
+#ifndef SRCUSH_EXPLORE_DPOR_H
+#define SRCUSH_EXPLORE_DPOR_H
+
+#include "engine/internal.h"
+#include "engine/peek.h"
+#include "explore/explore.h"
+#include "explore/graph.h"
+
+/* A task, wherever it occurs; slots are given at first sight and kept. */
+struct dslot {
+	uint32_t id;		/* identity */
+	char *name;
+	uint32_t initial;	/* number in order of making, if the scenario made it; else UINT32_MAX */
+	/* in the graph that is visited: */
+	struct task *t;		/* NULL: not made */
+	uint16_t last;		/* its last event; GNONE: none */
+	uint16_t count;		/* of its events, in program order */
+	uint16_t maker;		/* the event behind which it was made */
+	bool waiting;		/* its last event waits */
+	bool retries;		/* an idle pass may be followed by another: see leaf.c */
+};
+
+/* Locations that are dependent on each other: one, nearly always. */
+struct dclass {
+	bool chain;		/* writes read what was before: each is a read-modify-write */
+	bool lock;		/* only ever locked and unlocked */
+	bool shared_wait;	/* several tasks wait on it and take what they waited for */
+	uint32_t waiter;	/* slot + 1 of the only one */
+};
+
+/* What the visit knows of an event beside the graph. */
+struct dinfo {
+	uint64_t value, stored;	/* before and after, or what a load returned */
+	uint32_t loc;		/* arena offset, LOC_NONE */
+	uint8_t size;
+};
+
+/* Clocks: how many events of each slot are in an event's past. */
+typedef uint16_t *dclock;
+
+struct dpor {
+	struct explore *x;
+	struct world *w;
+	struct graph g;		/* visited now */
+	struct graph next;	/* being made */
+	struct gstack stack;
+	struct order order;
+	uint16_t *po, *where;
+	struct dinfo *info;
+	uint16_t *unlock;	/* of each lock event: its end, GNONE */
+	uint16_t *hb, *past;	/* clocks by event */
+	size_t per_event;	/* capacity of the arrays by event */
+	unsigned stride;	/* of a clock */
+	struct gclass *classes;	/* writes of each class, in coherence order */
+	struct dclass *cls;
+	uint16_t *written, *touched; /* clocks by class: of the last write; and of all since */
+	unsigned nclasses, classes_cap;
+	struct dslot *slots;
+	unsigned nslots, slots_cap;
+	uint8_t *turn;		/* slots in the order of their turns */
+	uint16_t *slot_of;	/* by identity: slot + 1 */
+	size_t slot_of_cap;
+	struct loc_table *locs;
+	uint16_t *clock;	/* scratch: one clock */
+	struct peek peek;
+	bool ghost_written;	/* by the step performed last */
+	struct exec_step *steps; /* performed in this execution */
+	size_t nsteps;
+	bool anew;		/* something was learnt on which everything rests: begin again */
+	bool dropped;		/* this graph turned out to be none */
+	bool idle_stale;	/* a worker would poll again: others stand for this execution */
+	bool failed;		/* x->report.error is set */
+	unsigned preempted;	/* graphs left out because of the bound on preemptions */
+	uint64_t stale;		/* graphs that were visited for nothing */
+};
+
+static inline dclock hb_of(const struct dpor *d, uint32_t i)
+{
+	return d->hb + (size_t)i * d->stride;
+}
+static inline dclock past_of(const struct dpor *d, uint32_t i)
+{
+	return d->past + (size_t)i * d->stride;
+}
+static inline void clock_join(const struct dpor *d, dclock to, const uint16_t *from)
+{
+	for (unsigned i = 0; i < d->stride; i++)
+		to[i] = to[i] > from[i] ? to[i] : from[i];
+}
+/* Is event i in the past that the clock describes? */
+static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_t i)
+{
+	return d->po[i] < clock[d->g.ev[i].task];
+}
+
+/* --- places.c: slots and classes --- */
+bool places_init(struct dpor *d);
+void places_release(struct dpor *d);
+/* The slot of a task; -1: failed, or too many for the clocks (d->anew). */
+int place_task(struct dpor *d, struct task *t);
+/* The class of a location; -1: failed. */
+int place_loc(struct dpor *d, uint32_t loc);
+/* Makes locations one class.  False if they were already (nothing was learnt). */
+bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
+
+/* --- shape.c: what an announced event is to the graph --- */
+struct shape {
+	uint8_t kind;		/* G_RMW: may turn out to be a read */
+	bool await;		/* blocks, and waits in place */
+	int cls;		/* -1: none */
+};
+/* False: d->anew or d->failed. */
+bool shape_of(struct dpor *d, int slot, struct shape *s);
+/* Would the operation change its location, if that held v? */
+bool shape_writes(const struct event *ev, uint64_t v);
+/* Would it be enabled?  Asked of blocking operations on one word. */
+bool shape_enabled(const struct event *ev, uint64_t v);
+/* Does it leave its location alone, whatever is there? */
+bool shape_is_pure(const struct event *ev);
+/* What a performed event turned out to be, where it found v. */
+uint8_t shape_kind(const struct dpor *d, uint16_t cls, const struct event *ev, uint64_t v,
+		   bool ghost_written);
+/* The class has a ghost in it, which was read or written.  False: d->anew. */
+bool shape_is_data(struct dpor *d, int cls, bool written);
+
+/* --- revisit.c --- */
+/* A write that is to become event i, with that past (of all that it reads from, too),
+ * may come before reads that were added earlier: pushes a graph for each. */
+bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const uint16_t *past);
+/* The same for a lock event of a chain; `before`: the past of its program order. */
+bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
+/* Pushes the graph with `add` at `rank` of its class. */
+bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+/* Widens a past to the ends of the stretches in which a CPU was not to be had. */
+void past_close(struct dpor *d, int slot, uint16_t *past);
+
+/* --- visit.c --- */
+bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
+/* Performs the pending event of e's task as event i; *ev is what was announced. */
+bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev);
+/* What must be the same whenever event i is performed with the same past. */
+uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev);
+/* Room for so many events in all that is kept by event. */
+bool visit_widen(struct dpor *d, uint32_t need);
+bool visit_oom(struct dpor *d);		/* false, with the error set */
+/* Event i stands at that place of its class. */
+bool class_put(struct dpor *d, uint16_t cls, uint32_t rank, uint16_t i);
+/* Clocks of event i: what its program order has behind it; what it adds itself; and of
+ * a write part, that of its read part. */
+void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i);
+void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i);
+void clocks_share(struct dpor *d, uint32_t read, uint32_t write);
+
+/* --- extend.c --- */
+/* Adds the next event of a task; `choice` 0: the first, and the others are pushed.  False:
+ * d->anew or d->failed. */
+bool extend_by(struct dpor *d, int slot, uint16_t choice);
+/* The same for whoever's turn it is; *moved: false if it is nobody's. */
+bool extend_next(struct dpor *d, bool *moved);
+
+/* --- leaf.c --- */
+/* Nobody is left to move: false if somebody may go on all the same. */
+bool leaf_is_final(struct dpor *d);
+/* Counts it.  False: stop exploring. */
+bool leaf_end(struct dpor *d, bool cut);
+
+#endif

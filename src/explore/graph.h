@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Execution graphs under sequential consistency, and the stack of those that wait
+ * to be visited.  A graph is a flat array of events in order of insertion (the
+ * index is the event's stamp) with program order (the order of a task's events),
+ * reads-from and coherence order.  See dpor.c for what is done with them.
+ */
+#ifndef SRCUSH_EXPLORE_GRAPH_H
+#define SRCUSH_EXPLORE_GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What an event is to the graph, whatever the operation. */
+enum gkind {
+	G_NONE,		/* conflicts with nothing */
+	G_READ,		/* also a read-modify-write that left its location as it was */
+	G_WRITE,
+	G_RMW,		/* its read part; the write part is the G_RMW_WRITE that refers to it */
+	G_RMW_WRITE,	/* no step of its own */
+	G_LOCK,		/* of a chain: rf is the lock event before it */
+	G_UNLOCK,	/* rf is the lock event that it ends */
+	G_PROMISE,	/* last of a graph only: the task's next event makes `choice`; it is added then */
+};
+
+enum gflag {
+	GF_AWAIT = 1u << 0,	/* blocking, and what enables it can be undone: waits in place */
+	GF_WAITING = 1u << 1,	/* announced, not performed: what it reads does not enable it */
+	GF_FRESH = 1u << 2,	/* newly placed: whether it waits and writes is found at replay */
+	GF_STROKE = 1u << 3,	/* a timer or interrupt strikes: see G_OWN */
+	GF_FREED = 1u << 4,	/* frees memory: of interest to oracles only */
+};
+
+#define GNONE UINT16_MAX	/* no event: the initial value, no maker */
+
+/* 24 bytes: many thousands of these wait on the stack. */
+struct gevent {
+	uint8_t task;		/* slot */
+	uint8_t kind;		/* enum gkind */
+	uint8_t flags;		/* enum gflag */
+	uint8_t own;		/* afterwards its task owns its CPU: 1 preemption off, 2 bottom halves, 3 interrupts */
+	uint16_t cpu;
+	uint16_t rf;		/* index of the event read from; GNONE */
+	uint16_t rank;		/* writes and locks: place in the coherence order of the class */
+	uint16_t cls;		/* class of locations */
+	uint16_t maker;		/* first event of a task: the event behind which it was made; GNONE */
+	uint16_t choice;	/* of choose(), from 1; 0: none */
+	uint16_t op;		/* enum ev_op, for the check of replayed events */
+	uint32_t check;		/* hash of location and values: equal at each replay */
+};
+
+static inline bool g_reads(const struct gevent *e)
+{
+	return e->kind == G_READ || e->kind == G_RMW;
+}
+static inline bool g_writes(const struct gevent *e)
+{
+	return e->kind == G_WRITE || e->kind == G_RMW_WRITE;
+}
+/* Does it count in program order (and is it a step)? */
+static inline bool g_steps(const struct gevent *e)
+{
+	return e->kind != G_RMW_WRITE;
+}
+
+struct graph {
+	struct gevent *ev;
+	uint32_t n, cap;
+};
+
+/* Room for `need` events; false: out of memory. */
+bool graph_reserve(struct graph *g, uint32_t need);
+
+/* The writes (of chains: the locks) of one class, in coherence order. */
+struct gclass {
+	uint16_t *w;
+	uint16_t n, cap;
+};
+
+/* What becomes of a graph: its successor is copied from it, changed, and pushed. */
+struct gchange {
+	uint32_t keep;		/* events before this index stay ... */
+	const uint16_t *past;	/* ... and those in this clock (by slot); NULL: all stay */
+	const uint16_t *po;	/* of the graph: program-order number of each event */
+	const struct gclass *classes; /* of the graph */
+	unsigned nclasses;
+	struct gevent add;	/* the new event, its rf and maker of the old graph; G_RMW
+				 * brings its G_RMW_WRITE */
+	uint32_t rank;		/* its place among the kept writes of its class, or of locks */
+	int revisit;		/* index of the read (or lock) that reads from it, or -1 */
+	uint16_t *where;	/* scratch: room for the graph's events */
+};
+/* *to becomes the changed graph.  False: out of memory. */
+bool graph_derive(struct graph *to, const struct graph *from, const struct gchange *c);
+/* Does event i stay? */
+static inline bool graph_keeps(const struct graph *g, const struct gchange *c, uint32_t i)
+{
+	return i < c->keep || !c->past || c->po[i] < c->past[g->ev[i].task];
+}
+
+/* Graphs that wait, the newest first. */
+struct gstack {
+	unsigned char *bytes;
+	size_t used, cap;
+	size_t n;		/* graphs */
+};
+bool gstack_push(struct gstack *s, const struct graph *g);
+/* Pops the newest; false: empty (or no memory: then s->n stays above 0). */
+bool gstack_pop(struct gstack *s, struct graph *g);
+void gstack_release(struct gstack *s);
+
+/*
+ * Puts the steps of a graph into an order that agrees with program order, reads-from,
+ * coherence and what they imply, with the locks, and with CPUs that may not be
+ * preempted.  `order` gets the indices of the events that are performed or looked at
+ * (no G_RMW_WRITE).  Locks that wait for a release that is not in the graph are left
+ * out.  False: there is no such order, the graph is not consistent (or memory ran out,
+ * or the search for one was given up: `oom`, `undecided`).
+ */
+struct order {
+	uint16_t *v;
+	uint32_t n, cap;
+	bool oom, undecided;
+	/* scratch */
+	void *mem;
+	size_t mem_size;
+	uint16_t *seen;
+	size_t seen_cap;
+};
+bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses);
+/* How often it takes the CPU from a task that could have gone on. */
+unsigned order_preemptions(const struct order *o, const struct graph *g);
+void order_release(struct order *o);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of minimising (minimise.c): runs as stretches of steps of one task
+ * each, and the order that a run's steps must keep (linear.c), from which one with
+ * fewer stretches is proposed.
+ */
+#ifndef SRCUSH_EXPLORE_MINIMISE_H
+#define SRCUSH_EXPLORE_MINIMISE_H
+
+#include "explore/explore.h"
+
+/* So many steps of one task, or fewer where it cannot go on. */
+struct stretch { uint32_t task; uint32_t len; };
+#define STRETCH_END UINT32_MAX		/* until it cannot go on */
+
+struct stretches { struct stretch *v; size_t n, cap; };
+
+/* What is known of a step of a run: who, what it touched, whether it wrote. */
+struct touch {
+	uint32_t task;
+	uint32_t loc;		/* in words of eight bytes; TOUCH_NONE, TOUCH_ALL */
+	uint32_t maker;		/* of the task */
+	uint32_t cpu;
+	bool writes;
+	bool cpu_wide;		/* changes who may run on its CPU */
+	bool ghost;		/* an API call began or ended right before or after it */
+};
+#define TOUCH_NONE UINT32_MAX		/* depends on no other task's steps */
+#define TOUCH_ALL (UINT32_MAX - 1)	/* depends on all that write */
+
+/* A step whose place among other tasks' steps does not matter. */
+bool touch_is_local(const struct touch *all, size_t n, const struct touch *t);
+
+/*
+ * A run of the steps touch[0..n) that keeps the order of those that depend on each
+ * other, in as few stretches as a bounded search finds.  Steps that the last ones
+ * do not depend on are left out if `slice` (by what `wanted` says: the last step
+ * of these tasks).  `ghosts`: API calls' begins and ends keep their order, too.
+ * False: no memory.
+ */
+struct order_opts { bool slice, ghosts; uint32_t wanted[2]; };
+bool order_fewest(const struct touch *touch, size_t n, const struct order_opts *o,
+		  struct stretches *out);
+
+bool stretches_add(struct stretches *s, uint32_t task, uint32_t len);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tasks and locations as small numbers.  Both are known by identities that are the
+ * same in every execution, so that what is learnt of one holds for all.
+ */
+#include <config.h>
+
+#include "explore/dpor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Locations by arena offset: open addressing; a class refers to its representative. */
+struct loc_entry { uint32_t loc; uint16_t cls; };
+struct loc_table {
+	struct loc_entry *v;
+	size_t n, cap;		/* cap: a power of two */
+	uint16_t *parent;	/* of classes; themselves if they have none */
+	size_t parent_cap;
+};
+
+static struct loc_entry *find(const struct loc_table *t, uint32_t loc)
+{
+	size_t i = (loc >> 3) * 0x9e3779b1u & (t->cap - 1);
+
+	while (t->v[i].loc && t->v[i].loc != loc)
+		i = (i + 1) & (t->cap - 1);
+	return &t->v[i];
+}
+
+static bool widen(struct loc_table *t)
+{
+	struct loc_table old = *t;
+
+	if (t->n * 2 < t->cap)
+		return true;
+	t->cap = old.cap ? old.cap * 2 : 256;
+	t->v = calloc(t->cap, sizeof(*t->v));
+	if (!t->v) {
+		*t = old;
+		return false;
+	}
+	for (size_t i = 0; i < old.cap; i++)
+		if (old.v[i].loc)
+			*find(t, old.v[i].loc) = old.v[i];
+	free(old.v);
+	return true;
+}
+
+static uint16_t root(const struct loc_table *t, uint16_t c)
+{
+	while (t->parent[c] != c)
+		c = t->parent[c];
+	return c;
+}
+
+static bool class_new(struct dpor *d)
+{
+	unsigned n = d->nclasses;
+
+	if (n == d->classes_cap) {
+		size_t cap = n ? 2 * n : 64;
+		void *a = realloc(d->classes, cap * sizeof(*d->classes));
+		void *b = a ? realloc(d->cls, cap * sizeof(*d->cls)) : NULL;
+		void *w, *t, *p;
+
+		d->classes = a ? a : d->classes;
+		d->cls = b ? b : d->cls;
+		w = realloc(d->written, cap * d->stride * sizeof(uint16_t));
+		d->written = w ? w : d->written;
+		t = realloc(d->touched, cap * d->stride * sizeof(uint16_t));
+		d->touched = t ? t : d->touched;
+		p = realloc(d->locs->parent, cap * sizeof(uint16_t));
+		d->locs->parent = p ? p : d->locs->parent;
+		if (!a || !b || !w || !t || !p)
+			return false;
+		d->classes_cap = (unsigned)cap;
+	}
+	d->classes[n] = (struct gclass){ 0 };
+	d->cls[n] = (struct dclass){ .lock = true };
+	d->locs->parent[n] = (uint16_t)n;
+	memset(d->written + (size_t)n * d->stride, 0, d->stride * sizeof(uint16_t));
+	memset(d->touched + (size_t)n * d->stride, 0, d->stride * sizeof(uint16_t));
+	d->nclasses++;
+	return true;
+}
+
+int place_loc(struct dpor *d, uint32_t loc)
+{
+	struct loc_entry *e;
+
+	if (!widen(d->locs)) {
+		visit_oom(d);
+		return -1;
+	}
+	e = find(d->locs, loc);
+	if (!e->loc) {
+		if (d->nclasses == GNONE - 1 || !class_new(d)) {
+			visit_oom(d);
+			return -1;
+		}
+		*e = (struct loc_entry){ .loc = loc, .cls = (uint16_t)(d->nclasses - 1) };
+		d->locs->n++;
+	}
+	return root(d->locs, e->cls);
+}
+
+bool place_unite(struct dpor *d, uint32_t a, uint32_t b)
+{
+	int x = place_loc(d, a), y = place_loc(d, b);
+
+	if (x < 0 || y < 0 || x == y)
+		return false;
+	if (x > y) {
+		int swap = x;
+
+		x = y;
+		y = swap;
+	}
+	d->locs->parent[y] = (uint16_t)x;
+	d->cls[x].chain = true;
+	d->cls[x].lock = false;
+	d->cls[x].shared_wait = true;
+	d->anew = true;
+	return true;
+}
+
+/* The order of turns: what the scenario made as it made it, then by name.  A function of
+ * who is there, not of who was met first. */
+static bool comes_before(const struct dslot *a, const struct dslot *b)
+{
+	if (a->initial != b->initial)
+		return a->initial < b->initial;
+	return strcmp(a->name, b->name) < 0;
+}
+
+static bool slot_new(struct dpor *d, struct task *t)
+{
+	unsigned n = d->nslots, i;
+	char *name;
+
+	if (n == UINT8_MAX - 1)
+		return explore_fail(d->x, "more than %d tasks in one execution cannot be explored", UINT8_MAX - 1);
+	if (n == d->slots_cap) {
+		unsigned cap = n ? 2 * n : 16;
+		void *a = realloc(d->slots, cap * sizeof(*d->slots));
+		void *b = a ? realloc(d->turn, cap) : NULL;
+
+		d->slots = a ? a : d->slots;
+		d->turn = b ? b : d->turn;
+		if (!a || !b)
+			return visit_oom(d);
+		d->slots_cap = cap;
+	}
+	name = strdup(task_name(t));
+	if (!name)
+		return visit_oom(d);
+	d->slots[n] = (struct dslot){ .id = task_id(t), .name = name, .last = GNONE, .maker = GNONE,
+				      .initial = t->obj->creator == IDENT_WORLD && t->kind != TASK_WORKER &&
+						 t->kind != TASK_TIMER ? t->index : UINT32_MAX };
+	d->nslots++;
+	for (i = n; i && comes_before(&d->slots[n], &d->slots[d->turn[i - 1]]); i--)
+		d->turn[i] = d->turn[i - 1];
+	d->turn[i] = (uint8_t)n;
+	return true;
+}
+
+int place_task(struct dpor *d, struct task *t)
+{
+	uint32_t id = task_id(t);
+
+	if (!grow(&d->slot_of, &d->slot_of_cap, (size_t)id + 1, sizeof(*d->slot_of))) {
+		visit_oom(d);
+		return -1;
+	}
+	if (!d->slot_of[id]) {
+		if (!slot_new(d, t)) {
+			d->failed = true;
+			return -1;
+		}
+		d->slot_of[id] = (uint16_t)d->nslots;
+		if (d->nslots > d->stride) {
+			d->anew = true; /* with wider clocks */
+			return -1;
+		}
+	}
+	return d->slot_of[id] - 1;
+}
+
+bool places_init(struct dpor *d)
+{
+	d->locs = calloc(1, sizeof(*d->locs));
+	return d->locs || visit_oom(d);
+}
+
+void places_release(struct dpor *d)
+{
+	for (unsigned i = 0; i < d->nslots; i++)
+		free(d->slots[i].name);
+	for (unsigned i = 0; i < d->nclasses; i++)
+		free(d->classes[i].w);
+	free(d->slots);
+	free(d->turn);
+	free(d->slot_of);
+	free(d->classes);
+	free(d->cls);
+	free(d->written);
+	free(d->touched);
+	if (d->locs) {
+		free(d->locs->v);
+		free(d->locs->parent);
+	}
+	free(d->locs);
+}

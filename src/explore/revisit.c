@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The other graphs that a new event gives rise to (TruSt: Kokologiannakis, Marmanis,
+ * Gladstein, Vafeiadis, POPL 2022).  Placed elsewhere among the writes it leaves the
+ * others alone; a write also *revisits* reads that were there before it: the read now
+ * reads from it, what was added after the read and is not in the write's past goes.
+ * From several graphs the same one would arise, if it were not asked that what goes was
+ * added *maximally*: only then does this graph have the right to make it.
+ */
+#include <config.h>
+
+#include "explore/dpor.h"
+
+#include <string.h>
+
+static bool push(struct dpor *d, const struct gchange *c)
+{
+	if (!graph_derive(&d->next, &d->g, c) || !gstack_push(&d->stack, &d->next))
+		return visit_oom(d);
+	return true;
+}
+
+static struct gchange change_of(struct dpor *d, const struct gevent *add, uint32_t rank)
+{
+	return (struct gchange){ .keep = d->g.n, .po = d->po, .classes = d->classes,
+				 .nclasses = d->nclasses, .add = *add, .rank = rank,
+				 .revisit = -1, .where = d->where };
+}
+
+bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank)
+{
+	struct gchange c = change_of(d, add, rank);
+
+	c.add.flags |= GF_FRESH;
+	return push(d, &c);
+}
+
+/* --- maximality --- */
+
+/* Was i there when e was added, or is it in the past of the new write? */
+static bool previous(const struct dpor *d, uint32_t i, uint32_t e, const uint16_t *past)
+{
+	return i <= e || in_clock(d, past, i);
+}
+
+/* Is there a write (or lock) behind place `rank` of e's class that was there? */
+static bool overtaken(const struct dpor *d, uint32_t e, uint32_t rank, const uint16_t *past)
+{
+	const struct gclass *c = &d->classes[d->g.ev[e].cls];
+
+	for (uint32_t k = rank; k < c->n; k++)
+		if (c->w[k] != e && previous(d, c->w[k], e, past))
+			return true;
+	return false;
+}
+
+/* Does an event that was there before i read from it?  Then i revisited that one. */
+static bool read_by_earlier(const struct dpor *d, uint32_t i)
+{
+	for (uint32_t j = 0; j < i; j++) {
+		const struct gevent *e = &d->g.ev[j];
+
+		if ((g_reads(e) || e->kind == G_LOCK) && e->rf == i)
+			return true;
+	}
+	return false;
+}
+
+static bool maximal(const struct dpor *d, uint32_t i, const uint16_t *past)
+{
+	const struct gevent *e = &d->g.ev[i];
+	uint32_t source;
+
+	if (e->choice > 1)
+		return false;
+	switch (e->kind) {
+	case G_READ:
+	case G_RMW:
+		source = e->rf;
+		if (source == GNONE)
+			return !overtaken(d, i, 0, past);
+		return previous(d, source, i, past) &&
+		       !overtaken(d, i, d->g.ev[source].rank + 1u, past);
+	case G_LOCK:
+		source = e->rf;
+		return (source == GNONE || previous(d, source, i, past)) &&
+		       !overtaken(d, i, e->rank + 1u, past) && !read_by_earlier(d, i);
+	case G_WRITE:
+	case G_RMW_WRITE:
+		return !overtaken(d, i, e->rank + 1u, past) && !read_by_earlier(d, i);
+	default:
+		return true;
+	}
+}
+
+/* --- revisits --- */
+
+/* A write cannot come between a read-modify-write and what it read. */
+static bool splits_rmw(const struct dpor *d, const struct gchange *c, const struct gclass *cls, uint32_t k)
+{
+	for (; k < cls->n; k++)
+		if (graph_keeps(&d->g, c, cls->w[k]))
+			return d->g.ev[cls->w[k]].kind == G_RMW_WRITE;
+	return false;
+}
+
+static bool try_push(struct dpor *d, const struct gchange *c)
+{
+	if (!graph_derive(&d->next, &d->g, c))
+		return visit_oom(d);
+	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses)) {
+		if (d->order.oom)
+			return visit_oom(d);
+		if (d->order.undecided)
+			return explore_fail(d->x, "an execution of %u steps is too long for its CPUs without preemption",
+					    d->next.n) || (d->failed = true, false);
+		return true;
+	}
+	return gstack_push(&d->stack, &d->next) || visit_oom(d);
+}
+
+/* The number of kept events of the class before place k. */
+static uint32_t kept_before(const struct dpor *d, const struct gchange *c, const struct gclass *cls,
+			    uint32_t k)
+{
+	uint32_t n = 0;
+
+	for (uint32_t j = 0; j < k; j++)
+		n += graph_keeps(&d->g, c, cls->w[j]);
+	return n;
+}
+
+/* All places of a plain write among those that stay. */
+static bool revisit_by_write(struct dpor *d, struct gchange *c)
+{
+	const struct gclass *cls = &d->classes[c->add.cls];
+
+	for (uint32_t k = cls->n + 1; k--;) {
+		if (k < cls->n && !graph_keeps(&d->g, c, cls->w[k]))
+			continue; /* the same place as the next */
+		if (splits_rmw(d, c, cls, k))
+			continue;
+		c->rank = kept_before(d, c, cls, k);
+		if (!try_push(d, c))
+			return false;
+	}
+	return true;
+}
+
+/* A read-modify-write stands directly behind what it reads. */
+static bool revisit_by_rmw(struct dpor *d, struct gchange *c)
+{
+	const struct gclass *cls = &d->classes[c->add.cls];
+	uint16_t source = c->add.kind == G_RMW_WRITE ? d->g.ev[c->add.rf].rf : c->add.rf;
+	uint32_t k = source == GNONE ? 0 : d->g.ev[source].rank + 1u;
+
+	if (splits_rmw(d, c, cls, k))
+		return true;
+	c->rank = kept_before(d, c, cls, k);
+	return try_push(d, c);
+}
+
+static bool revisit(struct dpor *d, uint32_t r, const struct gevent *add, const uint16_t *past)
+{
+	struct gchange c = change_of(d, add, 0);
+
+	c.keep = r + 1;
+	c.past = past;
+	c.revisit = (int)r;
+	if (add->kind != G_RMW_WRITE)
+		c.add.flags |= GF_FRESH;
+	if (add->kind == G_LOCK) {
+		/* takes the place of the lock event, which comes next */
+		c.rank = kept_before(d, &c, &d->classes[add->cls], d->g.ev[r].rank);
+		return try_push(d, &c);
+	}
+	return add->kind == G_WRITE ? revisit_by_write(d, &c) : revisit_by_rmw(d, &c);
+}
+
+bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const uint16_t *past)
+{
+	for (uint32_t r = i; r--;) {
+		const struct gevent *e = &d->g.ev[r];
+
+		if (in_clock(d, past, r))
+			continue;
+		if (!maximal(d, r, past))
+			return true;
+		if (!g_reads(e) || e->cls != add->cls)
+			continue;
+		if (!revisit(d, r, add, past))
+			return false;
+	}
+	return true;
+}
+
+/* Is all maximal that goes if lock event r is to wait for a new one with that past? */
+static bool lock_revisitable(const struct dpor *d, uint32_t r, const uint16_t *past)
+{
+	if (in_clock(d, past, r))
+		return false;
+	for (uint32_t i = d->g.n; i-- > r;)
+		if (!in_clock(d, past, i) && !maximal(d, i, past))
+			return false;
+	return true;
+}
+
+bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before)
+{
+	const struct gclass *c = &d->classes[add->cls];
+	struct gevent e = *add;
+
+	for (uint32_t k = c->n; k--;) {
+		uint16_t prev = d->g.ev[c->w[k]].rf;
+
+		/* the new one follows whom the old one followed */
+		memcpy(d->clock, before, d->stride * sizeof(uint16_t));
+		if (prev != GNONE) {
+			clock_join(d, d->clock, past_of(d, prev));
+			if (d->unlock[prev] != GNONE)
+				clock_join(d, d->clock, past_of(d, d->unlock[prev]));
+		}
+		past_close(d, add->task, d->clock);
+		e.rf = prev;
+		if (lock_revisitable(d, c->w[k], d->clock) && !revisit(d, c->w[k], &e, d->clock))
+			return false;
+	}
+	return true;
+}
+
+/* --- CPUs --- */
+
+/* The end of the stretch in which event i's task owns its CPU; i itself if it does not. */
+static uint32_t stretch_end(const struct dpor *d, uint32_t i)
+{
+	uint32_t end = i;
+
+	for (uint32_t j = i; j < d->g.n && d->g.ev[end].own; j++)
+		if (d->g.ev[j].task == d->g.ev[i].task && g_steps(&d->g.ev[j]))
+			end = j;
+	return end;
+}
+
+/*
+ * If the past ends inside a stretch in which another task owned the CPU, all of that
+ * stretch is past: nothing else could run there before it was over.
+ */
+void past_close(struct dpor *d, int slot, uint16_t *past)
+{
+	uint32_t cpu = d->slots[slot].t->cpu;
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (uint32_t i = 0; i < d->g.n; i++) {
+			const struct gevent *e = &d->g.ev[i];
+			uint32_t end;
+
+			if (!e->own || e->task == slot || e->cpu != cpu || d->po[i] + 1 != past[e->task])
+				continue;
+			end = stretch_end(d, i);
+			if (end == i)
+				continue;
+			clock_join(d, past, past_of(d, end));
+			more = true;
+		}
+	}
+}

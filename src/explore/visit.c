@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Visiting a graph: its steps are made again in the real world, in an order that
+ * agrees with it; then everybody moves on, leftmost first, each new event where it
+ * comes last, and what else could have been done with it is pushed for later.
+ */
+#include <config.h>
+
+#include "explore/dpor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool visit_oom(struct dpor *d)
+{
+	d->failed = true;
+	return explore_fail(d->x, "out of memory while exploring");
+}
+
+/* --- room --- */
+
+bool visit_widen(struct dpor *d, uint32_t need)
+{
+	size_t cap = d->per_event ? d->per_event : 128, clock = d->stride * sizeof(uint16_t);
+	void *p[8];
+
+	if (need <= d->per_event)
+		return true;
+	while (cap < need)
+		cap *= 2;
+	p[0] = realloc(d->po, cap * sizeof(*d->po));
+	d->po = p[0] ? p[0] : d->po;
+	p[1] = realloc(d->where, cap * sizeof(*d->where));
+	d->where = p[1] ? p[1] : d->where;
+	p[2] = realloc(d->info, cap * sizeof(*d->info));
+	d->info = p[2] ? p[2] : d->info;
+	p[3] = realloc(d->unlock, cap * sizeof(*d->unlock));
+	d->unlock = p[3] ? p[3] : d->unlock;
+	p[4] = realloc(d->hb, cap * clock);
+	d->hb = p[4] ? p[4] : d->hb;
+	p[5] = realloc(d->past, cap * clock);
+	d->past = p[5] ? p[5] : d->past;
+	p[6] = realloc(d->steps, cap * sizeof(*d->steps));
+	d->steps = p[6] ? p[6] : d->steps;
+	for (int i = 0; i < 7; i++)
+		if (!p[i])
+			return visit_oom(d);
+	d->per_event = cap;
+	return graph_reserve(&d->g, (uint32_t)cap) || visit_oom(d);
+}
+
+bool class_put(struct dpor *d, uint16_t cls, uint32_t rank, uint16_t i)
+{
+	struct gclass *c = &d->classes[cls];
+
+	if (rank >= c->cap) {
+		uint32_t cap = c->cap ? 2u * c->cap : 8;
+		uint16_t *w;
+
+		while (cap <= rank)
+			cap *= 2;
+		w = realloc(c->w, cap * sizeof(*w));
+		if (!w)
+			return visit_oom(d);
+		c->w = w;
+		c->cap = (uint16_t)cap;
+	}
+	c->w[rank] = i;
+	if (rank >= c->n)
+		c->n = (uint16_t)(rank + 1);
+	return true;
+}
+
+/* --- clocks --- */
+
+/* Before event i of the slot: what its program order, or its maker, has behind it. */
+void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i)
+{
+	size_t bytes = d->stride * sizeof(uint16_t);
+	uint16_t before = s->last != GNONE ? s->last : s->maker;
+
+	if (before != GNONE) {
+		memcpy(hb_of(d, i), hb_of(d, before), bytes);
+		memcpy(past_of(d, i), past_of(d, before), bytes);
+	} else {
+		memset(hb_of(d, i), 0, bytes);
+		memset(past_of(d, i), 0, bytes);
+	}
+}
+
+static dclock of_class(const struct dpor *d, uint16_t *clocks, uint16_t cls)
+{
+	return clocks + (size_t)cls * d->stride;
+}
+
+/* What the event itself adds: reads-from, coherence, and what they imply. */
+void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
+{
+	dclock hb = hb_of(d, i), past = past_of(d, i);
+	size_t bytes = d->stride * sizeof(uint16_t);
+
+	hb[e->task] = past[e->task] = (uint16_t)(d->po[i] + 1);
+	switch (e->kind) {
+	case G_READ:
+	case G_RMW:
+		if (e->rf != GNONE)
+			clock_join(d, past, past_of(d, e->rf));
+		clock_join(d, hb, of_class(d, e->kind == G_READ ? d->written : d->touched, e->cls));
+		break;
+	case G_WRITE:
+		clock_join(d, hb, of_class(d, d->touched, e->cls));
+		break;
+	case G_LOCK:
+		if (e->rf == GNONE)
+			return;
+		clock_join(d, past, past_of(d, e->rf));
+		if (d->unlock[e->rf] == GNONE)
+			return;
+		clock_join(d, past, past_of(d, d->unlock[e->rf]));
+		clock_join(d, hb, hb_of(d, d->unlock[e->rf]));
+		return;
+	default:
+		return;
+	}
+	if (e->kind == G_READ) {
+		clock_join(d, of_class(d, d->touched, e->cls), hb);
+	} else {
+		memcpy(of_class(d, d->written, e->cls), hb, bytes);
+		memcpy(of_class(d, d->touched, e->cls), hb, bytes);
+	}
+}
+
+/* A write part shares everything with its read part. */
+void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
+{
+	size_t bytes = d->stride * sizeof(uint16_t);
+
+	memcpy(hb_of(d, write), hb_of(d, read), bytes);
+	memcpy(past_of(d, write), past_of(d, read), bytes);
+	d->po[write] = d->po[read];
+	d->info[write] = d->info[read];
+}
+
+/* --- steps --- */
+
+/* One step, with what it did to its location in *r. */
+static bool step(struct world *w, struct task *t, unsigned choice, struct record *r)
+{
+	const struct record *last;
+
+	if (world_step(w, t, choice) != STEP_OK)
+		return false;
+	last = log_record(w, world_steps(w));
+	*r = *last;
+	return true;
+}
+
+static uint8_t owns_cpu(const struct dpor *d, const struct task *t)
+{
+	if (t->state == TASK_DONE || t->state == TASK_FAILED || d->w->cpu_owner[t->cpu] != t)
+		return 0;
+	return t->ctx.irq ? 3 : t->ctx.bh ? 2 : 1;
+}
+
+static bool meet_tasks(struct dpor *d, size_t from, uint16_t maker)
+{
+	for (size_t i = from; i < d->w->ntasks; i++) {
+		struct task *t = d->w->tasks[i];
+		int slot = place_task(d, t);
+
+		if (slot < 0)
+			return false;
+		d->slots[slot].t = t;
+		d->slots[slot].maker = maker;
+	}
+	return true;
+}
+
+/* What the stretch behind a step did to ghost state is part of the step: another location
+ * of it, or its only one. */
+static bool note_ghosts(struct dpor *d, struct gevent *e, uint32_t i)
+{
+	size_t n;
+	const struct ghost_access *g = world_ghosts(d->w, &n);
+	bool none = e->kind == G_NONE;
+
+	d->ghost_written = false;
+	for (size_t k = 0; k < n; k++) {
+		int cls = place_loc(d, g[k].loc);
+
+		if (cls < 0)
+			return false;
+		if (none) {
+			none = false;
+			e->cls = (uint16_t)cls;
+			e->kind = G_READ;
+		} else if (e->cls != cls) {
+			place_unite(d, d->info[i].loc != LOC_NONE ? d->info[i].loc : g[0].loc, g[k].loc);
+			return false;
+		}
+		if (!shape_is_data(d, cls, g[k].write))
+			return false;
+		d->ghost_written |= g[k].write;
+	}
+	return true;
+}
+
+bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
+{
+	struct task *t = d->slots[e->task].t;
+	size_t ntasks = d->w->ntasks;
+	struct record r;
+
+	*ev = t->ev;
+	e->cpu = (uint16_t)t->cpu;
+	if (ev->op == OP_TIMER_WAIT || ev->op == OP_IRQ)
+		e->flags |= GF_STROKE;
+	if (!visit_widen(d, i + 2))
+		return false;
+	if (d->x->lean && !explore_lean(t)) {
+		d->x->lean = false;
+		d->anew = true;
+		return false;
+	}
+	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = e->choice };
+	d->w->found = t;
+	if (!step(d->w, t, e->choice, &r)) {
+		d->failed = true;
+		return explore_fail(d->x, "%s", world_error(d->w));
+	}
+	explore_stepped(d->x, d->w, t);
+	e->own = owns_cpu(d, t);
+	if (e->own)
+		e->cpu = (uint16_t)t->cpu;
+	d->info[i] = (struct dinfo){ .value = r.value, .stored = r.stored, .size = ev->size,
+				     .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
+	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
+		d->info[i].value = !r.value;
+	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e, i);
+}
+
+static uint32_t mix(uint32_t h, uint64_t v)
+{
+	v *= 0x9e3779b97f4a7c15u;
+	return (h ^ (uint32_t)(v >> 32)) * 16777619u;
+}
+
+/* What must be the same whenever this event is performed with the same past. */
+uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev)
+{
+	uint32_t where = mix(ev->op + 1u, d->info[i].loc), what = mix(1, ev->a);
+
+	if (d->g.ev[i].kind == G_READ || d->g.ev[i].kind == G_RMW)
+		what = mix(what, d->info[i].value);
+	if (ev->op == OP_CMPXCHG)
+		what = mix(what, ev->b);
+	return (where & 0xffff) | what << 16;
+}
+
+/* The task does not do what it did when the same had happened. */
+static bool diverged(struct dpor *d, const struct gevent *e, const struct event *ev)
+{
+	const struct dslot *s = &d->slots[e->task];
+	char name[96] = "";
+
+	d->failed = true;
+	if (!ev)
+		return explore_fail(d->x, "the scenario is not deterministic: \"%s\" came to an end or failed "
+				    "after its step %u, where an execution in which it had read the same "
+				    "went on", s->name, s->count);
+	if (ev->loc)
+		location_name(d->w, ev->loc, name, sizeof(name), NULL);
+	return explore_fail(d->x, "the scenario is not deterministic: as its step %u \"%s\" did %s%s%s%s "
+			    "(%s:%d), where an execution in which it had read the same did something else. "
+			    "What a thread does may depend on nothing but what its steps return: no clock, "
+			    "no random numbers, no pairs() over handles, no state from an execution before",
+			    s->count + 1, s->name, ev->site->prim, *name ? "(" : "", name, *name ? ")" : "",
+			    site_file(ev->site), ev->site->line);
+}
+
+static bool blocks_await(enum block_why why)
+{
+	return why == BLOCK_LOCK || why == BLOCK_SELF || why == BLOCK_WAIT || why == BLOCK_COND ||
+	       why == BLOCK_READERS || why == BLOCK_QUEUE;
+}
+
+/* --- replay --- */
+
+/* An event that was newly placed: does it fit what was assumed of it? */
+static bool settle_fresh(struct dpor *d, struct gevent *e, uint32_t i, const struct event *ev,
+			 bool revisited, bool has_write)
+{
+	uint8_t kind;
+
+	e->flags &= (uint8_t)~GF_FRESH;
+	if (e->kind != G_READ && e->kind != G_RMW)
+		return true;
+	kind = shape_kind(d, e->cls, ev, d->info[i].value, d->ghost_written);
+	if (revisited) {
+		e->kind = kind; /* its write part comes anew, see visit_replay() */
+		return true;
+	}
+	if (kind != e->kind || (kind == G_RMW) != has_write)
+		d->dropped = true;
+	return !d->dropped;
+}
+
+static bool stays_waiting(struct gevent *e, struct task *t)
+{
+	if (!(e->flags & GF_AWAIT))
+		return false;
+	if (e->flags & GF_FRESH) {
+		if (!blocks_await(task_blocked(t).why))
+			return false;
+		e->flags |= GF_WAITING;
+	}
+	return e->flags & GF_WAITING;
+}
+
+static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_write)
+{
+	struct gevent *e = &d->g.ev[i];
+	struct dslot *s = &d->slots[e->task];
+	struct event ev;
+	uint32_t check;
+
+	if (!s->t || s->t->state != TASK_READY)
+		return diverged(d, e, NULL);
+	if (s->t->ev.op != e->op)
+		return diverged(d, e, &s->t->ev);
+	clocks_begin(d, s, i);
+	if (stays_waiting(e, s->t)) {
+		if (has_write) {
+			d->dropped = true; /* it was assumed to go through */
+			return false;
+		}
+		e->kind = G_READ;
+		e->flags &= (uint8_t)~GF_FRESH;
+		s->waiting = true;
+		d->info[i] = (struct dinfo){ .loc = LOC_NONE };
+	} else {
+		if (e->flags & GF_FRESH && blocks_await(task_blocked(s->t).why)) {
+			d->dropped = true;
+			return false;
+		}
+		e->flags &= (uint8_t)~GF_WAITING;
+		if (!visit_perform(d, e, i, &ev))
+			return false;
+		check = e->check;
+		if (e->flags & GF_FRESH) {
+			if (!settle_fresh(d, e, i, &ev, revisited, has_write))
+				return false;
+			e->check = visit_check(d, i, &ev);
+		} else if (check != visit_check(d, i, &ev)) {
+			return diverged(d, e, &ev);
+		}
+	}
+	clocks_end(d, e, i);
+	s->last = (uint16_t)i;
+	s->count++;
+	return true;
+}
+
+/* A lock event that is not in the order waits. */
+static void replay_waiting_lock(struct dpor *d, uint32_t i)
+{
+	struct gevent *e = &d->g.ev[i];
+	struct dslot *s = &d->slots[e->task];
+
+	clocks_begin(d, s, i);
+	clocks_end(d, e, i);
+	e->flags |= GF_WAITING;
+	d->info[i] = (struct dinfo){ .loc = LOC_NONE };
+	s->last = (uint16_t)i;
+	s->count++;
+	s->waiting = true;
+}
+
+static bool index_graph(struct dpor *d)
+{
+	for (unsigned k = 0; k < d->nclasses; k++)
+		d->classes[k].n = 0;
+	memset(d->written, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+	memset(d->touched, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+	for (uint32_t i = 0; i < d->g.n; i++)
+		d->unlock[i] = d->where[i] = GNONE;
+	for (uint32_t i = 0; i < d->g.n; i++) {
+		const struct gevent *e = &d->g.ev[i];
+		struct dslot *s = &d->slots[e->task];
+
+		if (e->kind == G_UNLOCK)
+			d->unlock[e->rf] = (uint16_t)i;
+		if (e->kind != G_RMW_WRITE)
+			d->po[i] = s->count++;
+		else
+			d->po[i] = d->po[d->where[e->rf] = (uint16_t)i, e->rf];
+		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
+			return false;
+	}
+	for (unsigned k = 0; k < d->nslots; k++)
+		d->slots[k].count = 0;
+	return true;
+}
+
+static bool begin_world(struct dpor *d)
+{
+	d->w = explore_begin(d->x);
+	if (!d->w) {
+		d->failed = true;
+		return false;
+	}
+	if (!world_prime(d->w)) {
+		d->failed = true;
+		return explore_fail(d->x, "%s", world_error(d->w));
+	}
+	d->nsteps = 0;
+	for (unsigned k = 0; k < d->nslots; k++) {
+		struct dslot *s = &d->slots[k];
+
+		s->t = NULL;
+		s->last = s->maker = GNONE;
+		s->count = 0;
+		s->waiting = s->retries = false;
+	}
+	return meet_tasks(d, 0, GNONE);
+}
+
+/* The write part of a read-modify-write that now reads from another write. */
+static bool readd_write(struct dpor *d, uint32_t r)
+{
+	struct gevent *e = &d->g.ev[r];
+	uint32_t i = d->g.n, rank = e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1u;
+	struct gevent w = { .task = e->task, .kind = G_RMW_WRITE, .cpu = e->cpu, .rf = (uint16_t)r,
+			    .rank = (uint16_t)rank, .cls = e->cls, .maker = GNONE, .op = e->op };
+	struct gclass *c = &d->classes[e->cls];
+
+	memcpy(d->clock, past_of(d, r), d->stride * sizeof(uint16_t));
+	past_close(d, e->task, d->clock);
+	if (!revisit_reads(d, i, &w, d->clock))
+		return false;
+	if (!visit_widen(d, i + 2) || !class_put(d, w.cls, c->n, 0))
+		return false;
+	for (uint32_t k = c->n - 1u; k > rank; k--) {
+		c->w[k] = c->w[k - 1];
+		d->g.ev[c->w[k]].rank = (uint16_t)k;
+	}
+	c->w[rank] = (uint16_t)i;
+	d->g.ev[i] = w;
+	d->g.n++;
+	clocks_share(d, r, i);
+	d->unlock[i] = GNONE;
+	return true;
+}
+
+bool visit_replay(struct dpor *d)
+{
+	struct gevent promise = { .kind = G_NONE };
+	uint32_t n = d->g.n, tail = n;
+	int revisited = -1;
+	bool tail_writes;
+
+	if (n && d->g.ev[n - 1].kind == G_PROMISE) {
+		promise = d->g.ev[--n];
+		d->g.n = tail = n;
+	}
+	if (!visit_widen(d, n + 2) || !order_find(&d->order, &d->g, d->nslots, d->nclasses)) {
+		d->dropped = !d->failed && !d->order.oom;
+		return d->dropped ? false : visit_oom(d);
+	}
+	if (d->x->opts.preemptions >= 0 &&
+	    order_preemptions(&d->order, &d->g) > (unsigned)d->x->opts.preemptions) {
+		d->preempted++;
+		d->dropped = true;
+		return false;
+	}
+	if (!begin_world(d) || !index_graph(d))
+		return false;
+	tail_writes = n && d->g.ev[n - 1].kind == G_RMW_WRITE;
+	if (n && promise.kind != G_PROMISE)
+		tail = tail_writes && d->g.ev[n - 1].rf + 2u == n ? n - 2 : n - 1;
+	for (uint32_t k = 0; k < d->order.n; k++) {
+		uint32_t i = d->order.v[k];
+		bool fresh = d->g.ev[i].flags & GF_FRESH;
+
+		if (fresh && i != tail)
+			revisited = (int)i;
+		if (!replay_event(d, i, fresh && i != tail, i == tail && tail_writes && tail == n - 2))
+			return false;
+		if (d->where[i] != GNONE)
+			clocks_share(d, i, d->where[i]);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (d->g.ev[i].kind == G_LOCK) {
+			struct dslot *s = &d->slots[d->g.ev[i].task];
+
+			if (s->count == d->po[i])
+				replay_waiting_lock(d, i);
+		}
+	if (promise.kind == G_PROMISE)
+		return extend_by(d, promise.task, promise.choice);
+	if (revisited >= 0 && d->g.ev[revisited].kind == G_RMW)
+		return readd_write(d, (uint32_t)revisited);
+	return true;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a verdict is about: how many threads and CPUs, which memory model, which
+ * SRCU with which options.  It says nothing of what is not among them.
+ */
+#include <config.h>
+
+#include "view/object.h"
+#include "engine/kapi.h"
+#include "engine/log.h"
+#include "srcu/rcu.h"
+#include "srcu/srcu.h"
+
+#include <string.h>
+
+static void add_count(struct sbuf *out, size_t n, const char *what)
+{
+	if (n)
+		sbuf_addf(out, "%s%zu %s%s", out->len ? ", " : "", n, what, n == 1 ? "" : "s");
+}
+
+static void add_tasks(struct world *w, struct sbuf *out)
+{
+	size_t threads = 0, irqs = 0;
+
+	for (size_t i = 0; i < world_task_count(w); i++) {
+		threads += world_task(w, i)->kind == TASK_THREAD;
+		irqs += world_task(w, i)->kind == TASK_IRQ;
+	}
+	add_count(out, threads, "thread");
+	add_count(out, irqs, "interrupt");
+}
+
+static bool same_options(const struct srcu *a, const struct srcu *b)
+{
+	return a->ops == b->ops && a->opts.size == b->opts.size &&
+	       a->opts.counter_bits == b->opts.counter_bits &&
+	       a->opts.seq_bits == b->opts.seq_bits && a->opts.faults == b->opts.faults;
+}
+
+/* The n-th object's domain, unless one before it is like it. */
+static struct srcu *new_domain(struct world *w, size_t n)
+{
+	struct object *o = world_object(w, n);
+	struct srcu *ss = o->type == &srcu_objtype ? o->impl : NULL;
+
+	for (size_t i = 0; ss && i < n; i++) {
+		o = world_object(w, i);
+		if (o->type == &srcu_objtype && same_options(o->impl, ss))
+			return NULL;
+	}
+	return ss;
+}
+
+static void add_domain(const struct srcu *ss, struct sbuf *out)
+{
+	sbuf_addf(out, ", %s SRCU of %s", ss->ops->flavor, PACKAGE_STRING);
+	if (ss->opts.size != SRCU_SIZE_OPT_AUTO)
+		sbuf_addf(out, ", size %s", ss->opts.size == SRCU_SIZE_OPT_BIG ? "big" : "small");
+	if (ss->opts.counter_bits)
+		sbuf_addf(out, ", counter_bits %u", ss->opts.counter_bits);
+	if (ss->opts.seq_bits)
+		sbuf_addf(out, ", seq_bits %u", ss->opts.seq_bits);
+	for (const struct srcu_fault_info *f = srcu_fault_table; f->name; f++)
+		if (ss->opts.faults & f->bit)
+			sbuf_addf(out, ", fault %s", f->name);
+}
+
+/* As far as the run at hand shows it. */
+static void add_hurry(struct world *w, struct sbuf *out)
+{
+	bool normal = false, expedited = false;
+
+	for (size_t i = 0; i < log_mark_count(w); i++) {
+		const struct mark *m = log_mark(w, i);
+		const struct kapi *api = kapi_by_id(m->api);
+		bool asks = api && (api->kind == KAPI_SYNCHRONIZE || api->kind == KAPI_CALL);
+
+		expedited |= asks && strstr(api->name, "expedited");
+		normal |= asks && !strstr(api->name, "expedited");
+	}
+	if (normal || expedited)
+		sbuf_addf(out, ", %s grace periods", normal && expedited ? "normal and expedited" :
+			  normal ? "normal" : "expedited");
+}
+
+void view_scope(struct world *w, const char *model, struct sbuf *out)
+{
+	bool any = false;
+
+	add_tasks(w, out);
+	add_count(out, world_cpus(w), "CPU");
+	sbuf_addf(out, ", %s", model);
+	for (size_t i = 0; i < world_object_count(w); i++) {
+		struct srcu *ss = new_domain(w, i);
+
+		if (ss)
+			add_domain(ss, out);
+		any |= ss != NULL;
+	}
+	if (any)
+		add_hurry(w, out);
+}

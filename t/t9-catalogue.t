@@ -1,0 +1,221 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+--
+-- The catalogue of bugs and claims: each scenario of examples/bugs is explored, and ends
+-- as `expected` says: ok, or a violation of that kind with a schedule of no more than so
+-- many items.  The schedule, replayed, shows the same violation.
+
+local tap = require "tap"
+
+local TOP = os.getenv "top_srcdir" or "."
+local DIR = TOP .. "/examples/bugs/"
+
+-- Every execution is looked at and none is wrong.
+local function ok(more)
+  return setmetatable(more or {}, {__index = {verdict = "ok"}})
+end
+
+-- The first violation that is found is of this kind; `items`: its schedule has no more.
+local function wrong(kind, items, more)
+  return setmetatable(more or {}, {__index = {verdict = "violation", kind = kind, items = items}})
+end
+
+local expected = {
+  S1 = {
+    buggy = wrong("assertion", 6),
+    fixed = ok(),
+    no_scan1 = ok(),
+    no_scan2 = wrong("assertion", 4),
+    no_flip = wrong("assertion", 4),
+    both_banks = ok(),
+    tree_buggy = wrong("grace-period", 20),
+    tree_fixed = ok(),
+    tree_no_scan1 = ok(),
+    tree_no_scan2 = wrong("grace-period", 10),
+    tree_no_flip = wrong("grace-period", 10),
+    tree_both_banks = ok(),
+  },
+  S2 = {
+    buggy = wrong("assertion", 7),
+    fixed = ok(),
+    alone = ok(),
+    tree_buggy = wrong("grace-period", 12),
+  },
+  S8 = {
+    buggy = wrong("assertion", 6),
+    fixed = ok(),
+    claim = ok(),
+    claim_twice = ok(),
+    tree_buggy = wrong("grace-period", 10),
+  },
+  S11 = {
+    buggy = wrong("warning", 12, {all = {"stall"}}),
+    fixed = ok(),
+  },
+  S21 = {
+    buggy = wrong("rcu-usage", 2),
+    fixed = ok(),
+    apart = ok(),
+    damage = wrong("assertion", 5),
+  },
+  S22 = {
+    buggy = wrong("unbalanced-unlock", 10),
+    fixed = ok(),
+    wrong_index = wrong("unbalanced-unlock", 2),
+    no_lock = wrong("unbalanced-unlock", 2),
+    other_task = wrong("unbalanced-unlock", 3),
+    handed_over = ok(),
+    overlap = ok(),
+    misnested = ok(),
+  },
+  S23 = {
+    buggy = wrong("self-deadlock", 1),
+    fixed = ok(),
+    cycle = wrong("lock-order", 4, {all = {"deadlock"}}),
+    ordered = ok(),
+    cleanup_reader = wrong("warning", 3),
+    cleanup_waited = ok(),
+    cleanup_callback = wrong("warning", 10),
+    cleanup_barrier = ok(),
+  },
+  T1 = {
+    buggy = wrong("double-free", 5),
+    claim = ok(),
+    inside = ok(),
+    exchange = ok(),
+    sync_only = wrong("double-free", 5),
+    tree_claim = ok(),
+  },
+  T2 = {
+    claim = ok(),
+    unserialised = wrong("assertion", 7),
+    own_index = ok(),
+    tree_claim = ok(),
+  },
+  T5 = {
+    claim = ok(),
+    no_mutex = wrong("assertion", 6),
+    one_pass = ok(),
+    one_no_mutex = ok(),
+  },
+  K1 = {
+    buggy = wrong("double-free", 5),
+    lost = wrong("leak", 5, {all = {"double-free"}}),
+    half = wrong("assertion", 4),
+    race = wrong("data-race", 4),
+    fixed = ok(),
+    fixed_writers = ok(),
+  },
+  K2 = {
+    claim = ok {outcomes = {
+      "the lock was had after the swap, when the old filter was in use no more",
+      "the lock was had after the swap, while the old filter was in use",
+      "the lock was had before the swap",
+    }},
+    inside = ok {outcomes = {
+      "the lock was had after the swap, when the old filter was in use no more",
+      "the lock was had before the swap",
+    }},
+    vm_none = wrong("use-after-free", 5),
+    vm_outside = ok(),
+    vm_inside = ok(),
+  },
+  K5 = {
+    buggy = wrong("lock-order", 4, {all = {"deadlock"}}),
+    fixed = ok(),
+    own_lock = ok(),
+    vm_buggy = wrong("lock-order", 12),
+    vm_fixed = ok(),
+  },
+  K7 = {
+    buggy = wrong("use-after-free", 5),
+    waited = wrong("use-after-free", 4),
+    other_domain = wrong("use-after-free", 4),
+    fixed = ok(),
+    callback = ok(),
+    by_srcu = ok(),
+  },
+  K8 = {
+    buggy = wrong("unbalanced-unlock", 10),
+    hidden = ok(),
+    fixed = ok(),
+    wrappers = wrong("warning", 1),
+  },
+  K10 = {
+    buggy = wrong("use-after-free", 4),
+    fixed = ok(),
+    under_lock = ok(),
+    error_path = wrong("use-after-free", 6),
+    error_fixed = ok(),
+  },
+}
+
+local function sorted(t)
+  local keys = {}
+  for k in pairs(t) do keys[#keys + 1] = k end
+  table.sort(keys)
+  return keys
+end
+
+local function kinds(report)
+  local set = {}
+  for _, v in ipairs(report.violations) do set[v.kind] = true end
+  return set
+end
+
+-- The schedule leads to a violation of that kind in a world of its own.
+local function shows(scenario, violation)
+  world(scenario)
+  local done, found = replay(violation.schedule)
+  if found and found.kind == violation.kind then return true end
+  if not done then return false end
+  -- found when nothing moves any more, or in the trace
+  for _, v in ipairs(run{max_steps = 0}.violations) do
+    if v.kind == violation.kind then return true end
+  end
+  return false
+end
+
+local function check_violation(scenario, report, want, name)
+  local v = report.violations[1]
+  if not tap.is(v and v.kind, want.kind, name .. ": kind") then return end
+  local _, items = v.schedule:gsub("%S+", "")
+  if not tap.ok(items - 1 <= want.items, ("%s: no more than %d items"):format(name, want.items)) then
+    tap.diag(v.schedule)
+  end
+  tap.ok(shows(scenario, v), name .. ": the schedule shows it again")
+end
+
+local function check(scenario, want, name)
+  local report = explore(scenario, want.opts)
+  if not tap.is(report.verdict, want.verdict, name .. ": verdict") then
+    tap.diag(("%s executions, %s blocked, %.1f s, bound: %s"):format(report.executions,
+             report.blocked, report.seconds, report.bound))
+    for _, v in ipairs(report.violations) do tap.diag(v.kind .. ": " .. v.message) end
+  elseif want.kind then
+    check_violation(scenario, report, want, name)
+  end
+  if want.outcomes then
+    tap.same(sorted(report.outcomes), want.outcomes, name .. ": outcomes")
+  end
+  if want.all then
+    local found = kinds(explore(scenario, {keep_going = true}))
+    for _, kind in ipairs(want.all) do tap.ok(found[kind], name .. ": with keep_going, " .. kind) end
+  end
+end
+
+for _, id in ipairs(sorted(expected)) do
+  local scenarios = dofile(DIR .. id .. ".lua")
+  tap.same(sorted(scenarios), sorted(expected[id]), id .. ": its scenarios")
+  for _, name in ipairs(sorted(scenarios)) do
+    if expected[id][name] then check(scenarios[name], expected[id][name], id .. ":" .. name) end
+  end
+end
+
+-- No file without an entry.
+local listed = {}
+local list = assert(io.popen("ls '" .. DIR:gsub("'", "'\\''") .. "'"))
+for name in list:read "a":gmatch "([%w_]+)%.lua" do listed[name] = true end
+list:close()
+tap.same(sorted(listed), sorted(expected), "every file of the directory is explored")
+
+tap.done()
