@@ -219,7 +219,7 @@ static const char *key_words(lua_State *L, int key)
 	if (lua_type(L, key) == LUA_TSTRING)
 		return lua_pushfstring(L, "field '%s'", lua_tostring(L, key));
 	if (lua_isinteger(L, key))
-		return lua_pushfstring(L, "field '[%I]'", (LUAI_UACINT)lua_tointeger(L, key));
+		return lua_pushfstring(L, "entry [%I]", (LUAI_UACINT)lua_tointeger(L, key));
 	return lua_pushfstring(L, "field with a %s as its key", luaL_typename(L, key));
 }
 

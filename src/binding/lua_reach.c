@@ -99,7 +99,7 @@ void reach_reset(struct purity *p)
 		free(p->bodies[--p->nbodies].name);
 	p->ntodo = 0;
 	p->entries = 0;
-	p->nwatched = 0;
+	p->nwatch = 0;
 	p->nanchors = p->built_anchors = 0;
 }
 
@@ -358,10 +358,17 @@ static void reach_value(struct purity *p, lua_State *L, struct place at, bool li
 /* The body has the table of globals, so all of them that are not Lua's own or ours. */
 static void reach_globals(struct purity *p, lua_State *L)
 {
+	struct node *n;
 	char text[48];
 
 	p->globals = true;
 	lua_pushglobaltable(L);
+	n = node_of_top(p, L, NODE_TABLE, (struct place){ "", "_G" });
+	if (n->walked == p->body + 1) {		/* it is in itself */
+		lua_pop(L, 1);
+		return;
+	}
+	n->walked = p->body + 1;
 	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
 		reach_value(p, L, (struct place){ "", key_text(L, -2, text, sizeof(text)) }, false);
 	lua_pop(L, 1);

@@ -151,6 +151,7 @@ struct lb_source *lb_source_new(lua_State *L, int scenario_idx, const char *titl
 		lb_world_take_back(s, &src->aside);
 		free(src);
 		luaL_error(L, "%s: out of memory", lb_func_name(L));
+		return NULL;
 	}
 	/* where it refuses, begin() says so */
 	purity_built(src->purity);
