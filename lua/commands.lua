@@ -35,14 +35,20 @@ return {
 	{ name = "schedule", usage = "",
 	  doc = "print the schedule so far, as .replay and 'srcush replay' take it",
 	  example = ".schedule" },
-	{ name = "replay", usage = "S",
-	  doc = "go to the start and perform the schedule S (@FILE: from a file)",
+	{ name = "replay", usage = "[S]",
+	  doc = "go to the start and perform the schedule S (@FILE: from a file); without S: the "
+		.. "one that .explore found",
 	  example = ".replay @sc,4 writer*3 reader" },
 	{ name = "load", usage = "FILE[:NAME]",
 	  doc = "build the world anew from a scenario file; without FILE: from the last one, read again",
 	  example = ".load lock.lua:buggy" },
 	{ name = "save", usage = "FILE", doc = "write the schedule so far to a file",
 	  example = ".save found.schedule" },
+	{ name = "explore", usage = "[OPTIONS]",
+	  doc = "try every interleaving of the scenario from which the world was built (options as of "
+		.. "'srcush explore': --strategy pct, --max-executions 1000); .replay then walks to what it "
+		.. "found",
+	  example = ".explore --keep-going" },
 	{ name = "thread", usage = "[T]",
 	  doc = "focus on thread T: what is typed runs there (!LINE does not); without T: on none",
 	  example = ".thread reader" },

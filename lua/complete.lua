@@ -182,6 +182,19 @@ return function(native, reach, find_command)
 			end
 			return i > 1 and tasks() or {}
 		end,
+		explore = function(_, _, before)
+			local option = before:match("%-%-(%a+)[ =]$")
+			if option == "strategy" then
+				return { "dpor", "naive", "pct", "random" }
+			elseif option == "lockdep" then
+				return { "6.1", "6.12" }
+			end
+			local list = {}
+			for i, name in ipairs(options("explore")) do
+				list[i] = "--" .. name:gsub("=", ""):gsub("_", "-")
+			end
+			return list
+		end,
 		load = function() return nil end,
 		save = function() return nil end,
 	}

@@ -84,6 +84,24 @@ return function(native)
 			violation = result.violation, waiting = json.array(result.waiting), schedule = schedule() }
 	end
 
+	-- What an exploration found, of the scenario `title`.
+	function M.verdict(title, report, status)
+		if not active then
+			return
+		end
+		for _, v in ipairs(report.violations) do
+			emit { type = "violation", scenario = title, kind = v.kind, message = v.message,
+				thread = v.thread, other = v.other, step = v.step, schedule = v.schedule,
+				execution = v.execution, seed = v.seed }
+		end
+		emit { type = "verdict", scenario = title, verdict = report.verdict, status = status,
+			bound = report.bound, strategy = report.strategy, seed = report.seed,
+			scope = report.scope, executions = report.executions, blocked = report.blocked,
+			steps = report.steps, deepest = report.deepest, seconds = report.seconds,
+			violations = #report.violations, outcomes = report.outcomes,
+			example = report:example(), shown = report.shown }
+	end
+
 	-- The values of a line that was typed, as the shell prints them; what was wrong.
 	function M.text(kind, text)
 		if active then

@@ -6,9 +6,10 @@
 -- global table is taken when this is loaded: what a script puts there later
 -- does not matter.
 
-local run, replay, timeline, cpus = run, replay, timeline, cpus
+local run, replay, timeline, cpus, explore = run, replay, timeline, cpus, explore
 local io, table, type, tostring = io, table, type, tostring
 local pairs, ipairs, print, error, xpcall = pairs, ipairs, print, error, xpcall
+local next = next
 
 local OK, ERROR, USAGE, VIOLATION, BOUND, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -123,17 +124,18 @@ return function(native)
 		return list[1]
 	end
 
-	-- Builds the world; opts.cpus is what the scenario may still change.
-	function M.build(s, opts)
+	-- Its function; opts.cpus is what it may still change.
+	local function function_of(s, opts)
 		local fn = s.fn
-		if opts.cpus then
-			local inner = fn
-			fn = function()
-				cpus(opts.cpus)
-				return inner()
-			end
-		end
-		call(native.build, fn, s.title)
+		return opts.cpus and function()
+			cpus(opts.cpus)
+			return fn()
+		end or fn
+	end
+
+	-- Builds the world.
+	function M.build(s, opts)
+		call(native.build, function_of(s, opts), s.title)
 		if opts.json then
 			M.report.catch_up()
 		end
@@ -269,6 +271,143 @@ return function(native)
 		end
 		native.stuck()
 		return tell(s.title, opts)
+	end
+
+	-- ---------------------------------------------------------------- exploring
+
+	local LONG = 2000	-- characters of a schedule that is no line to copy any more
+	local OUTCOMES = 30	-- so many are listed
+
+	-- A word for the shell's command line.
+	local function quoted(word)
+		return word:find("[^%w_./:@%%+=,-]") and "'" .. word:gsub("'", "'\\''") .. "'" or word
+	end
+
+	local function save(file, schedule)
+		local f, why = io.open(file, "w")
+		local ok = f and f:write(schedule, "\n")
+		if f then
+			local closed
+			closed, why = f:close()
+			ok = ok and closed
+		end
+		if not ok then
+			fail(USAGE, "cannot write %s", why or file)
+		end
+	end
+
+	-- explore(), with the options of the command line; what it refuses is the input's fault.
+	local function explored(s, opts)
+		local t = { title = s.title, progress = not opts.quiet and not opts.json }
+		for _, name in ipairs { "strategy", "seed", "depth", "max_executions", "max_steps", "preemptions",
+			"time", "jobs", "keep_going", "lockdep", "show" } do
+			t[name] = opts[name]
+		end
+		local ok, r = xpcall(explore, native.traceback, function_of(s, opts), t)
+		if ok then
+			return r
+		end
+		stop_if_interrupted()
+		local why = type(r) == "string" and r:match("^explore: (.*)$")
+		fail(why and not why:find("out of memory", 1, true) and USAGE or ERROR, "%s",
+			why and why:gsub("\nstack traceback:.*", "") or r)
+	end
+
+	local function replay_command(s, opts, schedule, saved)
+		local with = opts.cpus and (" --cpus %d"):format(opts.cpus) or ""
+		local what = saved and "@" .. opts.save or schedule
+		if #what > LONG then
+			return ("the schedule has %d characters: --save FILE writes it to a file"):format(#what)
+		end
+		return ("srcush replay%s %s %s"):format(with, quoted(s.title), quoted(what))
+	end
+
+	local function print_violations(s, opts, report, saved)
+		for i, v in ipairs(report.violations) do
+			if opts.quiet then
+				print("violation: " .. v.kind)
+				print("  " .. v.message:gsub("\n", "\n  "))
+			else
+				report:show(i)
+			end
+			print("\nTo see it again:\n  " .. replay_command(s, opts, v.schedule, saved and i == 1))
+			print()
+		end
+	end
+
+	local function print_outcomes(outcomes)
+		local list = {}
+		for text in pairs(outcomes) do
+			list[#list + 1] = text
+		end
+		table.sort(list)
+		for i, text in ipairs(list) do
+			if i > OUTCOMES then
+				print(("  ... and %d more outcomes"):format(#list - OUTCOMES))
+				return
+			end
+			print(("  %8d times %s"):format(outcomes[text], text))
+		end
+	end
+
+	-- --show N
+	local function print_shown(s, opts, report)
+		if not report.shown then
+			io.stderr:write(("srcush: %s: there is no complete execution %d\n"):format(s.title, opts.show))
+			return
+		end
+		M.build(s, opts)
+		call(replay, report.shown)
+		print(("execution %d, %s"):format(opts.show, report.shown))
+		timeline()
+		print()
+	end
+
+	local verdicts = { ok = OK, violation = VIOLATION, incomplete = BOUND }
+
+	-- Explores one; its status, and true when Ctrl-C was typed.
+	local function explore_one(s, opts, saved)
+		local report = explored(s, opts)
+		local interrupted = native.calm()
+		local status = interrupted and INTERRUPTED or verdicts[report.verdict]
+		local first = report.violations[1]
+		local saves = first and opts.save and not saved
+		if saves then
+			save(opts.save, first.schedule)
+		end
+		if opts.json then
+			M.report.verdict(s.title, report, status)
+			return status, interrupted, saves
+		end
+		if opts.show then
+			print_shown(s, opts, report)
+		end
+		print_violations(s, opts, report, saves)
+		local headline = tostring(report)
+		print(s.title .. ": " .. (opts.quiet and headline:match("^[^\n]*") or headline))
+		if not opts.quiet and next(report.outcomes) then
+			print_outcomes(report.outcomes)
+		end
+		return status, interrupted, saves
+	end
+
+	-- srcush explore
+	function M.explore(spec, opts)
+		local status, saved = OK, false
+		M.report.begin("explore", spec, opts)
+		native.reports()
+		for i, s in ipairs(M.find(spec)) do
+			if i > 1 and not opts.quiet and not opts.json then
+				print()
+			end
+			local one, interrupted, saves = explore_one(s, opts, saved)
+			saved = saved or saves
+			if interrupted then
+				return INTERRUPTED
+			end
+			status = worse(status, one)
+		end
+		return status
 	end
 
 	-- srcush step --json: the end.  `violated`: something was found, though one may

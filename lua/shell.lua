@@ -13,6 +13,7 @@ local suggestion = words.suggestion
 local step, step_over, finish, run_until = step, step_over, finish, run_until
 local run, back, reset, threads = run, back, reset, threads
 local show, timeline, trace, schedule, replay = show, timeline, trace, schedule, replay
+local explore = explore
 local help, apropos, io, table, math = help, apropos, io, table, math
 local type, tostring, tonumber, ipairs = type, tostring, tonumber, ipairs
 local print, error, pcall, load = print, error, pcall, load
@@ -26,6 +27,7 @@ return function(native)
 	local hints = require("hints")(native, reach)
 	local last_thread	-- the name of the thread that was stepped last
 	local loaded		-- FILE[:NAME] of the scenario that was loaded last
+	local found		-- { schedule, the world's generation }: what .explore found
 
 	local function fail(fmt, ...)
 		error(fmt:format(...), 0)
@@ -273,7 +275,9 @@ return function(native)
 	end)
 
 	command("replay", function(_, text)
-		if text == "" then
+		if text == "" and found and found[2] == native.generation() then
+			text = found[1]
+		elseif text == "" then
 			fail("which schedule? .replay S, or .replay @FILE")
 		end
 		local ok, why = replay(scenario.schedule(text))
@@ -281,6 +285,51 @@ return function(native)
 			fail("%s", why)
 		end
 		position()
+	end)
+
+	-- Options of .explore that are no numbers.
+	local words_of = { strategy = true, model = true, lockdep = true }
+	local flags = { keep_going = true }
+
+	-- "--max-executions 100 --keep-going" as explore() takes it.
+	local function explore_options(args)
+		local t, i = { progress = true }, 1
+		while args[i] do
+			local name, value = args[i]:match("^%-%-([%a-]+)=?(.*)$")
+			if not name then
+				fail("what is '%s'? options are expected, as --max-executions 100", args[i])
+			end
+			local key = name:gsub("-", "_")
+			if flags[key] then
+				t[key] = true
+			else
+				if not args[i]:find("=", 1, true) then
+					i = i + 1
+					value = args[i]
+				end
+				if not value then
+					fail("option '--%s' needs a value", name)
+				end
+				t[key] = not words_of[key] and tonumber(value) or value
+			end
+			i = i + 1
+		end
+		return t
+	end
+
+	command("explore", function(args)
+		local report = explore(nil, explore_options(args))
+		local first = report.violations[1]
+		native.calm()
+		if first then
+			report:show()
+			print()
+		end
+		print(tostring(report))
+		found = first and { first.schedule, native.generation() }
+		if found then
+			print(".replay walks to the violation, .back from there")
+		end
 	end)
 
 	command("load", function(_, text)
@@ -336,9 +385,6 @@ return function(native)
 		native.quit()
 	end)
 
-	-- Commands of the contract that this version does not have.
-	local later = { explore = true }
-
 	local names = {}
 	for i, c in ipairs(commands) do
 		names[i] = c.name
@@ -368,8 +414,6 @@ return function(native)
 				list[i] = "." .. c.name
 			end
 			fail(".%s can be %s", name, table.concat(list, ", "))
-		elseif later[name] then
-			fail(".%s is not in this version", name)
 		elseif name == "" then
 			fail("which command? .help lists them")
 		end

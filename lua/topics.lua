@@ -99,6 +99,30 @@ thread("b", function() mutex_lock(n) mutex_lock(m) end)
 .step b
 .back]] },
 
+	{ name = "exploration", title = "Every interleaving", text = {
+		"explore(scenario), .explore and 'srcush explore FILE' try all orders of the threads' steps. "
+		.. "ok: nothing is wrong in any, and none was left out.  violation: a short way to it is "
+		.. "shown.  incomplete: a bound was hit, and is named.",
+		"Besides the rules of .help violations a scenario can claim something itself: "
+		.. "invariant(name, fn) after each step, finally(fn) at the end; outcome(fn) gives a text that "
+		.. "is counted for each execution.",
+		"What threads share must be seen: var(), ptr(), ghost(), not Lua variables that a thread "
+		.. "changes.  Scenarios grow fast: begin with two threads that do one thing each.  "
+		.. "strategy=\"pct\" or \"random\" take samples of what is too large.",
+		".explore explores the scenario that the world was built from; .replay then walks to what "
+		.. "it found, .back and .step go on from there." },
+	  example = [[
+function two_writers()
+  local x = var("x")
+  for _, name in ipairs{"a", "b"} do
+    thread(name, function() WRITE_ONCE(x, READ_ONCE(x) + 1) end)
+  end
+  finally(function() assert(READ_ONCE(x) == 2) end)
+end
+world(two_writers)
+.explore
+.replay]] },
+
 	{ name = "keys", title = "Keys", text = {
 		"Tab completes commands, globals, fields and methods (ss:, vm., o.), options and words in "
 		.. "quotes, names of threads, files.",

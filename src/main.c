@@ -228,6 +228,8 @@ static enum status run_scenario(lua_State *L, struct run *r)
 	shell_push_options(&r->shell);
 	if (r->opts.command == CMD_REPLAY)
 		return shell_scenario(&r->shell, "replay", 3);
+	if (r->opts.command == CMD_EXPLORE)
+		return shell_scenario(&r->shell, "explore", 2);
 	return shell_scenario(&r->shell, "run", 2);
 }
 

@@ -78,6 +78,7 @@ local function lists(command_line, pattern, what)
 end
 lists("--help", "%-%-%a[%a-]+", "the options of srcush --help")
 lists("run --help", "%-%-%a[%a-]+", "the options of srcush run --help")
+lists("explore --help", "%-%-%a[%a-]+", "the options of srcush explore --help")
 write(dir .. "/help", ".help\n")
 lists("-i <'" .. dir .. "/help'", "\n  (%.%a+)", "the commands of .help")
 

@@ -64,7 +64,9 @@ struct session {
 	bool batch;		/* no live terminal: never wait for a key */
 	struct task *focus;	/* the shell's: calls typed run there */
 	lua_State *running;	/* the Lua thread that runs on the driver's side: lb_running() */
+	bool closes;		/* there are metatables with __close */
 	lua_State *aux;		/* a Lua thread for short protected calls (lua_task.c) */
+	bool lean;		/* steps keep no log, and need no line: lb_site() */
 	unsigned finalizing;	/* finalizers under way: primitives refuse */
 	int scenario_ref;	/* registry: the function that built the world, or LUA_NOREF */
 	char *scenario_name;	/* "FILE:NAME" for messages, or NULL */
@@ -126,6 +128,13 @@ void lb_handles_push(lua_State *L);
 void lb_handles_use(lua_State *L);
 void lb_ghosts_push(lua_State *L);
 void lb_ghosts_use(lua_State *L);
+/* The ghosts of the session's world, as they are; and so again, before the world itself
+ * goes back to its checkpoint.  NULL, false: world_error(); one that holds a table, say,
+ * cannot be kept. */
+struct lb_ghosts;
+struct lb_ghosts *lb_ghosts_save(struct session *s);
+bool lb_ghosts_back(struct session *s, struct lb_ghosts *g);
+void lb_ghosts_drop(struct session *s, struct lb_ghosts *g);	/* NULL is allowed */
 
 /* Raises where a predicate or a finalizer runs, in which nothing may be made or changed. */
 void lb_check_impure(lua_State *L);
@@ -231,7 +240,9 @@ void lb_push_null(lua_State *L);	/* `null`: nil where a table cannot hold nil */
 struct lb_fn {
 	struct session *s;
 	int ref;
-	int l1_ref;	/* the Lua thread that it runs in as a callback */
+	lua_State *L1;	/* the Lua thread that it runs in as a callback, or NULL */
+	int l1_ref;
+	bool used;	/* it has begun to, and has not come to its end */
 	unsigned count;
 };
 struct lb_fn *lb_fn_new(lua_State *L, int idx);
@@ -266,7 +277,11 @@ static inline struct task *lb_task(lua_State *L)
  * ask Lua for them costs as much as the rest of a step: from the LB_LINES_MAXth step
  * of an execution on it is `base`, which has none. */
 #define LB_LINES_MAX 10000
-struct site *lb_site(lua_State *L, const struct site *base);
+struct site *lb_site_of_line(lua_State *L, const struct site *base);
+static inline struct site *lb_site(lua_State *L, const struct site *base)
+{
+	return lb_session(L)->lean ? (struct site *)base : lb_site_of_line(L, base);
+}
 /* Raises if a task runs: stepping functions must not be called in a body. */
 void lb_check_driver(lua_State *L);
 /* The base of such sites: a primitive that scripts use. */

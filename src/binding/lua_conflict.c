@@ -12,14 +12,14 @@
 
 /* --- words --- */
 
-static const struct { const char *one, *two; } kinds[] = {
-	[BODY_THREAD] = { "the thread", "the threads" },
-	[BODY_IRQ] = { "the interrupt", "the interrupts" },
-	[BODY_WORK] = { "the work item", "the work items" },
-	[BODY_CALLBACK] = { "a callback of", NULL },
-	[BODY_INVARIANT] = { "the invariant", "the invariants" },
-	[BODY_WORKER] = { "the worker", "the workers" },
-	[BODY_SHARED] = { "a function in ghost", NULL },
+static const struct { const char *one, *two, *again; } kinds[] = {
+	[BODY_THREAD] = { "the thread", "the threads", "the thread" },
+	[BODY_IRQ] = { "the interrupt", "the interrupts", "the interrupt" },
+	[BODY_WORK] = { "the work item", "the work items", "the work item" },
+	[BODY_CALLBACK] = { "a callback of", NULL, "the callback" },
+	[BODY_INVARIANT] = { "the invariant", "the invariants", "the invariant" },
+	[BODY_WORKER] = { "the worker", "the workers", "the worker" },
+	[BODY_SHARED] = { "a function in ghost", NULL, "the function" },
 };
 
 const char *conflict_who(struct purity *p, lua_State *L, uint32_t body)
@@ -54,7 +54,8 @@ static const char *who_of_both(struct purity *p, lua_State *L, uint32_t a, uint3
 		return lua_pushstring(L, "each");
 	if (x->kind == y->kind && kinds[x->kind].two)
 		return lua_pushfstring(L, "'%s'", x->name);
-	return conflict_who(p, L, a);
+	return x->kind == BODY_END ? lua_pushstring(L, x->name) :
+				     lua_pushstring(L, kinds[x->kind].again);
 }
 
 /* Pushes " (FILE:LINE)" of a use, or "". */

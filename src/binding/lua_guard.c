@@ -141,10 +141,14 @@ static int finalizer(lua_State *L)
 	return status == LUA_OK ? 0 : lua_error(L);
 }
 
-/* setmetatable(): a __gc written in Lua is marked as a finalizer. */
+/* setmetatable(): a __gc written in Lua is marked as a finalizer, and that there is a
+ * __close is noted (lua_task.c). */
 static int g_setmetatable(lua_State *L)
 {
 	if (lua_istable(L, 2)) {
+		lua_pushliteral(L, "__close");
+		lb_session(L)->closes |= lua_rawget(L, 2) != LUA_TNIL;
+		lua_pop(L, 1);
 		lua_pushliteral(L, "__gc");
 		if (lua_rawget(L, 2) == LUA_TFUNCTION && lua_tocfunction(L, -1) != finalizer) {
 			lua_pushcclosure(L, finalizer, 1);
@@ -247,7 +251,7 @@ static void watchdog_hook(lua_State *L, lua_Debug *ar)
 /* Grows while the world gets on: by steps, and by objects while it is built. */
 static uint64_t progress(const struct session *s)
 {
-	return world_steps(s->w) + (s->building ? world_object_count(s->w) : 0);
+	return world_progress(s->w) + (s->building ? world_object_count(s->w) : 0);
 }
 
 static void on_tick(int sig)

@@ -36,7 +36,8 @@ static void head_destroy(struct object *o)
 }
 
 static const struct objtype head_objtype = {
-	.kind = "rcu_head", .fields = head_fields, .destroy = head_destroy
+	.kind = "rcu_head", .fields = head_fields, .destroy = head_destroy,
+	.reset = head_destroy	/* nothing was posted when the world was built */
 };
 
 static struct object *head_new(struct world *w, const char *name, bool named)

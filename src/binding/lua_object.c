@@ -299,6 +299,79 @@ static int ghost_newindex(lua_State *L)
 	return 0;
 }
 
+/* --- ghosts at a checkpoint --- */
+
+/* The ghost's value then, in the registry, and the number of writes until then. */
+struct ghost_saved { struct object *o; uint64_t writes; int ref; };
+struct lb_ghosts { size_t n; struct ghost_saved v[]; };
+
+static int ghosts_save(lua_State *L)
+{
+	struct lb_ghosts *g = lua_touserdata(L, 1);
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &ghosts_key);
+	for (size_t i = 0; i < g->n; i++) {
+		int type = lua_rawgeti(L, -1, g->v[i].o->id);
+
+		/* what bodies may change inside of it would have to be copied */
+		if (type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TTHREAD)
+			luaL_error(L, "ghost \"%s\" holds a %s", g->v[i].o->name, luaL_typename(L, -1));
+		g->v[i].ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	return 0;
+}
+
+struct lb_ghosts *lb_ghosts_save(struct session *s)
+{
+	struct world *w = s->w;
+	size_t n = world_object_count(w);
+	struct lb_ghosts *g = malloc(sizeof(*g) + n * sizeof(g->v[0]));
+
+	if (!g) {
+		world_fail(w, "out of memory");
+		return NULL;
+	}
+	g->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct object *o = world_object(w, i);
+
+		if (o->type == &ghost_objtype)
+			g->v[g->n++] = (struct ghost_saved){ o, *(uint64_t *)o->base, LUA_NOREF };
+	}
+	if (!g->n || lb_protected(s, ghosts_save, g))
+		return g;
+	lb_ghosts_drop(s, g);
+	return NULL;
+}
+
+static int ghosts_back(lua_State *L)
+{
+	struct lb_ghosts *g = lua_touserdata(L, 1);
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &ghosts_key);
+	for (size_t i = 0; i < g->n; i++)
+		if (*(uint64_t *)g->v[i].o->base != g->v[i].writes) {
+			lua_rawgeti(L, LUA_REGISTRYINDEX, g->v[i].ref);
+			lua_rawseti(L, -2, g->v[i].o->id);
+		}
+	return 0;
+}
+
+bool lb_ghosts_back(struct session *s, struct lb_ghosts *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (*(uint64_t *)g->v[i].o->base != g->v[i].writes)
+			return lb_protected(s, ghosts_back, g);
+	return true;
+}
+
+void lb_ghosts_drop(struct session *s, struct lb_ghosts *g)
+{
+	for (size_t i = 0; g && i < g->n; i++)
+		luaL_unref(s->L, LUA_REGISTRYINDEX, g->v[i].ref);
+	free(g);
+}
+
 /* --- the section --- */
 
 static const struct lb_func world_funcs[] = {

@@ -16,37 +16,64 @@
 struct lb_source {
 	struct session *s;
 	struct lb_world_aside aside;	/* the session's own */
-	bool built;			/* and nothing has been done in it */
-	bool warm;
+	bool fresh;			/* built, and nothing has been done in it */
+	bool warm;			/* go back rather than build */
+	struct lb_ghosts *ghosts;	/* with the world's checkpoint */
+	bool has_heap;			/* see below */
 	struct purity *purity;
 	char why[1024];
 };
 
 /* --- an execution's begin --- */
 
-static bool rebuild(struct lb_source *src)
+/* Without a log nobody can tell of an object that the scenario made whether a pointer
+ * led to it once: such a world keeps its log. */
+static bool has_heap(struct world *w)
+{
+	for (size_t i = 0; i < world_object_count(w); i++)
+		if (world_object(w, i)->heap && !world_object(w, i)->is_static)
+			return true;
+	return false;
+}
+
+/* The world as the scenario function leaves it. */
+static bool build(struct lb_source *src)
 {
 	struct world *w = src->s->w;
+	bool ok = src->fresh || world_rebuild(w);
 
-	if (src->built) {
-		src->built = false;
+	src->fresh = false;
+	lb_ghosts_drop(src->s, src->ghosts);
+	src->ghosts = NULL;
+	if (!ok || !purity_built(src->purity))
+		return false;
+	src->has_heap = has_heap(w);
+	src->warm = src->warm && purity_warm(src->purity);
+	if (!src->warm)
 		return true;
-	}
-	if (src->warm && world_has_checkpoint(w)) {
-		lb_claims_restart(w);
-		return world_restore(w);
-	}
-	return world_reset(w) && purity_built(src->purity);
+	src->ghosts = lb_ghosts_save(src->s);
+	src->warm = src->ghosts && world_checkpoint(w);
+	return true;
+}
+
+static bool go_back(struct lb_source *src)
+{
+	lb_claims_restart(src->s->w);
+	return lb_ghosts_back(src->s, src->ghosts) && world_restore(src->s->w);
 }
 
 static struct world *source_begin(void *arg, bool lean, const char **why)
 {
 	struct lb_source *src = arg;
-	struct world *w = src->s->w;
+	struct session *s = src->s;
+	struct world *w = s->w;
 	bool ok;
 
-	world_set_lean(w, lean);
-	ok = purity_begin(src->purity) && rebuild(src);
+	world_set_lean(w, false);
+	ok = purity_begin(src->purity) &&
+	     (src->warm && world_has_checkpoint(w) ? go_back(src) : build(src));
+	s->lean = lean && !src->has_heap;
+	world_set_lean(w, s->lean);
 	/* what bodies print a million times nobody wants to read */
 	world_set_muted(w, true);
 	if (!ok || !world_prime(w) || !purity_stepped(src->purity, NULL)) {
@@ -115,9 +142,13 @@ void lb_source_fill(struct lb_source *src, struct explore_source *out)
 	};
 }
 
-bool lb_source_set_warm(struct lb_source *src, bool warm)
+void lb_source_set_warm(struct lb_source *src, bool warm)
 {
-	src->warm = warm && src->built && world_checkpoint(src->s->w);
+	src->warm = warm;
+}
+
+bool lb_source_is_warm(const struct lb_source *src)
+{
 	return src->warm;
 }
 
@@ -146,17 +177,14 @@ struct lb_source *lb_source_new(lua_State *L, int scenario_idx, const char *titl
 		free(src);
 		lua_error(L);
 	}
-	src->purity = purity_new(s);
+	src->purity = s->purity = purity_new(s);
 	if (!src->purity) {
 		lb_world_take_back(s, &src->aside);
 		free(src);
 		luaL_error(L, "%s: out of memory", lb_func_name(L));
 		return NULL;
 	}
-	/* where it refuses, begin() says so */
-	purity_built(src->purity);
-	s->purity = src->purity;
-	src->built = true;
+	src->fresh = src->warm = true;
 	s->busy++;
 	return src;
 }
@@ -168,6 +196,8 @@ void lb_source_free(struct lb_source *src)
 	src->s->busy--;
 	src->s->purity = NULL;
 	purity_free(src->purity);
+	src->s->lean = false;
+	lb_ghosts_drop(src->s, src->ghosts);
 	lb_world_take_back(src->s, &src->aside);
 	free(src);
 }

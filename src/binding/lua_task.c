@@ -21,6 +21,7 @@ struct lua_body {
 	struct lb_fn *fn;	/* the body, or NULL: it takes calls */
 	lua_State *L1;		/* its Lua thread, made with the task */
 	int l1_ref;
+	bool used;		/* L1 has begun something that has not come to its end */
 	lua_State *cur;		/* the innermost that runs: L1 or a coroutine */
 	struct lb_fn *call;	/* a typed call that has not begun */
 	enum { CALL_NONE, CALL_RUNS, CALL_DONE, CALL_ERROR } result;
@@ -76,6 +77,33 @@ static int make_l1(lua_State *A)
 	b->L1 = lua_newthread(A);
 	b->l1_ref = luaL_ref(A, LUA_REGISTRYINDEX);
 	return 0;
+}
+
+/*
+ * A Lua thread for a body to begin on, where the last one may have been abandoned.  What
+ * is abandoned is never run again; its variables that are to be closed are not, unless
+ * they would only be forgotten.  False: no memory.
+ */
+static bool renew_l1(struct lua_body *b)
+{
+	struct session *s = b->s;
+	int old = b->l1_ref;
+
+	if (!b->used)
+		return true;
+	b->used = false;
+	lua_sethook(b->L1, NULL, 0, 0);
+	if (!s->closes) {
+		lua_resetthread(b->L1);
+		lua_settop(b->L1, 0);
+		return true;
+	}
+	if (!aux_call(s, make_l1, b, 0)) {
+		b->used = true;
+		return false;
+	}
+	luaL_unref(s->L, LUA_REGISTRYINDEX, old);
+	return true;
 }
 
 static int make_traceback(lua_State *A)
@@ -258,13 +286,29 @@ static void body_main(void *arg)
 	struct lua_body *b = arg;
 	int n;
 
-	if (!b->fn)
+	if (!b->fn) {
+		b->used = true;
 		serve_calls(b);
+	}
 	if (b->t->kind == TASK_IRQ)
 		task_event((struct event){ .site = &irq_site, .op = OP_IRQ });
+	b->used = true;
 	push_fn(b->L1, b->fn);
 	if (!resume_body(b, b->L1, 0, &n))
 		fail_with_error(b, b->L1);
+	lua_settop(b->L1, 0);
+	b->used = false;
+}
+
+static bool body_restart(void *arg)
+{
+	struct lua_body *b = arg;
+
+	lb_fn_put(b->call);
+	b->call = NULL;
+	b->cur = NULL;
+	b->result = CALL_NONE;
+	return renew_l1(b);
 }
 
 static void body_release(void *arg)
@@ -300,6 +344,7 @@ struct task *lb_task_new(struct session *s, struct world *w, enum task_kind kind
 		goto fail;
 	b->t = t;
 	t->user = b;
+	t->restart = body_restart;
 	return t;
 fail:
 	luaL_unref(s->L, LUA_REGISTRYINDEX, b->l1_ref);
@@ -316,6 +361,20 @@ static int push_handle(lua_State *A)
 	return 1;
 }
 
+/* f keeps its Lua thread, so that it goes with f when the task is abandoned in here. */
+static bool callback_begin(struct lb_fn *f, struct lua_body *b)
+{
+	b->L1 = f->L1;
+	b->l1_ref = f->l1_ref;
+	b->used = f->used;
+	if (f->L1 ? !renew_l1(b) : !aux_call(f->s, make_l1, b, 0))
+		return false;
+	f->L1 = b->L1;
+	f->l1_ref = b->l1_ref;
+	f->used = true;
+	return true;
+}
+
 void lb_fn_call(struct lb_fn *f, struct object *arg)
 {
 	struct session *s = f->s;
@@ -324,12 +383,10 @@ void lb_fn_call(struct lb_fn *f, struct object *arg)
 	struct lua_body b = { .s = s, .t = t, .l1_ref = LUA_NOREF };
 	int n;
 
-	if (!aux_call(s, make_l1, &b, 0)) {
+	if (!callback_begin(f, &b)) {
 		check_report(t->w, "error", t, NULL, "out of memory for a callback in %s", task_name(t));
 		task_fail();
 	}
-	/* f's, so that it goes with f when the task is abandoned in here */
-	f->l1_ref = b.l1_ref;
 	/* a kworker has no body of its own: for hooks it has this one meanwhile */
 	if (!mine)
 		t->user = &b;
@@ -340,8 +397,8 @@ void lb_fn_call(struct lb_fn *f, struct object *arg)
 		lua_pushnil(b.L1);
 	if (!resume_body(mine ? mine : &b, b.L1, 1, &n))
 		fail_with_error(&b, b.L1);
-	luaL_unref(s->L, LUA_REGISTRYINDEX, f->l1_ref);
-	f->l1_ref = LUA_NOREF;
+	lua_settop(b.L1, 0);
+	f->used = false;
 	if (!mine)
 		t->user = NULL;
 }
@@ -492,7 +549,7 @@ static struct site *site_without_line(lua_State *L, const struct site *base)
 	return slot->site;
 }
 
-struct site *lb_site(lua_State *L, const struct site *base)
+struct site *lb_site_of_line(lua_State *L, const struct site *base)
 {
 	struct session *session = lb_session(L);
 	struct site_slot *slot;

@@ -242,10 +242,21 @@ static void compare_table(const struct look *k, lua_State *L, size_t node)
 	lua_settop(L, table - 1);
 }
 
+/* Of variables that one body only assigns all is known before anything runs. */
+static bool is_assigned(const struct node *n)
+{
+	for (size_t i = 0; i < n->nuses; i++)
+		if (n->uses[i].kind == BC_ASSIGN)
+			return true;
+	return false;
+}
+
 static void compare_cell(const struct look *k, lua_State *L, size_t node)
 {
 	struct node *n = &k->p->nodes[node];
 
+	if (!n->handed && is_assigned(n))
+		return;
 	push_cell(L, n);
 	purity_push(L, n->last);
 	if (!lua_rawequal(L, -1, -2)) {

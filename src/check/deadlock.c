@@ -321,7 +321,7 @@ static uint64_t last_wake_up(struct world *w, const void *wq)
 {
 	for (uint64_t n = world_steps(w); n; n--) {
 		const struct record *r = log_record(w, n);
-		const struct site *s = arena_addr(w, r->loc) == wq ? site_by_id(r->site) : NULL;
+		const struct site *s = r && arena_addr(w, r->loc) == wq ? site_by_id(r->site) : NULL;
 
 		if (s && s->op == OP_WQ && !strcmp(s->prim, "wake_up"))
 			return n;

@@ -19,7 +19,6 @@
 struct suspect {
 	uint64_t addr;
 	struct object *obj;
-	size_t nth;		/* in order of making */
 	bool reached;		/* a live object points to it */
 	bool placed;		/* something pointed to it once */
 	uint64_t cut;		/* the step that overwrote the last pointer to it */
@@ -55,8 +54,7 @@ static bool collect(struct check *c, struct suspects *s)
 			continue;
 		if (!check_grow(c, (void **)&s->v, &s->cap, s->n + 1, sizeof(*s->v)))
 			return false;
-		s->v[s->n++] = (struct suspect){ .addr = (uintptr_t)o->base, .obj = o,
-						.nth = i };
+		s->v[s->n++] = (struct suspect){ .addr = (uintptr_t)o->base, .obj = o};
 	}
 	if (s->n)
 		qsort(s->v, s->n, sizeof(*s->v), cmp_suspect);
@@ -86,7 +84,7 @@ static void scan_log(struct check *c, struct suspects *s)
 {
 	for (uint64_t n = 1; n <= world_steps(c->w); n++) {
 		const struct record *r = log_record(c->w, n);
-		struct suspect *x = r->value != r->stored ? suspect_at(s, r->value) : NULL;
+		struct suspect *x = r && r->value != r->stored ? suspect_at(s, r->value) : NULL;
 
 		if (!x || r->loc == LOC_NONE)
 			continue;
@@ -161,8 +159,8 @@ bool leak_find(struct check *c)
 	for (size_t i = 0; i < s.n; i++) {
 		if (!is_leak(&s.v[i]))
 			continue;
-		/* the one that was made first: addresses say nothing */
-		if (!first || s.v[i].nth < first->nth)
+		/* neither addresses nor who came first: the same in every equal execution */
+		if (!first || strcmp(s.v[i].obj->name, first->obj->name) < 0)
 			first = &s.v[i];
 		leaks++;
 	}

@@ -161,51 +161,95 @@ bool arena_init(struct world *w)
 	return world_oom(w);
 }
 
+void chunk_wipe(struct world *w, struct chunk *c)
+{
+	uint32_t lo = (c->offset + 4095) & ~4095u, hi = (c->offset + c->used) & ~4095u;
+
+	/* large ones go back to the system, small ones are wiped in place */
+	if (c->used > (1u << 20)) {
+		memset(w->arena + c->offset, 0, lo - c->offset);
+		memset(w->arena + hi, 0, c->offset + c->used - hi);
+		if (madvise(w->arena + lo, hi - lo, MADV_DONTNEED))
+			memset(w->arena + lo, 0, hi - lo);
+	} else {
+		memset(w->arena + c->offset, 0, c->used);
+	}
+	c->used = 0;
+	c->nregions = 0;
+	c->live = false;
+}
+
+/* The chunks stay, empty: the next execution will want the same. */
 void arena_reset(struct world *w)
 {
-	for (size_t i = 0; i < w->nchunks; i++) {
-		struct chunk *c = w->chunks[i];
-
-		/* large ones go back to the system, small ones are wiped in place */
-		if (c->used > (1u << 20)) {
-			uint32_t lo = (c->offset + 4095) & ~4095u;
-			uint32_t hi = (c->offset + c->used) & ~4095u;
-
-			memset(w->arena + c->offset, 0, lo - c->offset);
-			memset(w->arena + hi, 0, c->offset + c->used - hi);
-			if (madvise(w->arena + lo, hi - lo, MADV_DONTNEED))
-				memset(w->arena + lo, 0, hi - lo);
-		} else {
-			memset(w->arena + c->offset, 0, c->used);
-		}
-		free(c->regions);
-		free(c);
-	}
-	free(w->chunks);
-	w->chunks = NULL;
-	w->nchunks = w->chunks_cap = 0;
+	for (size_t i = 0; i < w->nchunks; i++)
+		chunk_wipe(w, w->chunks[i]);
 	w->bump = NULL;
 }
 
 void arena_release(struct world *w)
 {
-	arena_reset(w);
+	for (size_t i = 0; i < w->nchunks; i++) {
+		free(w->chunks[i]->regions);
+		free(w->chunks[i]);
+	}
+	free(w->chunks);
+	w->chunks = NULL;
+	w->nchunks = w->chunks_cap = 0;
+	w->bump = NULL;
 	if (w->arena)
 		munmap(w->arena, w->arena_size);
 	w->arena = NULL;
+}
+
+/* How many chunks lie at or before that offset. */
+static size_t chunks_upto(const struct world *w, uint32_t offset)
+{
+	size_t lo = 0, hi = w->nchunks;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (w->chunks[mid]->offset <= offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* The chunk at that place, left by an earlier execution or made. */
+static struct chunk *chunk_at_offset(struct world *w, uint32_t offset)
+{
+	size_t i = chunks_upto(w, offset);
+	struct chunk *c = i ? w->chunks[i - 1] : NULL;
+
+	if (c && c->offset == offset)
+		return c;
+	c = calloc(1, sizeof(*c));
+	if (!c || !grow(&w->chunks, &w->chunks_cap, w->nchunks + 1, sizeof(*w->chunks))) {
+		free(c);
+		return NULL;
+	}
+	c->offset = offset;
+	memmove(&w->chunks[i + 1], &w->chunks[i], (w->nchunks - i) * sizeof(*w->chunks));
+	w->chunks[i] = c;
+	w->nchunks++;
+	return c;
 }
 
 static struct chunk *chunk_new(struct world *w, uint32_t creator, size_t need)
 {
 	uint32_t nth = 0, size = CHUNK_FIRST, offset;
 	struct chunk *c;
-	size_t i;
 
-	for (i = 0; i < w->nchunks; i++)
-		if (w->chunks[i]->creator == creator) {
-			nth++;
-			size = w->chunks[i]->size > size ? w->chunks[i]->size : size;
-		}
+	for (size_t i = 0; i < w->nchunks; i++) {
+		c = w->chunks[i];
+		if (!c->live || c->creator != creator)
+			continue;
+		nth++;
+		size = c->size > size ? c->size : size;
+	}
 	if (nth && size < CHUNK_MAX)
 		size *= 4;
 	if (size < need + 64)
@@ -213,16 +257,12 @@ static struct chunk *chunk_new(struct world *w, uint32_t creator, size_t need)
 	offset = idspace_chunk(w->ids, creator, nth, size);
 	if (!offset || (size_t)offset + size > w->arena_size)
 		return NULL;
-	c = calloc(1, sizeof(*c));
-	if (!c || !grow(&w->chunks, &w->chunks_cap, w->nchunks + 1, sizeof(*w->chunks))) {
-		free(c);
+	c = chunk_at_offset(w, offset);
+	if (!c)
 		return NULL;
-	}
-	*c = (struct chunk){ .offset = offset, .size = size, .creator = creator };
-	for (i = w->nchunks; i && w->chunks[i - 1]->offset > offset; i--)
-		w->chunks[i] = w->chunks[i - 1];
-	w->chunks[i] = c;
-	w->nchunks++;
+	c->size = size;
+	c->creator = creator;
+	c->live = true;
 	return c;
 }
 
@@ -234,7 +274,7 @@ static struct chunk *chunk_with_room(struct world *w, uint32_t creator, size_t s
 	for (size_t i = 0; i < w->nchunks; i++) {
 		struct chunk *c = w->chunks[i];
 
-		if (c->creator == creator && c->used + size + 64 <= c->size)
+		if (c->live && c->creator == creator && c->used + size + 64 <= c->size)
 			return c;
 	}
 	return NULL;
@@ -287,21 +327,11 @@ void *arena_addr(struct world *w, uint32_t offset)
 struct chunk *arena_chunk_at(struct world *w, const void *p)
 {
 	uint32_t off = arena_offset(w, p);
-	size_t lo = 0, hi = w->nchunks;
+	size_t n = off == LOC_NONE ? 0 : chunks_upto(w, off);
 
-	if (off == LOC_NONE)
+	if (!n || off >= w->chunks[n - 1]->offset + w->chunks[n - 1]->used)
 		return NULL;
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (w->chunks[mid]->offset <= off)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (!lo || off >= w->chunks[lo - 1]->offset + w->chunks[lo - 1]->used)
-		return NULL;
-	return w->chunks[lo - 1];
+	return w->chunks[n - 1];
 }
 
 bool arena_add_region(struct world *w, const struct region *r)

@@ -10,6 +10,7 @@
 #include "engine/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define WORD_BITS 64
 
@@ -27,8 +28,8 @@ bool awake_add(struct world *w, struct task *t)
 
 	if (!grow(&a->bits, &a->cap, word + 1, sizeof(*a->bits)))
 		return false;
-	if (word >= a->nwords)
-		a->nwords = word + 1;
+	while (word >= a->nwords)
+		a->bits[a->nwords++] = 0;
 	a->bits[word] |= 1ull << (t->index % WORD_BITS);
 	return true;
 }
@@ -119,6 +120,20 @@ void awake_touched_slow(struct world *w, const void *loc)
 		a->nparked--;
 		a->bits[t->index / WORD_BITS] |= 1ull << (t->index % WORD_BITS);
 	}
+}
+
+void awake_reset(struct world *w, size_t n)
+{
+	struct awake *a = &w->awake;
+
+	if (a->nparked)
+		memset(a->buckets, 0, a->nbuckets * sizeof(*a->buckets));
+	a->nparked = 0;
+	a->nwords = (n + WORD_BITS - 1) / WORD_BITS;
+	for (size_t i = 0; i < a->nwords; i++)
+		a->bits[i] = ~0ull;
+	if (n % WORD_BITS)
+		a->bits[a->nwords - 1] = (1ull << (n % WORD_BITS)) - 1;
 }
 
 void awake_release(struct world *w)

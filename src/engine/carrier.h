@@ -35,6 +35,7 @@ struct stack {
  * From a pool; NULL: no memory. */
 struct stack *stack_get(void (*entry)(void *), void *arg);
 void stack_put(struct stack *s);	/* abandoned or over */
+void stack_rearm(struct stack *s);	/* abandoned: it will run entry(arg) once more */
 /* stack_resume() and stack_suspend(): switch.h */
 
 /* An OS thread, pooled, that resumes stacks on demand. */

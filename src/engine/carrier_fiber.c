@@ -114,36 +114,6 @@ static void stack_arm(struct stack *s)
 }
 #endif
 
-struct stack *stack_get(void (*entry)(void *), void *arg)
-{
-	struct stack *s = pool;
-
-	if (s)
-		pool = s->next;
-	else
-		s = stack_map();
-	if (!s)
-		return NULL;
-	if (!stack_alloc_context(s)) {
-		stack_put(s);
-		return NULL;
-	}
-	s->entry = entry;
-	s->arg = arg;
-	s->who = NULL;
-	s->asan_fake = NULL;
-	s->asan_back_fake = NULL;
-#ifdef HAVE_ASAN
-	/* frames that were abandoned here have left their poison */
-	__asan_unpoison_memory_region(s->low, STACK_SIZE);
-#endif
-#ifdef HAVE_TSAN
-	s->tsan_fiber = __tsan_create_fiber(0);
-#endif
-	stack_arm(s);
-	return s;
-}
-
 #ifdef HAVE_ASAN
 /*
  * Where frames of functions are kept apart, to find uses after return, those of an
@@ -162,7 +132,23 @@ __attribute__((no_sanitize_address)) static void stack_drop_frames(struct stack 
 }
 #endif
 
-void stack_put(struct stack *s)
+/* Whatever was on the stack, entry(arg) begins on it next. */
+static void stack_begin(struct stack *s)
+{
+	s->asan_fake = NULL;
+	s->asan_back_fake = NULL;
+#ifdef HAVE_ASAN
+	/* frames that were abandoned here have left their poison */
+	__asan_unpoison_memory_region(s->low, STACK_SIZE);
+#endif
+#ifdef HAVE_TSAN
+	s->tsan_fiber = __tsan_create_fiber(0);
+#endif
+	stack_arm(s);
+}
+
+/* What was on the stack is given up. */
+static void stack_abandon(struct stack *s)
 {
 #ifdef HAVE_ASAN
 	stack_drop_frames(s);
@@ -173,6 +159,39 @@ void stack_put(struct stack *s)
 		s->tsan_fiber = NULL;
 	}
 #endif
+	(void)s;
+}
+
+struct stack *stack_get(void (*entry)(void *), void *arg)
+{
+	struct stack *s = pool;
+
+	if (s)
+		pool = s->next;
+	else
+		s = stack_map();
+	if (!s)
+		return NULL;
+	if (!stack_alloc_context(s)) {
+		stack_put(s);
+		return NULL;
+	}
+	s->entry = entry;
+	s->arg = arg;
+	s->who = NULL;
+	stack_begin(s);
+	return s;
+}
+
+void stack_rearm(struct stack *s)
+{
+	stack_abandon(s);
+	stack_begin(s);
+}
+
+void stack_put(struct stack *s)
+{
+	stack_abandon(s);
 	s->next = pool;
 	pool = s;
 }

@@ -8,7 +8,8 @@
 
 #include "engine/driver.h"
 
-/* Remembers the world as it stands: built, no step made.  False: world_error(). */
+/* Remembers the world as it stands: built, no step made, nobody primed (world_rebuild()).
+ * It is forgotten when the world is built again.  False: world_error(). */
 bool world_checkpoint(struct world *w);
 bool world_has_checkpoint(const struct world *w);
 /* Back to the checkpoint: memory, clock, objects and tasks as they were; each task
@@ -17,8 +18,13 @@ bool world_has_checkpoint(const struct world *w);
 bool world_restore(struct world *w);
 
 /* A lean world keeps no records and no marks: world_steps() counts on, schedules and
- * traces are not to be had. */
+ * traces are not to be had, sites may have no line.  To be changed only between two
+ * executions. */
 void world_set_lean(struct world *w, bool lean);
 bool world_is_lean(const struct world *w);
+/* world_step() in a lean world, of a task that is known to be enabled, with a choice that
+ * it has; nobody is fresh.  What would have been its record's value, stored and
+ * REC_REFUSED is put there. */
+enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r);
 
 #endif

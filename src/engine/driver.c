@@ -124,9 +124,49 @@ static void refuse_step(struct world *w, struct task *t, struct record *r, size_
 	task_retire(t);
 }
 
+/* What follows a step that has been performed: t runs on. */
+static inline enum step_result step_on(struct world *w, struct task *t)
+{
+	w->log.n++;
+	t->steps++;
+	if (w->hooks.performed)
+		w->hooks.performed(w, t, &t->ev);
+	if (!resume(w, t))
+		return STEP_ERROR;
+	if (w->voluntary)
+		cpu_update_owner(t);
+	if (w->nfresh && !world_prime(w))
+		return STEP_ERROR;
+	if (w->watch.stepped)
+		w->watch.stepped(w, t);
+	return STEP_OK;
+}
+
+/* The same step, of which nothing is written down. */
+static inline enum step_result step_without_log(struct world *w, struct task *t, unsigned choice,
+						 struct record *r)
+{
+	size_t violations = w->nviolations;
+
+	r->flags = 0;
+	if (t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
+		refuse_step(w, t, r, violations);
+		return STEP_OK;
+	}
+	perform(w, t, choice, r);
+	return step_on(w, t);
+}
+
+enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r)
+{
+	w->found = NULL;
+	w->ghosts.n = 0;
+	return step_without_log(w, t, choice, r);
+}
+
 enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 {
-	struct record *r;
+	struct record *r, none;
 	size_t violations;
 
 	assert(!task_current());
@@ -144,6 +184,8 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		world_fail(w, "there is no choice %u: 1 to %u can be had", choice, (unsigned)t->ev.a);
 		return STEP_ERROR;
 	}
+	if (w->lean)
+		return step_without_log(w, t, choice, &none);
 	r = log_append(w);
 	if (!r) {
 		world_oom(w);
@@ -157,26 +199,14 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		return STEP_OK;
 	}
 	perform(w, t, choice, r);
-	w->log.n++;
-	t->steps++;
-	if (w->hooks.performed)
-		w->hooks.performed(w, t, &t->ev);
-	if (!resume(w, t))
-		return STEP_ERROR;
-	if (w->voluntary)
-		cpu_update_owner(t);
-	if (w->nfresh && !world_prime(w))
-		return STEP_ERROR;
-	if (w->watch.stepped)
-		w->watch.stepped(w, t);
-	return STEP_OK;
+	return step_on(w, t);
 }
 
 bool world_advance(struct world *w, uint64_t ns)
 {
 	static struct site site = { .op = OP_ADVANCE, .prim = "advance", .expr = "",
 				    .func = "", .file = "", .flags = SITE_CLOCK };
-	struct record *r;
+	struct record *r, none;
 
 	if (w->nfresh && !world_prime(w))
 		return false;
@@ -184,9 +214,10 @@ bool world_advance(struct world *w, uint64_t ns)
 		return world_oom(w);
 	if (ns > INT64_MAX - *w->clock)
 		return world_fail(w, "the clock cannot go that far");
-	r = log_append(w);
+	r = w->lean ? &none : log_append(w);
 	if (!r)
 		return world_oom(w);
+	w->log.n += w->lean;
 	*r = (struct record){ .value = *w->clock, .stored = *w->clock + ns,
 			      .loc = arena_offset(w, w->clock), .site = site_id(&site),
 			      .task = UINT16_MAX };

@@ -85,6 +85,8 @@ bool world_do(struct world *w, bool (*apply)(struct world *, void *), void *arg,
 bool world_rewind(struct world *w, uint64_t n);
 /* The same to the start, and forgets typed calls as well. */
 bool world_reset(struct world *w);
+/* The same, with the tasks left fresh: nobody has run to its first step. */
+bool world_rebuild(struct world *w);
 bool world_muted(struct world *w);
 /* Mutes the bodies' output, which a rebuild ends; they run on fibers meanwhile. */
 void world_set_muted(struct world *w, bool muted);

@@ -30,6 +30,7 @@ struct notes {
 struct idle {
 	struct notes writes;	/* the first write of each location: the value before */
 	struct notes reads;	/* of the last check */
+	bool again;		/* the pass queued its own item */
 	bool complete;		/* false: memory ran out, never call the pass idle */
 	bool idle;		/* the last pass was, see idle_blocks() */
 	bool read_clock;
@@ -108,6 +109,7 @@ void idle_pass_begin(struct task *t)
 	forget(&t->idle->writes);
 	forget(&t->idle->reads);
 	t->idle->complete = true;
+	t->idle->again = false;
 	t->idle->idle = false;
 	t->idle->read_clock = false;
 }
@@ -149,6 +151,8 @@ void idle_note(struct task *t, const struct event *ev, uint64_t old)
 {
 	struct idle *d = t->idle;
 
+	if (ev->op == OP_CMPXCHG && !old && ev->loc == &((struct work_struct *)t->work)->state)
+		d->again = true;
 	if (!d->complete || own_cell(t, ev->loc))
 		return;
 	if (ev->loc == t->w->clock) {
@@ -188,7 +192,7 @@ void idle_pass_end(struct task *t)
 		return;
 	t->in_pass = false;
 	d->idle = false;
-	if (!d->complete || !(work->state & WORK_PENDING))
+	if (!d->complete || !d->again || !(work->state & WORK_PENDING))
 		return; /* it did not re-queue itself: nothing polls */
 	if (d->read_clock && !work->clock_free)
 		return;
@@ -211,7 +215,8 @@ static bool may_have_changed(struct world *w, struct idle *d)
 	for (uint64_t i = d->looked + 1; i <= w->log.n; i++) {
 		const struct record *r = log_record(w, i);
 
-		if (r->loc != LOC_NONE && find_note(&d->reads, arena_addr(w, r->loc)))
+		/* without a log it may */
+		if (!r || (r->loc != LOC_NONE && find_note(&d->reads, arena_addr(w, r->loc))))
 			return true;
 	}
 	return false;

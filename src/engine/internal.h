@@ -20,13 +20,20 @@ struct chunk {
 	uint32_t creator;
 	struct region *regions;	/* in order of address, because memory only grows */
 	size_t nregions, cap;
+	bool live;		/* of this execution; else kept for one to come */
 };
 
-/* How many things of one label a task has made. */
+/* How many things of one label a task has made in the execution `epoch`. */
 struct label_count {
-	uint32_t creator;
-	uint32_t count;
+	struct label_count *next;
+	uint32_t hash, creator;
+	uint32_t count, epoch;
 	char label[];
+};
+struct labels {
+	struct label_count **buckets;
+	size_t n, cap;
+	uint32_t epoch;
 };
 
 struct journal_entry {
@@ -84,7 +91,11 @@ struct world {
 	size_t nobjs, objs_cap;
 	struct object **by_id;
 	size_t by_id_cap;
-	void *names, *labels;	/* tsearch trees */
+	struct object **names;	/* buckets, by hash; their number is a power of two */
+	size_t names_cap;
+	struct object **spare;	/* by identity: of earlier executions, to be used again */
+	size_t spare_cap;
+	struct labels labels;
 	uint32_t made;		/* by the world itself */
 	uint32_t threads_made;
 	struct task **tasks;
@@ -92,6 +103,9 @@ struct world {
 	size_t nfresh;		/* tasks that have not been primed */
 	struct awake awake;
 	struct task *found;	/* found enabled by a policy, and nothing done since */
+	struct task *task_pool;	/* of earlier executions, to be used again; by park_next */
+	struct checkpoint *checkpoint; /* or NULL */
+	uint64_t begun;		/* executions so far, however they began */
 	struct task **cpu_owner; /* per CPU: who may not be preempted there */
 
 	uint64_t *clock;	/* a location of its own */
@@ -123,11 +137,13 @@ bool grow(void *arrayp, size_t *cap, size_t need, size_t elem);
 /* world.c */
 bool world_init_execution(struct world *w);	/* clock, owners */
 void world_drop_execution(struct world *w);	/* tasks, objects, memory, log */
+void violations_drop(struct world *w);
 bool world_oom(struct world *w);		/* sets the error, returns false */
 
 /* arena.c */
 bool arena_init(struct world *w);
 void arena_reset(struct world *w);
+void chunk_wipe(struct world *w, struct chunk *c);	/* empty, and not of this execution */
 void arena_release(struct world *w);
 struct chunk *arena_chunk_at(struct world *w, const void *p);
 bool arena_add_region(struct world *w, const struct region *r);
@@ -136,8 +152,10 @@ uint32_t idspace_by_name(struct idspace *s, const char *name);
 uint32_t idspace_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32_t size);
 
 /* object.c */
-struct object *object_make(struct world *w, const struct objtype *type,
-			   const char *label, char *name, uint32_t id, uint32_t creator);
+struct object *object_make(struct world *w, const struct objtype *type, const char *name,
+			   uint32_t id);	/* a name of the engine's own */
+void object_drop(struct world *w);	/* the newest */
+void objects_reset(struct world *w);	/* drops all */
 void objects_release(struct world *w);
 uint32_t creator_id(void);
 struct region *region_at(struct world *w, const void *p);
@@ -151,15 +169,19 @@ static inline bool task_surely_enabled(const struct task *t)
 }
 
 /* task.c */
-void tasks_release(struct world *w);
+void tasks_drop(struct world *w, size_t n);	/* all but the first n */
+void tasks_release(struct world *w);		/* when there are none any more */
+bool task_give_stack(struct task *t);
 void task_retire(struct task *t);	/* over: its stack and body go */
 struct task *task_new_engine(struct world *w, enum task_kind kind, const char *name,
 			     unsigned cpu, void (*body)(void *), void *arg);
 bool cpu_allows(struct task *t, struct block *b);
 void cpu_update_owner(struct task *t);
+bool keeps_cpu(const struct task *t);	/* may it not be preempted, as it is? */
 
 /* awake.c */
 bool awake_add(struct world *w, struct task *t);	/* a new task; false: no memory */
+void awake_reset(struct world *w, size_t n);	/* the first n tasks are all, and awake */
 /* The first task from index i on that is not set aside, or NULL. */
 struct task *awake_next(struct world *w, size_t i);
 /* t was found blocked: sets it aside if only a step on its location can help. */
@@ -196,6 +218,7 @@ static inline struct record *log_append(struct world *w)
 	return &l->chunks[n / LOG_CHUNK][n % LOG_CHUNK];
 }
 struct mark *log_append_mark(struct world *w);
+void log_reset(struct events_log *l);	/* empty; its blocks stay */
 void log_release(struct events_log *l);
 uint16_t kapi_id(const struct kapi *api);
 
@@ -215,6 +238,9 @@ void idle_pass_end(struct task *t);
 bool idle_was_idle(const struct task *worker);	/* its last pass was */
 bool idle_blocks(struct task *worker);	/* its last pass was idle and nothing it read changed */
 void idle_release(struct task *t);
+
+/* checkpoint.c */
+void checkpoint_release(struct world *w);
 
 /* journal.c */
 bool journal_due(struct world *w);

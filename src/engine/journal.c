@@ -136,7 +136,24 @@ static bool rewind_to(struct world *w, uint64_t n, bool calls_too)
 	return ok;
 }
 
-bool world_rewind(struct world *w, uint64_t n) { return rewind_to(w, n, false); }
+bool world_rebuild(struct world *w)
+{
+	bool ok;
+
+	journal_cut(w, 0, true);
+	w->muted = true;
+	ok = restart(w);
+	w->muted = false;
+	return ok;
+}
+
+bool world_rewind(struct world *w, uint64_t n)
+{
+	if (w->lean && n)
+		return world_fail(w, "this run keeps no log: it cannot be gone back in");
+	return rewind_to(w, n, false);
+}
+
 bool world_reset(struct world *w) { return rewind_to(w, 0, true); }
 
 /* --- replaying a schedule --- */

@@ -75,6 +75,8 @@ struct mark *log_append_mark(struct world *w)
 	struct events_log *l = &w->log;
 	size_t c = l->nmarks / MARK_CHUNK;
 
+	if (w->lean)
+		return NULL;
 	if (c == l->nmark_chunks) {
 		if (!grow(&l->mark_chunks, &l->mark_cap, c + 1, sizeof(*l->mark_chunks)))
 			return NULL;
@@ -84,6 +86,12 @@ struct mark *log_append_mark(struct world *w)
 		l->nmark_chunks++;
 	}
 	return &l->mark_chunks[c][l->nmarks++ % MARK_CHUNK];
+}
+
+void log_reset(struct events_log *l)
+{
+	l->n = 0;
+	l->nmarks = 0;
 }
 
 void log_release(struct events_log *l)
@@ -99,7 +107,7 @@ void log_release(struct events_log *l)
 
 const struct record *log_record(struct world *w, uint64_t step)
 {
-	if (!step || step > w->log.n)
+	if (!step || step > w->log.n || w->lean)
 		return NULL;
 	return &w->log.chunks[(step - 1) / LOG_CHUNK][(step - 1) % LOG_CHUNK];
 }

@@ -8,7 +8,6 @@
 #include "k/list.h"
 
 #include <inttypes.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,173 +29,323 @@ uint32_t creator_id(void)
 	return t ? task_id(t) : IDENT_WORLD;
 }
 
-static int cmp_name(const void *a, const void *b)
+/* --- names --- */
+
+/* FNV-1a (Fowler, Noll, Vo). */
+static uint32_t hash_of(const char *s, uint32_t h)
 {
-	return strcmp(((const struct object *)a)->name, ((const struct object *)b)->name);
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 16777619u;
+	return h;
+}
+#define HASH_START 2166136261u
+
+static struct object **name_bucket(struct world *w, uint32_t hash)
+{
+	return &w->names[hash & (w->names_cap - 1)];
 }
 
-static int cmp_label(const void *a, const void *b)
+/* A name stands before those that were given earlier: the last one given is the first
+ * in its bucket, and taken away as quickly. */
+static void name_put(struct world *w, struct object *o)
 {
-	const struct label_count *x = a, *y = b;
+	struct object **bucket = name_bucket(w, o->hash);
 
-	if (x->creator != y->creator)
-		return x->creator < y->creator ? -1 : 1;
-	return strcmp(x->label, y->label);
+	o->next_named = *bucket;
+	*bucket = o;
+}
+
+/* As many buckets as objects, at least. */
+static bool names_grow(struct world *w)
+{
+	size_t n = w->names_cap ? w->names_cap * 2 : 64;
+	struct object **p;
+
+	if (w->nobjs < w->names_cap)
+		return true;
+	p = calloc(n, sizeof(*p));
+	if (!p)
+		return false;
+	free(w->names);
+	w->names = p;
+	w->names_cap = n;
+	for (size_t i = 0; i < w->nobjs; i++)
+		name_put(w, w->objs[i]);
+	return true;
+}
+
+struct object *object_by_name(struct world *w, const char *name)
+{
+	uint32_t hash = hash_of(name, HASH_START);
+	struct object *o = w->names_cap ? *name_bucket(w, hash) : NULL;
+
+	while (o && (o->hash != hash || strcmp(o->name, name)))
+		o = o->next_named;
+	return o;
+}
+
+static bool labels_grow(struct labels *l)
+{
+	size_t n = l->cap ? l->cap * 2 : 64;
+	struct label_count **p, *next;
+
+	if (l->n < l->cap)
+		return true;
+	p = calloc(n, sizeof(*p));
+	if (!p)
+		return false;
+	for (size_t i = 0; i < l->cap; i++)
+		for (struct label_count *c = l->buckets[i]; c; c = next) {
+			next = c->next;
+			c->next = p[c->hash & (n - 1)];
+			p[c->hash & (n - 1)] = c;
+		}
+	free(l->buckets);
+	l->buckets = p;
+	l->cap = n;
+	return true;
+}
+
+static struct label_count *label_new(struct labels *l, uint32_t hash, uint32_t creator,
+				     const char *label)
+{
+	size_t len = strlen(label) + 1;
+	struct label_count *c = labels_grow(l) ? malloc(sizeof(*c) + len) : NULL;
+	struct label_count **bucket = c ? &l->buckets[hash & (l->cap - 1)] : NULL;
+
+	if (!c)
+		return NULL;
+	*c = (struct label_count){ .next = *bucket, .hash = hash, .creator = creator };
+	memcpy(c->label, label, len);
+	*bucket = c;
+	l->n++;
+	return c;
 }
 
 /* The how-manieth thing of this label by this creator, from 1; 0: no memory. */
 static uint32_t count_label(struct world *w, uint32_t creator, const char *label)
 {
-	size_t n = strlen(label) + 1;
-	struct label_count *key = malloc(sizeof(*key) + n), **found;
+	struct labels *l = &w->labels;
+	uint32_t hash = hash_of(label, HASH_START ^ creator * 0x9e3779b9u);
+	struct label_count *c = l->cap ? l->buckets[hash & (l->cap - 1)] : NULL;
 
-	if (!key)
+	while (c && (c->hash != hash || c->creator != creator || strcmp(c->label, label)))
+		c = c->next;
+	if (!c)
+		c = label_new(l, hash, creator, label);
+	if (!c)
 		return 0;
-	key->creator = creator;
-	key->count = 0;
-	memcpy(key->label, label, n);
-	found = tsearch(key, &w->labels, cmp_label);
-	if (!found || *found != key)
-		free(key);
-	return found ? ++(*found)->count : 0;
+	if (c->epoch != l->epoch) {
+		c->epoch = l->epoch;
+		c->count = 0;
+	}
+	return ++c->count;
 }
+
+/* --- making and dropping --- */
 
 static void object_free(struct object *o)
 {
-	if (o->type->destroy)
-		o->type->destroy(o);
-	free((void *)o->own_fields);
+	if (!o)
+		return;
 	free(o->label);
 	free(o->name);
 	free(o);
 }
 
-/* Takes `name`.  The object has no memory yet. */
-struct object *object_make(struct world *w, const struct objtype *type,
-			   const char *label, char *name, uint32_t id, uint32_t creator)
+/* What an earlier execution called this; the strings are its own. */
+static struct object *spare_take(struct world *w, uint32_t id)
 {
-	struct object *o = calloc(1, sizeof(*o)), **found;
+	struct object *o = id < w->spare_cap ? w->spare[id] : NULL;
 
-	if (!o || !grow(&w->objs, &w->objs_cap, w->nobjs + 1, sizeof(*w->objs)) ||
-	    !grow(&w->by_id, &w->by_id_cap, (size_t)id + 1, sizeof(*w->by_id)) ||
-	    !(o->label = strdup(label))) {
-		free(name);
-		free(o);
+	if (o)
+		w->spare[id] = NULL;
+	return o;
+}
+
+/* The newest object goes, and is kept for the next of its identity. */
+void object_drop(struct world *w)
+{
+	struct object *o = w->objs[--w->nobjs];
+
+	*name_bucket(w, o->hash) = o->next_named;
+	w->by_id[o->id] = NULL;
+	if (o->type->destroy)
+		o->type->destroy(o);
+	free((void *)o->own_fields);
+	o->own_fields = NULL;
+	if (grow(&w->spare, &w->spare_cap, (size_t)o->id + 1, sizeof(*w->spare)) &&
+	    !w->spare[o->id])
+		w->spare[o->id] = o;
+	else
+		object_free(o);
+}
+
+void objects_reset(struct world *w)
+{
+	while (w->nobjs)
+		object_drop(w);
+	w->labels.epoch++;
+}
+
+static void labels_release(struct labels *l)
+{
+	struct label_count *next;
+
+	for (size_t i = 0; i < l->cap; i++)
+		for (struct label_count *c = l->buckets[i]; c; c = next) {
+			next = c->next;
+			free(c);
+		}
+	free(l->buckets);
+	*l = (struct labels){ 0 };
+}
+
+void objects_release(struct world *w)
+{
+	objects_reset(w);
+	for (size_t i = 0; i < w->spare_cap; i++)
+		object_free(w->spare[i]);
+	free(w->spare);
+	free(w->objs);
+	free(w->by_id);
+	free(w->names);
+	w->spare = w->objs = w->by_id = w->names = NULL;
+	w->spare_cap = w->objs_cap = w->by_id_cap = w->names_cap = 0;
+	labels_release(&w->labels);
+}
+
+/* Is the name LABEL@MAKER.something? */
+static bool is_by(const char *name, const char *label, const char *maker)
+{
+	size_t n = strlen(label), m = strlen(maker);
+
+	return !strncmp(name, label, n) && name[n] == '@' &&
+	       !strncmp(name + n + 1, maker, m) && name[n + 1 + m] == '.';
+}
+
+/* Is it called so, the name or the label@maker.nth? */
+static bool is_called(const struct object *o, const char *label, const char *name, uint32_t nth)
+{
+	if (!o || strcmp(o->label, label))
+		return false;
+	return name ? !strcmp(o->name, name) :
+		      o->nth == nth && is_by(o->name, label, task_name(task_current()));
+}
+
+/* An object with that name, the maker's nth of its label, which has no memory yet.  `name`
+ * may be NULL: label@MAKER.nth. */
+static struct object *make(struct world *w, const struct objtype *type, const char *label,
+			   const char *name, uint32_t id, uint32_t creator, uint32_t nth)
+{
+	struct object *o = spare_take(w, id), *clash;
+	struct task *t = task_current();
+
+	if (!is_called(o, label, name, nth)) {
+		object_free(o);
+		o = calloc(1, sizeof(*o));
+		if (o) {
+			o->label = strdup(label);
+			if (name)
+				o->name = strdup(name);
+			else if (asprintf(&o->name, "%s@%s.%u", label, task_name(t), nth) < 0)
+				o->name = NULL;
+		}
+	}
+	if (!o || !o->label || !o->name || !names_grow(w) ||
+	    !grow(&w->objs, &w->objs_cap, w->nobjs + 1, sizeof(*w->objs)) ||
+	    !grow(&w->by_id, &w->by_id_cap, (size_t)id + 1, sizeof(*w->by_id))) {
+		object_free(o);
 		world_oom(w);
 		return NULL;
 	}
-	o->type = type;
-	o->w = w;
-	o->id = id;
-	o->creator = creator;
-	o->name = name;
-	found = tsearch(o, &w->names, cmp_name);
-	if (!found || *found != o) {
+	*o = (struct object){ .type = type, .w = w, .id = id, .creator = creator, .nth = nth,
+			      .label = o->label, .name = o->name,
+			      .hash = hash_of(o->name, HASH_START) };
+	clash = object_by_name(w, o->name);
+	if (clash) {
 		/* "a@t.1" may be a name that the scenario gave */
-		if (found)
-			world_fail(w, "name \"%s\" is taken by a %s", name, (*found)->type->kind);
-		else
-			world_oom(w);
-		free(o->label);
-		free(name);
-		free(o);
+		world_fail(w, "name \"%s\" is taken by a %s", o->name, clash->type->kind);
+		object_free(o);
 		return NULL;
 	}
+	name_put(w, o);
 	w->objs[w->nobjs++] = o;
 	w->by_id[id] = o;
 	return o;
 }
 
-/* The printed name, malloced: the label among what the world makes (a clash is
- * an error), label@creator.n for what a task makes. */
-static char *make_name(struct world *w, const char *label, uint32_t *nth)
+struct object *object_make(struct world *w, const struct objtype *type, const char *name,
+			   uint32_t id)
 {
-	struct task *t = task_current();
-	struct object *clash;
-	char *name = NULL;
+	return make(w, type, name, name, id, IDENT_WORLD, 0);
+}
 
-	if (!name_is_valid(label)) {
-		world_fail(w, "'%s' is no name: letters, digits and _.:/@#- make one", label);
-		return NULL;
-	}
-	if (!t) {
-		clash = object_by_name(w, label);
-		if (clash) {
-			world_fail(w, "name \"%s\" is taken by a %s", label, clash->type->kind);
-			return NULL;
-		}
-		*nth = 1;
-		name = strdup(label);
-	} else {
-		*nth = count_label(w, task_id(t), label);
-		if (!*nth || asprintf(&name, "%s@%s.%u", label, task_name(t), *nth) < 0)
-			name = NULL;
-	}
-	if (!name)
-		world_oom(w);
-	return name;
+/* A name that the scenario or the prompt gives, or the label of what a task makes. */
+static bool check_label(struct world *w, const char *label)
+{
+	struct object *clash;
+
+	if (!name_is_valid(label))
+		return world_fail(w, "'%s' is no name: letters, digits and _.:/@#- make one", label);
+	clash = task_current() ? NULL : object_by_name(w, label);
+	if (clash)
+		return world_fail(w, "name \"%s\" is taken by a %s", label, clash->type->kind);
+	return true;
+}
+
+/* Its own memory, described.  False: it has a name already, and handles from before a
+ * rebuild, but is nothing. */
+static bool give_memory(struct object *o, void *base, size_t size)
+{
+	o->base = base;
+	o->size = size;
+	if (base && object_describe(o, base, NULL, o->type->fields, size))
+		return true;
+	o->state = OBJECT_DESTROYED;
+	return false;
 }
 
 struct object *object_new(struct world *w, const struct objtype *type,
 			  const char *label, size_t size)
 {
 	struct task *t = task_current();
-	uint32_t id, nth = 0, creator = creator_id();
-	char *name = make_name(w, label, &nth);
+	uint32_t id, nth = 1, creator = creator_id();
 	struct object *o;
 
-	if (!name)
+	if (!check_label(w, label))
 		return NULL;
-	if (!w->clock) {
-		/* memory ran out when the world was built again: back() and reset() try anew */
-		free(name);
+	/* no clock: memory ran out when the world was built again, and back() and reset()
+	 * try anew */
+	if (!w->clock || (t && !(nth = count_label(w, creator, label)))) {
 		world_oom(w);
 		return NULL;
 	}
 	w->frozen = true;
 	id = idspace_get(w->ids, creator, t ? t->made++ : w->made++);
 	if (!id) {
-		free(name);
 		world_oom(w);
 		return NULL;
 	}
-	o = object_make(w, type, label, name, id, creator);
+	o = make(w, type, label, t ? NULL : label, id, creator, nth);
 	if (!o)
 		return NULL;
-	o->nth = nth;
-	if (size) {
-		o->base = arena_alloc(w, size);
-		o->size = size;
-		if (!o->base || !object_describe(o, o->base, NULL, type->fields, size)) {
-			/* it has a name already, and handles from before a rebuild */
-			o->state = OBJECT_DESTROYED;
-			return NULL;
-		}
-	}
-	return o;
+	return !size || give_memory(o, arena_alloc(w, size), size) ? o : NULL;
 }
 
 struct object *object_new_unique(struct world *w, const struct objtype *type,
 				 const char *name, size_t size)
 {
 	uint32_t id = idspace_by_name(w->ids, name);
-	char *copy = strdup(name);
 	struct object *o;
 
-	if (!id || !copy) {
-		free(copy);
+	if (!id) {
 		world_oom(w);
 		return NULL;
 	}
 	w->frozen = true;
-	o = object_make(w, type, name, copy, id, IDENT_WORLD);
-	if (!o)
-		return NULL;
-	o->base = arena_alloc_for(w, id, size);
-	o->size = size;
-	if (!o->base || !object_describe(o, o->base, NULL, type->fields, size))
-		return NULL;
-	return o;
+	o = object_make(w, type, name, id);
+	return o && give_memory(o, arena_alloc_for(w, id, size), size) ? o : NULL;
 }
 
 bool object_describe(struct object *o, void *base, const char *label,
@@ -231,13 +380,6 @@ struct object *object_by_id(struct world *w, uint32_t id)
 	return id < w->by_id_cap ? w->by_id[id] : NULL;
 }
 
-struct object *object_by_name(struct world *w, const char *name)
-{
-	struct object key = { .name = (char *)name }, **found = tfind(&key, &w->names, cmp_name);
-
-	return found ? *found : NULL;
-}
-
 struct region *region_at(struct world *w, const void *p)
 {
 	struct chunk *c = arena_chunk_at(w, p);
@@ -267,25 +409,6 @@ struct object *object_at(struct world *w, const void *addr)
 	struct region *r = region_at(w, addr);
 
 	return r ? r->obj : NULL;
-}
-
-static void free_nothing(void *p)
-{
-	(void)p;
-}
-
-void objects_release(struct world *w)
-{
-	tdestroy(w->names, free_nothing);
-	w->names = NULL;
-	tdestroy(w->labels, free);
-	w->labels = NULL;
-	for (size_t i = w->nobjs; i--;)
-		object_free(w->objs[i]);
-	free(w->objs);
-	free(w->by_id);
-	w->objs = w->by_id = NULL;
-	w->nobjs = w->objs_cap = w->by_id_cap = 0;
 }
 
 /* --- names of locations and values --- */

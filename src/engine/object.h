@@ -54,6 +54,11 @@ struct objtype {
 	const char *kind;		/* "mutex", "srcu", "vm": tostring gives kind "name" */
 	const struct field *fields;	/* of the first region, or NULL */
 	void (*destroy)(struct object *o); /* frees what lives outside the arena, or NULL */
+	/* for checkpoints: bytes at `impl` that lie outside the arena, kept with it; and
+	 * what is to be done before the memory goes back to what it was, or NULL: drops
+	 * what that holds outside of it since */
+	size_t impl_size;
+	void (*reset)(struct object *o);
 };
 
 enum object_state { OBJECT_LIVE, OBJECT_FREED, OBJECT_DESTROYED };
@@ -69,6 +74,8 @@ struct object {
 	bool is_static;		/* kmalloc(..., {static=true}): never a leak */
 	char *label;		/* as given by the maker; see object_name() */
 	char *name;		/* printed: label, or label@creator.nth */
+	uint32_t hash;		/* of the name */
+	struct object *next_named; /* in its bucket */
 	void *base;		/* first byte in the arena, or NULL (tasks, ...) */
 	size_t size;
 	void *impl;		/* the kind's own C structure */

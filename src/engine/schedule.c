@@ -52,6 +52,8 @@ char *world_schedule_upto(struct world *w, uint64_t n)
 	struct out o = { 0 };
 	char head[32];
 
+	if (w->lean)
+		return NULL;
 	if (n > w->log.n)
 		n = w->log.n;
 	snprintf(head, sizeof(head), "@%s,%u", w->model->name, w->cpus);

@@ -36,16 +36,48 @@ static void task_main(void *arg)
 	stack_suspend(t->stack);
 }
 
+bool task_give_stack(struct task *t)
+{
+	t->stack = stack_get(task_main, t);
+	if (!t->stack)
+		return world_fail(t->w, "no memory for the stack of thread \"%s\"", task_name(t));
+	t->stack->who = task_name(t);
+	return true;
+}
+
+/* All zero but for w. */
+static struct task *task_alloc(struct world *w)
+{
+	struct task *t = w->task_pool;
+
+	if (t) {
+		w->task_pool = t->park_next;
+		memset(t, 0, offsetof(struct task, calls));
+	} else {
+		t = calloc(1, sizeof(*t));
+		if (!t) {
+			world_oom(w);
+			return NULL;
+		}
+	}
+	t->w = w;
+	return t;
+}
+
+static void task_free(struct task *t)
+{
+	t->park_next = t->w->task_pool;
+	t->w->task_pool = t;
+}
+
 static bool task_add(struct world *w, struct task *t)
 {
 	if (w->ntasks == TASKS_MAX)
 		return world_fail(w, "too many threads: %d can be had", TASKS_MAX);
 	if (!grow(&w->tasks, &w->tasks_cap, w->ntasks + 1, sizeof(*w->tasks)))
 		return world_oom(w);
-	t->stack = stack_get(task_main, t);
-	if (!t->stack)
-		return world_fail(w, "no memory for the stack of thread \"%s\"", task_name(t));
-	t->stack->who = task_name(t);
+	if (!task_give_stack(t))
+		return false;
 	t->index = (uint32_t)w->ntasks;
 	if (!awake_add(w, t)) {
 		stack_put(t->stack);
@@ -70,18 +102,15 @@ struct task *task_new(struct world *w, enum task_kind kind, const char *label, i
 		world_fail(w, "CPU %d is not online: the first %u of %u are", cpu, w->online, w->cpus);
 		return NULL;
 	}
-	t = calloc(1, sizeof(*t));
-	if (!t) {
-		world_oom(w);
+	t = task_alloc(w);
+	if (!t)
 		return NULL;
-	}
-	t->w = w;
 	t->kind = (uint8_t)kind;
 	t->body = body;
 	t->arg = arg;
 	t->obj = object_new(w, &task_types[kind], label, 0);
 	if (!t->obj) {
-		free(t);
+		task_free(t);
 		return NULL;
 	}
 	if (cpu >= 0)
@@ -89,7 +118,7 @@ struct task *task_new(struct world *w, enum task_kind kind, const char *label, i
 	else
 		t->cpu = current ? current->cpu : w->threads_made++ % w->online;
 	if (!task_add(w, t)) {
-		free(t);
+		task_free(t);
 		return NULL;
 	}
 	t->release = release;
@@ -100,25 +129,21 @@ struct task *task_new(struct world *w, enum task_kind kind, const char *label, i
 struct task *task_new_engine(struct world *w, enum task_kind kind, const char *name,
 			     unsigned cpu, void (*body)(void *), void *arg)
 {
-	struct task *t = calloc(1, sizeof(*t));
-	char *copy = strdup(name);
 	uint32_t id = idspace_by_name(w->ids, name);
+	struct task *t = id ? task_alloc(w) : NULL;
 
-	if (!t || !copy || !id) {
-		free(t);
-		free(copy);
+	if (!t) {
 		world_oom(w);
 		return NULL;
 	}
-	t->w = w;
 	t->kind = (uint8_t)kind;
 	t->body = body;
 	t->arg = arg;
 	t->work = arg;
 	t->cpu = cpu;
-	t->obj = object_make(w, &task_types[kind], name, copy, id, IDENT_WORLD);
+	t->obj = object_make(w, &task_types[kind], name, id);
 	if (!t->obj || !task_add(w, t)) {
-		free(t);
+		task_free(t);
 		return NULL;
 	}
 	return t;
@@ -144,22 +169,36 @@ void task_retire(struct task *t)
 		stack_put(t->stack);
 		t->stack = NULL;
 	}
-	if (t->release) {
+	if (t->release && !t->kept) {
 		t->release(t->arg);
 		t->release = NULL;
 	}
 	idle_release(t);
 }
 
+void tasks_drop(struct world *w, size_t n)
+{
+	while (w->ntasks > n) {
+		struct task *t = w->tasks[--w->ntasks];
+
+		t->kept = false;
+		task_retire(t);
+		task_free(t);
+	}
+}
+
 void tasks_release(struct world *w)
 {
-	for (size_t i = w->ntasks; i--;) {
-		task_retire(w->tasks[i]);
-		free(w->tasks[i]);
+	struct task *next;
+
+	for (struct task *t = w->task_pool; t; t = next) {
+		next = t->park_next;
+		free(t);
 	}
 	free(w->tasks);
 	w->tasks = NULL;
-	w->ntasks = w->tasks_cap = w->nfresh = 0;
+	w->task_pool = NULL;
+	w->tasks_cap = 0;
 	awake_release(w);
 }
 
@@ -200,7 +239,7 @@ static bool gives_cpu_up(const struct task *t)
 	}
 }
 
-static bool keeps_cpu(const struct task *t)
+bool keeps_cpu(const struct task *t)
 {
 	return atomic_context(t) ||
 	       (t->w->voluntary && t->state == TASK_READY && !gives_cpu_up(t));

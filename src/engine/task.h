@@ -23,7 +23,13 @@ enum task_state {
 	TASK_FAILED,	/* a violation ended it */
 };
 
-/* An announced event, and the driver's answer. */
+/*
+ * An announced event, and the driver's answer.
+ *
+ * Additions to a part of something that others look at as a whole name a location of
+ * the whole as their second operand.  A condition (OP_COND) with a location looks at
+ * that whole, and once true it stays true.
+ */
 struct event {
 	const struct site *site;
 	void *loc;		/* NULL where the operation has none */
@@ -71,19 +77,20 @@ struct task {
 	uint64_t start_since;	/* steps performed when the pending event was announced */
 	uint32_t made;		/* things made by it so far */
 	struct task *under;	/* timers, irqs: who owned the CPU that they struck */
-	struct kcall calls[TASK_CALLS_MAX];
 	unsigned ncalls;
 
 	/* what runs: body(arg) on the task's stack; release(arg) when the task is
 	 * dropped, on the driver's stack, in any state */
 	void (*body)(void *arg);
 	void (*release)(void *arg);
+	/* the world goes back to its checkpoint: body(arg) will run once more.  False: no
+	 * memory.  NULL: there is nothing to do */
+	bool (*restart)(void *arg);
 	void *arg;
 	/* OP_COND: evaluated by the driver on the task's behalf; must not step */
 	bool (*predicate)(void *arg);
 	void *predicate_arg;
 	struct task *flushes;	/* OP_COND of flush_work(): the worker waited for */
-	struct task_wait waits[TASK_WAITS_MAX];
 	unsigned nwaits;
 
 	struct stack *stack;	/* where it is suspended (carrier.h) */
@@ -92,6 +99,10 @@ struct task {
 	struct idle *idle;	/* workers: what the last pass read and wrote */
 	void *work;		/* workers and timers: the item */
 	void *user;		/* the binding's */
+	bool kept;		/* of a checkpoint: not released when it is over */
+	/* last: what nobody looks at where the two numbers are 0 */
+	struct kcall calls[TASK_CALLS_MAX];
+	struct task_wait waits[TASK_WAITS_MAX];
 };
 
 /* The task whose stack runs now, or NULL on the driver's.  The one process-wide

@@ -39,14 +39,13 @@ struct world *world_new(enum carrier_kind carrier)
 bool world_init_execution(struct world *w)
 {
 	uint32_t id = idspace_by_name(w->ids, "clock");
-	char *name = strdup("clock");
 
-	w->cpu_owner = calloc(WORLD_CPUS_MAX, sizeof(*w->cpu_owner));
-	if (!w->cpu_owner || !id || !name) {
-		free(name);
+	if (!w->cpu_owner)
+		w->cpu_owner = calloc(WORLD_CPUS_MAX, sizeof(*w->cpu_owner));
+	if (!w->cpu_owner || !id)
 		return world_oom(w);
-	}
-	w->clock_obj = object_make(w, &clock_type, "clock", name, id, IDENT_WORLD);
+	w->begun++;
+	w->clock_obj = object_make(w, &clock_type, "clock", id);
 	if (!w->clock_obj)
 		return false;
 	w->clock = arena_alloc_for(w, id, 8);
@@ -57,25 +56,8 @@ bool world_init_execution(struct world *w)
 	return object_describe(w->clock_obj, w->clock, NULL, clock_fields, 8);
 }
 
-void world_drop_execution(struct world *w)
+void violations_drop(struct world *w)
 {
-	tasks_release(w);
-	if (w->hooks.rebuilt)
-		w->hooks.rebuilt(w);
-	if (w->watch.rebuilt)
-		w->watch.rebuilt(w);
-	objects_release(w);
-	arena_reset(w);
-	log_release(&w->log);
-	free(w->cpu_owner);
-	w->cpu_owner = NULL;
-	w->clock = NULL;
-	w->clock_obj = NULL;
-	w->made = w->threads_made = 0;
-	w->found = NULL;
-	w->ghosts.n = 0;
-	w->frozen = w->voluntary = false;
-	w->cpus = w->online = WORLD_CPUS_DEFAULT;
 	for (size_t i = 0; i < w->nviolations; i++) {
 		free(w->violations[i].message);
 		free(w->violations[i].schedule);
@@ -83,6 +65,31 @@ void world_drop_execution(struct world *w)
 	free(w->violations);
 	w->violations = NULL;
 	w->nviolations = 0;
+}
+
+void world_drop_execution(struct world *w)
+{
+	tasks_drop(w, 0);
+	w->nfresh = 0;
+	checkpoint_release(w);
+	if (w->hooks.rebuilt)
+		w->hooks.rebuilt(w);
+	if (w->watch.rebuilt)
+		w->watch.rebuilt(w);
+	objects_reset(w);
+	arena_reset(w);
+	awake_reset(w, 0);
+	log_reset(&w->log);
+	if (w->cpu_owner)
+		memset(w->cpu_owner, 0, w->cpus * sizeof(*w->cpu_owner));
+	w->clock = NULL;
+	w->clock_obj = NULL;
+	w->made = w->threads_made = 0;
+	w->found = NULL;
+	w->ghosts.n = 0;
+	w->frozen = w->voluntary = false;
+	w->cpus = w->online = WORLD_CPUS_DEFAULT;
+	violations_drop(w);
 }
 
 void world_free(struct world *w)
@@ -99,6 +106,10 @@ void world_free(struct world *w)
 			w->journal[i].release(w->journal[i].arg);
 	free(w->journal);
 	free(w->ghosts.v);
+	free(w->cpu_owner);
+	tasks_release(w);
+	objects_release(w);
+	log_release(&w->log);
 	arena_release(w);
 	idspace_free(w->ids);
 	free(w);
@@ -150,6 +161,7 @@ unsigned world_online(struct world *w) { return w->online; }
 void world_set_voluntary(struct world *w) { w->voluntary = true; }
 uint64_t world_clock(struct world *w) { return w->clock ? *w->clock : 0; }
 uint64_t world_steps(struct world *w) { return w->log.n; }
+uint64_t world_progress(struct world *w) { return w->begun << 32 | (w->log.n & UINT32_MAX); }
 bool world_muted(struct world *w) { return w->muted; }
 void world_set_muted(struct world *w, bool muted) { w->muted = muted; }
 void *world_check_data(struct world *w) { return w->check_data; }

@@ -103,6 +103,7 @@ unsigned world_online(struct world *w);
 void world_set_voluntary(struct world *w);
 uint64_t world_clock(struct world *w);			/* virtual ns */
 uint64_t world_steps(struct world *w);			/* performed so far */
+uint64_t world_progress(struct world *w);		/* another after each step, for ever */
 
 /* check/ plugs itself in here; `data` is its own per-world state */
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data);

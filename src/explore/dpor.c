@@ -72,6 +72,8 @@ static bool visit(struct dpor *d)
 		if (!moved && leaf_is_final(d))
 			break;
 	}
+	if (!cut && !d->dropped && !leaf_push_starved(d))
+		return false;
 	return d->dropped || leaf_end(d, cut);
 }
 

@@ -22,7 +22,7 @@ struct dslot {
 	uint16_t last;		/* its last event; GNONE: none */
 	uint16_t count;		/* of its events, in program order */
 	uint16_t maker;		/* the event behind which it was made */
-	bool waiting;		/* its last event waits */
+	bool waiting;		/* its last event waits, or it is starved */
 	bool retries;		/* an idle pass may be followed by another: see leaf.c */
 };
 
@@ -73,6 +73,8 @@ struct dpor {
 	struct exec_step *steps; /* performed in this execution */
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
+	bool forced;		/* a step was made on a CPU that was not to be had: the order of
+				 * the steps is none that can be, see leaf.c */
 	bool dropped;		/* this graph turned out to be none */
 	bool idle_stale;	/* a worker would poll again: others stand for this execution */
 	bool failed;		/* x->report.error is set */
@@ -106,6 +108,9 @@ void places_release(struct dpor *d);
 int place_task(struct dpor *d, struct task *t);
 /* The class of a location; -1: failed. */
 int place_loc(struct dpor *d, uint32_t loc);
+/* The class of ghost state that a task uses: none as long as nobody else does. */
+#define PLACE_PRIVATE (-2)
+int place_ghost(struct dpor *d, uint32_t loc, unsigned slot);
 /* Makes locations one class.  False if they were already (nothing was learnt). */
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
 
@@ -137,9 +142,6 @@ bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const u
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
-/* Widens a past to the ends of the stretches in which a CPU was not to be had. */
-void past_close(struct dpor *d, int slot, uint16_t *past);
-
 /* --- visit.c --- */
 bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 /* Performs the pending event of e's task as event i; *ev is what was announced. */
@@ -164,9 +166,15 @@ bool extend_by(struct dpor *d, int slot, uint16_t choice);
 /* The same for whoever's turn it is; *moved: false if it is nobody's. */
 bool extend_next(struct dpor *d, bool *moved);
 
+/* A worker whose last pass changed nothing, or the timer that would start its next? */
+bool polls_idly(const struct task *t);
+
 /* --- leaf.c --- */
 /* Nobody is left to move: false if somebody may go on all the same. */
 bool leaf_is_final(struct dpor *d);
+/* Those who are kept from moving by nothing but a CPU may have come first: pushes a graph
+ * for each. */
+bool leaf_push_starved(struct dpor *d);
 /* Counts it.  False: stop exploring. */
 bool leaf_end(struct dpor *d, bool cut);
 

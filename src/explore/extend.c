@@ -41,7 +41,6 @@ static const uint16_t *past_from(struct dpor *d, const struct added *a, uint16_t
 	memcpy(d->clock, a->past, d->stride * sizeof(uint16_t));
 	if (source != GNONE)
 		clock_join(d, d->clock, past_of(d, source));
-	past_close(d, a->e.task, d->clock);
 	return d->clock;
 }
 
@@ -287,7 +286,7 @@ static bool perform_lock(struct dpor *d, int slot)
 /* --- whose turn it is --- */
 
 /* A worker whose last pass changed nothing, or the timer that would start its next. */
-static bool polls_idly(const struct task *t)
+bool polls_idly(const struct task *t)
 {
 	const struct task *worker = t;
 
@@ -323,6 +322,14 @@ static bool has_event(struct dpor *d, int slot, bool *failed)
 	}
 }
 
+static bool lock_is_due(const struct dpor *d, const struct dslot *s)
+{
+	const struct gevent *e = s->last != GNONE ? &d->g.ev[s->last] : NULL;
+
+	return e && e->kind == G_LOCK && e->flags & GF_WAITING && e->rf != GNONE &&
+	       d->unlock[e->rf] != GNONE;
+}
+
 bool extend_next(struct dpor *d, bool *moved)
 {
 	bool failed = false;
@@ -335,10 +342,7 @@ bool extend_next(struct dpor *d, bool *moved)
 		if (!s->t || s->t->state != TASK_READY)
 			continue;
 		if (s->waiting) {
-			const struct gevent *e = &d->g.ev[s->last];
-
-			if (e->kind == G_LOCK && e->rf != GNONE && d->unlock[e->rf] != GNONE &&
-			    task_blocked(s->t).why == BLOCK_NONE)
+			if (lock_is_due(d, s))
 				return perform_lock(d, slot);
 			continue;
 		}

@@ -38,7 +38,7 @@ static uint16_t moved(const struct gchange *c, uint16_t i)
 
 static bool refers(const struct gevent *e)
 {
-	return e->kind != G_PROMISE && e->kind != G_NONE && e->kind != G_WRITE;
+	return e->kind != G_PROMISE && e->kind != G_STARVED && e->kind != G_NONE && e->kind != G_WRITE;
 }
 
 /* Copies what stays; indices change, so references are translated, and the places in

@@ -21,7 +21,9 @@ enum gkind {
 	G_RMW_WRITE,	/* no step of its own */
 	G_LOCK,		/* of a chain: rf is the lock event before it */
 	G_UNLOCK,	/* rf is the lock event that it ends */
-	G_PROMISE,	/* last of a graph only: the task's next event makes `choice`; it is added then */
+	G_STARVED,	/* no step: the task never moves again, as somebody stuck has its CPU */
+	G_PROMISE,	/* last of a graph only: the task's next event, which makes `choice` (0: the
+			 * first), is added before anything else */
 };
 
 enum gflag {
@@ -61,7 +63,7 @@ static inline bool g_writes(const struct gevent *e)
 /* Does it count in program order (and is it a step)? */
 static inline bool g_steps(const struct gevent *e)
 {
-	return e->kind != G_RMW_WRITE;
+	return e->kind != G_RMW_WRITE && e->kind != G_STARVED;
 }
 
 struct graph {
@@ -112,8 +114,8 @@ void gstack_release(struct gstack *s);
 
 /*
  * Puts the steps of a graph into an order that agrees with program order, reads-from,
- * coherence and what they imply, with the locks, and with CPUs that may not be
- * preempted.  `order` gets the indices of the events that are performed or looked at
+ * coherence and what they imply, with the locks, and, if `cpus` says so, with CPUs that
+ * may not be preempted.  `order` gets the indices of the events that are performed or looked at
  * (no G_RMW_WRITE).  Locks that wait for a release that is not in the graph are left
  * out.  False: there is no such order, the graph is not consistent (or memory ran out,
  * or the search for one was given up: `oom`, `undecided`).
@@ -128,7 +130,8 @@ struct order {
 	uint16_t *seen;
 	size_t seen_cap;
 };
-bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses);
+bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses,
+		bool cpus);
 /* How often it takes the CPU from a task that could have gone on. */
 unsigned order_preemptions(const struct order *o, const struct graph *g);
 void order_release(struct order *o);

@@ -7,6 +7,10 @@
  * go on.  Those who wait for a lock that is never released stand in no order: of the
  * graphs that differ only in it, one counts.
  *
+ * CPUs that may not be preempted are left to this place, too: that a task could not have
+ * run where it did is only known when all is there that it could have waited for.  An
+ * execution counts if its steps can be put into an order that respects them.
+ *
  * A worker whose pass changed nothing tries again when something changes that it had
  * read.  Executions in which it does so are equal to those in which the pass came later,
  * unless somebody saw something of the pass: only then it goes on here.
@@ -28,8 +32,8 @@ static bool waits_for_what_came(const struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct dslot *s = &d->slots[k];
 
-		if (s->t && s->waiting && d->g.ev[s->last].kind == G_READ &&
-		    !is_last(d, &d->g.ev[s->last]))
+		if (s->t && s->waiting && s->last != GNONE && d->g.ev[s->last].flags & GF_WAITING &&
+		    d->g.ev[s->last].kind == G_READ && !is_last(d, &d->g.ev[s->last]))
 			return true;
 	}
 	return false;
@@ -46,7 +50,7 @@ static bool waits_out_of_turn(const struct dpor *d)
 		const struct dslot *s = &d->slots[k];
 		const struct gevent *e, *before;
 
-		if (!s->t || !s->waiting)
+		if (!s->t || !s->waiting || s->last == GNONE)
 			continue;
 		e = &d->g.ev[s->last];
 		if (e->kind != G_LOCK || e->rf == GNONE)
@@ -116,6 +120,40 @@ static bool retry_idle(struct dpor *d, bool *stale)
 	return false;
 }
 
+bool leaf_push_starved(struct dpor *d)
+{
+	struct gchange c = { .revisit = -1 };
+
+	for (unsigned k = 0; k < d->nslots; k++) {
+		const struct dslot *s = &d->slots[d->turn[k]];
+		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
+
+		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(s->t))
+			continue;
+		c.add = (struct gevent){ .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
+		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
+			return visit_oom(d);
+		/* with the others it does not come */
+		if (!visit_widen(d, d->g.n + 2))
+			return false;
+		c.add.kind = G_STARVED;
+		d->g.ev[d->g.n++] = c.add;
+	}
+	return true;
+}
+
+/* Does the world that was made again stand still? */
+static bool stands_still(struct dpor *d)
+{
+	for (size_t i = 0; i < world_task_count(d->w); i++) {
+		struct task *t = world_task(d->w, i);
+
+		if (task_enabled(t) && !polls_idly(t))
+			return false;
+	}
+	return true;
+}
+
 bool leaf_is_final(struct dpor *d)
 {
 	d->idle_stale = false;
@@ -127,9 +165,65 @@ bool leaf_is_final(struct dpor *d)
 	return !retry_idle(d, &d->idle_stale);
 }
 
+static bool leaf_rerun(struct dpor *d)
+{
+	d->w = explore_begin(d->x);
+	if (!d->w) {
+		d->failed = true;
+		return false;
+	}
+	for (size_t i = 0; i < d->nsteps; i++) {
+		struct task *t = task_by_id(d->w, d->steps[i].task);
+
+		d->w->found = t && (task_enabled(t) || polls_idly(t)) ? t : NULL;
+		if (!d->w->found || world_step(d->w, t, d->steps[i].choice) != STEP_OK) {
+			d->failed = true;
+			return explore_fail(d->x, "step %zu of an execution could not be made when its "
+					    "independent steps were put into another order", i + 1);
+		}
+		explore_stepped(d->x, d->w, t);
+	}
+	return true;
+}
+
+/* Makes the steps again in an order that can be.  False: there is none, or failure. */
+static bool straighten(struct dpor *d)
+{
+	size_t n = 0;
+
+	if (!order_find(&d->order, &d->g, d->nslots, d->nclasses, true)) {
+		if (d->order.oom)
+			return visit_oom(d);
+		if (d->order.undecided) {
+			d->failed = true;
+			return explore_fail(d->x, "whether %zu steps respect the CPUs on which nothing may be "
+					    "preempted could not be decided", d->nsteps);
+		}
+		d->dropped = true;
+		d->stale++;
+		return false;
+	}
+	for (uint32_t k = 0; k < d->order.n; k++) {
+		const struct gevent *e = &d->g.ev[d->order.v[k]];
+
+		if (!(e->flags & GF_WAITING))
+			d->steps[n++] = (struct exec_step){ .task = d->slots[e->task].id,
+							    .choice = e->choice };
+	}
+	d->nsteps = n;
+	return leaf_rerun(d);
+}
+
 bool leaf_end(struct dpor *d, bool cut)
 {
 	enum exec_end how = cut ? EXEC_CUT : d->idle_stale ? EXEC_BLOCKED : explore_end_of(d->w);
 
+	if (d->forced && !straighten(d))
+		return d->dropped;
+	/* somebody stuck on a CPU of his own may have been put behind others */
+	if (d->forced && !cut && !stands_still(d)) {
+		d->dropped = true;
+		return true;
+	}
 	return explore_end(d->x, d->w, how, d->steps, d->nsteps);
 }

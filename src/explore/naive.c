@@ -121,11 +121,12 @@ static bool execute(struct naive *d, struct world *w, enum exec_end *how)
 
 		if (explore_outgrows(x, t) || !note_step(d, t, choice))
 			return false;
-		if (!trace_hash_step(&d->hash, w, t, choice))
-			return explore_fail(x, "out of memory");
+		trace_hash_before(&d->hash, t, choice);
 		*how = EXEC_FAILED;
 		if (world_step(w, t, choice) != STEP_OK)
 			return true;
+		if (!trace_hash_after(&d->hash))
+			return explore_fail(x, "out of memory");
 		explore_stepped(x, w, t);
 		d->last = t;
 	}

@@ -116,7 +116,7 @@ static void index_events(struct search *s)
 			s->owned = true;
 		if (e->kind == G_RMW_WRITE)
 			s->write[e->rf] = (uint16_t)i;
-		else
+		else if (g_steps(e))
 			s->lists[s->task[e->task].end++] = (uint16_t)i;
 		if (e->kind == G_UNLOCK)
 			s->unlock[e->rf] = (uint16_t)i;
@@ -157,12 +157,13 @@ static bool ready(const struct search *s, const struct gevent *e)
 /* Does a CPU that somebody owns let it run? */
 static bool cpu_lets(const struct search *s, const struct gevent *e)
 {
-	unsigned strikes = e->flags & GF_STROKE ? (e->own == 3 ? 2 : 1) : 0;
+	unsigned level = e->flags & GF_STROKE ? (e->own == 3 ? 2 : 1) : 0;
 
-	if (!s->owned || s->task[e->task].owns)
-		return true;
-	for (unsigned t = 0; t < s->ntasks; t++)
-		if (s->task[t].owns > strikes && s->task[t].cpu == e->cpu)
+	/* whoever owns it may be struck by something higher, and then waits himself */
+	if (s->task[e->task].owns)
+		level = s->task[e->task].owns;
+	for (unsigned t = 0; t < s->ntasks && s->owned; t++)
+		if (t != e->task && s->task[t].owns > level && s->task[t].cpu == e->cpu)
 			return false;
 	return true;
 }
@@ -176,8 +177,10 @@ static void emit(struct search *s, uint16_t i)
 	s->o->v[s->o->n++] = i;
 	s->done[i] = 1;
 	s->task[e->task].at++;
-	s->task[e->task].owns = e->own;
-	s->task[e->task].cpu = e->cpu;
+	if (!(e->flags & GF_WAITING)) {
+		s->task[e->task].owns = e->own;
+		s->task[e->task].cpu = e->cpu;
+	}
 	if (g_reads(e))
 		c->readers--;
 	if (e->kind == G_RMW)
@@ -331,7 +334,8 @@ static bool cpu_contended(const struct search *s)
 	return false;
 }
 
-bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses)
+bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses,
+		bool cpus)
 {
 	struct search s = { .g = g, .o = o };
 	unsigned tries = SEARCH_TRIES;
@@ -343,7 +347,7 @@ bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigne
 		return false;
 	}
 	index_events(&s);
-	if (!s.owned || !cpu_contended(&s)) {
+	if (!cpus || !s.owned || !cpu_contended(&s)) {
 		emit_all(&s);
 		return only_waiting_left(&s);
 	}

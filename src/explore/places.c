@@ -11,7 +11,11 @@
 #include <string.h>
 
 /* Locations by arena offset: open addressing; a class refers to its representative. */
-struct loc_entry { uint32_t loc; uint16_t cls; };
+struct loc_entry {
+	uint32_t loc;
+	uint16_t cls;
+	uint16_t user;	/* of ghosts: slot + 1 of the only task that uses it; 0: shared */
+};
 struct loc_table {
 	struct loc_entry *v;
 	size_t n, cap;		/* cap: a power of two */
@@ -85,6 +89,43 @@ static bool class_new(struct dpor *d)
 	return true;
 }
 
+/*
+ * An object that can be freed is one location: kfree() conflicts with every access.
+ * That costs little, for in a program that is right they are ordered anyway.
+ */
+static uint32_t freeable(const struct dpor *d, uint32_t loc)
+{
+	const struct object *o = object_at(d->w, arena_addr(d->w, loc));
+
+	return o && o->heap ? arena_offset(d->w, o->base) : LOC_NONE;
+}
+
+static bool entry_new(struct dpor *d, uint32_t loc)
+{
+	uint32_t base = freeable(d, loc);
+	int cls = -1;
+
+	if (base != LOC_NONE && base != loc) {
+		cls = place_loc(d, base);
+		if (cls < 0)
+			return false;
+	} else {
+		if (d->nclasses == GNONE - 1 || !class_new(d))
+			return visit_oom(d);
+		cls = (int)d->nclasses - 1;
+		if (base != LOC_NONE) {
+			d->cls[cls].chain = true;
+			d->cls[cls].lock = false;
+			d->cls[cls].shared_wait = true;
+		}
+	}
+	if (!widen(d->locs))
+		return visit_oom(d);
+	*find(d->locs, loc) = (struct loc_entry){ .loc = loc, .cls = (uint16_t)cls };
+	d->locs->n++;
+	return true;
+}
+
 int place_loc(struct dpor *d, uint32_t loc)
 {
 	struct loc_entry *e;
@@ -95,14 +136,35 @@ int place_loc(struct dpor *d, uint32_t loc)
 	}
 	e = find(d->locs, loc);
 	if (!e->loc) {
-		if (d->nclasses == GNONE - 1 || !class_new(d)) {
-			visit_oom(d);
+		if (!entry_new(d, loc))
 			return -1;
-		}
-		*e = (struct loc_entry){ .loc = loc, .cls = (uint16_t)(d->nclasses - 1) };
-		d->locs->n++;
+		e = find(d->locs, loc);
 	}
 	return root(d->locs, e->cls);
+}
+
+int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
+{
+	struct loc_entry *e;
+	bool met;
+
+	if (!widen(d->locs)) {
+		visit_oom(d);
+		return -1;
+	}
+	met = find(d->locs, loc)->loc;
+	if (place_loc(d, loc) < 0)
+		return -1;
+	e = find(d->locs, loc);
+	if (!met)
+		e->user = (uint16_t)(slot + 1);
+	if (!e->user)
+		return root(d->locs, e->cls);
+	if (e->user == slot + 1)
+		return PLACE_PRIVATE;
+	e->user = 0;
+	d->anew = true;
+	return -1;
 }
 
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b)

@@ -74,6 +74,8 @@ static bool maximal(const struct dpor *d, uint32_t i, const uint16_t *past)
 	if (e->choice > 1)
 		return false;
 	switch (e->kind) {
+	case G_STARVED:
+		return false;
 	case G_READ:
 	case G_RMW:
 		source = e->rf;
@@ -108,14 +110,8 @@ static bool try_push(struct dpor *d, const struct gchange *c)
 {
 	if (!graph_derive(&d->next, &d->g, c))
 		return visit_oom(d);
-	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses)) {
-		if (d->order.oom)
-			return visit_oom(d);
-		if (d->order.undecided)
-			return explore_fail(d->x, "an execution of %u steps is too long for its CPUs without preemption",
-					    d->next.n) || (d->failed = true, false);
-		return true;
-	}
+	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses, false))
+		return d->order.oom ? visit_oom(d) : true;
 	return gstack_push(&d->stack, &d->next) || visit_oom(d);
 }
 
@@ -220,49 +216,9 @@ bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *bef
 			if (d->unlock[prev] != GNONE)
 				clock_join(d, d->clock, past_of(d, d->unlock[prev]));
 		}
-		past_close(d, add->task, d->clock);
 		e.rf = prev;
 		if (lock_revisitable(d, c->w[k], d->clock) && !revisit(d, c->w[k], &e, d->clock))
 			return false;
 	}
 	return true;
-}
-
-/* --- CPUs --- */
-
-/* The end of the stretch in which event i's task owns its CPU; i itself if it does not. */
-static uint32_t stretch_end(const struct dpor *d, uint32_t i)
-{
-	uint32_t end = i;
-
-	for (uint32_t j = i; j < d->g.n && d->g.ev[end].own; j++)
-		if (d->g.ev[j].task == d->g.ev[i].task && g_steps(&d->g.ev[j]))
-			end = j;
-	return end;
-}
-
-/*
- * If the past ends inside a stretch in which another task owned the CPU, all of that
- * stretch is past: nothing else could run there before it was over.
- */
-void past_close(struct dpor *d, int slot, uint16_t *past)
-{
-	uint32_t cpu = d->slots[slot].t->cpu;
-	bool more = true;
-
-	while (more) {
-		more = false;
-		for (uint32_t i = 0; i < d->g.n; i++) {
-			const struct gevent *e = &d->g.ev[i];
-			uint32_t end;
-
-			if (!e->own || e->task == slot || e->cpu != cpu || d->po[i] + 1 != past[e->task])
-				continue;
-			end = stretch_end(d, i);
-			if (end == i)
-				continue;
-			clock_join(d, past, past_of(d, end));
-			more = true;
-		}
-	}
 }

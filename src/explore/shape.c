@@ -78,8 +78,36 @@ static int condition_class(struct dpor *d, struct task *t)
 	return cls;
 }
 
+/* The whole that a step concerns which changes a part of it; 0: none. */
+static uint64_t whole_of(const struct dpor *d, const struct event *ev)
+{
+	return (ev->op == OP_ADD || ev->op == OP_CPU_ADD) &&
+	       arena_contains(d->w, (void *)(uintptr_t)ev->b) ? ev->b : 0;
+}
+
+/* A step on a part is one on the whole: those who look at the whole, and each other. */
+static void part_of_whole(struct dpor *d, uint64_t whole, const struct event *ev, struct shape *s)
+{
+	uint32_t loc = arena_offset(d->w, (void *)(uintptr_t)whole), part = arena_offset(d->w, ev->loc);
+
+	s->cls = place_loc(d, loc);
+	if (s->cls < 0)
+		return;
+	needs_chain(d, s->cls);
+	s->kind = G_RMW;
+	if (place_loc(d, part) != s->cls)
+		place_unite(d, loc, part);
+}
+
 static void condition(struct dpor *d, struct task *t, struct shape *s)
 {
+	if (t->ev.loc) {
+		s->cls = place_loc(d, arena_offset(d->w, t->ev.loc));
+		s->kind = G_READ;
+		if (s->cls >= 0)
+			no_chain_of_locks(d, s->cls);
+		return;
+	}
 	s->cls = condition_class(d, t);
 	s->kind = s->cls < 0 ? G_NONE : G_READ;
 	/* the engine's own wait for counts that only grow */
@@ -110,7 +138,7 @@ bool shape_is_pure(const struct event *ev)
 {
 	switch (ev->op) {
 	case OP_LOAD: case OP_PLAIN_LOAD: case OP_WQ_WAIT: case OP_COND: case OP_FENCE:
-	case OP_YIELD: case OP_MIGRATE: case OP_CPU_CTX: case OP_IRQ: case OP_FREE:
+	case OP_YIELD: case OP_MIGRATE: case OP_CPU_CTX: case OP_IRQ:
 	case OP_CHOOSE:
 		return true;
 	case OP_WAIT:
@@ -173,12 +201,15 @@ bool shape_of(struct dpor *d, int slot, struct shape *s)
 		condition(d, t, s);
 		break;
 	case OP_FENCE: case OP_YIELD: case OP_MIGRATE: case OP_CPU_CTX: case OP_IRQ:
-	case OP_ASSUME: case OP_CALL_WAIT: case OP_FREE: case OP_NONE:
-	case OP_CHOOSE:
+	case OP_ASSUME: case OP_CALL_WAIT: case OP_NONE: case OP_CHOOSE:
 		break;
 	default:
 		if (!ev->loc || !arena_contains(d->w, ev->loc))
 			break;
+		if (whole_of(d, ev)) {
+			part_of_whole(d, whole_of(d, ev), ev, s);
+			break;
+		}
 		s->cls = place_loc(d, arena_offset(d->w, ev->loc));
 		if (s->cls < 0)
 			break;
@@ -200,7 +231,8 @@ static uint64_t narrow(const struct event *ev, uint64_t v)
 bool shape_writes(const struct event *ev, uint64_t v)
 {
 	switch (ev->op) {
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_CMPXCHG:
+		return narrow(ev, ev->a) == v;
 	case OP_MIN_ARM: case OP_MAX:
 		return narrow(ev, rmw_value(ev, v)) != v;
 	case OP_TRYLOCK:

@@ -49,36 +49,41 @@ static struct hash_loc *loc_of(struct trace_hash *h, const void *loc)
 	return &h->locs[h->nlocs++];
 }
 
-/* Will it write?  One that fails only reads. */
-static bool writes(const struct event *ev)
+void trace_hash_before(struct trace_hash *h, const struct task *t, unsigned choice)
 {
-	if (ev->op == OP_CMPXCHG) {
-		uint64_t mask = ev->size >= 8 ? UINT64_MAX : ((uint64_t)1 << ev->size * 8) - 1;
-
-		return mem_read(ev->loc, ev->size) == (ev->a & mask);
-	}
-	if (ev->op == OP_TRYLOCK)
-		return !mem_read(ev->loc, 8);
-	return op_writes((enum ev_op)ev->op);
+	h->ev = t->ev;
+	h->task = task_id(t);
+	h->choice = choice;
+	h->before = t->ev.loc && t->ev.size ? mem_read(t->ev.loc, t->ev.size) : 0;
 }
 
-bool trace_hash_step(struct trace_hash *h, struct world *w, const struct task *t, unsigned choice)
+static bool wrote(const struct trace_hash *h)
 {
-	const struct event *ev = &t->ev;
-	struct hash_task *own = task_of(h, task_id(t));
+	switch (h->ev.op) {
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_MIN_ARM: case OP_MAX: case OP_TRYLOCK:
+		return mem_read(h->ev.loc, h->ev.size) != h->before;
+	default:
+		return op_writes((enum ev_op)h->ev.op);
+	}
+}
+
+bool trace_hash_after(struct trace_hash *h)
+{
+	enum ev_op op = (enum ev_op)h->ev.op;
+	struct hash_task *own = task_of(h, h->task);
 	struct hash_loc *l;
 	uint64_t v;
 
-	(void)w;
 	if (!own)
 		return false;
-	v = mix(own->last, ((uint64_t)ev->op << 32) + choice);
-	if (ev->loc && (op_reads((enum ev_op)ev->op) || op_writes((enum ev_op)ev->op))) {
-		l = loc_of(h, ev->loc);
+	v = mix(own->last, ((uint64_t)op << 32) + h->choice);
+	if (h->ev.loc && (op_reads(op) || op_writes(op))) {
+		l = loc_of(h, h->ev.loc);
 		if (!l)
 			return false;
 		v = mix(v, l->write);
-		if (writes(ev)) {
+		if (wrote(h)) {
 			v = mix(v, l->reads);
 			l->write = v;
 			l->reads = 0;

@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "engine/checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,18 +147,17 @@ void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
 /* One step, with what it did to its location in *r. */
 static bool step(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
-	const struct record *last;
-
+	if (world_is_lean(w))
+		return world_step_lean(w, t, choice, r) == STEP_OK;
 	if (world_step(w, t, choice) != STEP_OK)
 		return false;
-	last = log_record(w, world_steps(w));
-	*r = *last;
+	*r = *log_record(w, world_steps(w));
 	return true;
 }
 
-static uint8_t owns_cpu(const struct dpor *d, const struct task *t)
+static uint8_t owns_cpu(const struct task *t)
 {
-	if (t->state == TASK_DONE || t->state == TASK_FAILED || d->w->cpu_owner[t->cpu] != t)
+	if (t->state == TASK_DONE || t->state == TASK_FAILED || !keeps_cpu(t))
 		return 0;
 	return t->ctx.irq ? 3 : t->ctx.bh ? 2 : 1;
 }
@@ -186,8 +186,10 @@ static bool note_ghosts(struct dpor *d, struct gevent *e, uint32_t i)
 
 	d->ghost_written = false;
 	for (size_t k = 0; k < n; k++) {
-		int cls = place_loc(d, g[k].loc);
+		int cls = place_ghost(d, g[k].loc, e->task);
 
+		if (cls == PLACE_PRIVATE)
+			continue;
 		if (cls < 0)
 			return false;
 		if (none) {
@@ -209,6 +211,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 {
 	struct task *t = d->slots[e->task].t;
 	size_t ntasks = d->w->ntasks;
+	enum block_why why;
 	struct record r;
 
 	*ev = t->ev;
@@ -223,13 +226,15 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 		return false;
 	}
 	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = e->choice };
+	why = task_blocked(t).why;
+	d->forced |= why == BLOCK_CPU || why == BLOCK_IRQ_OFF;
 	d->w->found = t;
 	if (!step(d->w, t, e->choice, &r)) {
 		d->failed = true;
 		return explore_fail(d->x, "%s", world_error(d->w));
 	}
 	explore_stepped(d->x, d->w, t);
-	e->own = owns_cpu(d, t);
+	e->own = owns_cpu(t);
 	if (e->own)
 		e->cpu = (uint16_t)t->cpu;
 	d->info[i] = (struct dinfo){ .value = r.value, .stored = r.stored, .size = ev->size,
@@ -390,8 +395,10 @@ static bool index_graph(struct dpor *d)
 
 		if (e->kind == G_UNLOCK)
 			d->unlock[e->rf] = (uint16_t)i;
-		if (e->kind != G_RMW_WRITE)
+		if (g_steps(e))
 			d->po[i] = s->count++;
+		else if (e->kind == G_STARVED)
+			d->po[i] = s->count, s->waiting = true;
 		else
 			d->po[i] = d->po[d->where[e->rf] = (uint16_t)i, e->rf];
 		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
@@ -414,6 +421,7 @@ static bool begin_world(struct dpor *d)
 		return explore_fail(d->x, "%s", world_error(d->w));
 	}
 	d->nsteps = 0;
+	d->forced = false;
 	for (unsigned k = 0; k < d->nslots; k++) {
 		struct dslot *s = &d->slots[k];
 
@@ -434,9 +442,7 @@ static bool readd_write(struct dpor *d, uint32_t r)
 			    .rank = (uint16_t)rank, .cls = e->cls, .maker = GNONE, .op = e->op };
 	struct gclass *c = &d->classes[e->cls];
 
-	memcpy(d->clock, past_of(d, r), d->stride * sizeof(uint16_t));
-	past_close(d, e->task, d->clock);
-	if (!revisit_reads(d, i, &w, d->clock))
+	if (!revisit_reads(d, i, &w, past_of(d, r)))
 		return false;
 	if (!visit_widen(d, i + 2) || !class_put(d, w.cls, c->n, 0))
 		return false;
@@ -463,7 +469,11 @@ bool visit_replay(struct dpor *d)
 		promise = d->g.ev[--n];
 		d->g.n = tail = n;
 	}
-	if (!visit_widen(d, n + 2) || !order_find(&d->order, &d->g, d->nslots, d->nclasses)) {
+	/* best an order that can be; if there is none yet, the events that would make one
+	 * possible may be still to come */
+	if (!visit_widen(d, n + 2) ||
+	    !(order_find(&d->order, &d->g, d->nslots, d->nclasses, true) ||
+	      order_find(&d->order, &d->g, d->nslots, d->nclasses, false))) {
 		d->dropped = !d->failed && !d->order.oom;
 		return d->dropped ? false : visit_oom(d);
 	}

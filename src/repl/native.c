@@ -317,6 +317,21 @@ static int native_interrupted(lua_State *L)
 	return 1;
 }
 
+/* reports(): from now on Ctrl-C ends an exploration, which is reported, and nothing else */
+static int native_reports(lua_State *L)
+{
+	the_shell(L)->session->reports = true;
+	return 0;
+}
+
+/* calm() -> has Ctrl-C been typed?  If so it has done its work. */
+static int native_calm(lua_State *L)
+{
+	lua_pushboolean(L, interrupt_pending());
+	interrupt_clear();
+	return 1;
+}
+
 /* focus(name or nil) */
 static int native_focus(lua_State *L)
 {
@@ -382,6 +397,8 @@ void native_push(lua_State *L, struct shell *sh)
 		{ "json", native_json },
 		{ "stuck", native_check_stuck },
 		{ "interrupted", native_interrupted },
+		{ "reports", native_reports },
+		{ "calm", native_calm },
 		{ "focus", native_focus },
 		{ "focused", native_focused },
 		{ "step_mode", native_step_mode },

@@ -28,15 +28,13 @@ static const struct {
 	{ "run", CMD_RUN, "srcush run [options] FILE[:NAME]" },
 	{ "step", CMD_STEP, "srcush step [options] FILE[:NAME]" },
 	{ "replay", CMD_REPLAY, "srcush replay [options] FILE[:NAME] SCHEDULE" },
-	{ "explore", -1, NULL }, { "stress", -1, NULL }, { "litmus", -1, NULL },
+	{ "explore", CMD_EXPLORE, "srcush explore [options] FILE[:NAME]" },
+	{ "stress", -1, NULL }, { "litmus", -1, NULL },
 	{ "torture", -1, NULL }, { "bench", -1, NULL }, { "compare", -1, NULL },
 };
 
 /* Options of subcommands that this version does not have. */
-static const char *const later[] = {
-	"strategy", "max-executions", "preemptions", "depth", "promises", "lockdep",
-	"time", "jobs", "keep-going", "save", "kernel",
-};
+static const char *const later[] = { "promises", "kernel" };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -61,6 +59,7 @@ static void help_main(FILE *f)
 	      "       srcush run    [options] FILE[:NAME]\n"
 	      "       srcush step   [options] FILE[:NAME]\n"
 	      "       srcush replay [options] FILE[:NAME] SCHEDULE\n"
+	      "       srcush explore [options] FILE[:NAME]\n"
 	      "\n"
 	      "A laboratory for Sleepable RCU.  Without a script: the shell, or a script from\n"
 	      "standard input when that is no terminal.\n"
@@ -79,6 +78,23 @@ static void help_main(FILE *f)
 	fputs(help_status, f);
 }
 
+static const char help_explore[] =
+	"  --strategy dpor|random|pct|naive\n"
+	"                           dpor (the default): every interleaving that differs in\n"
+	"                           more than the order of independent steps, once; random\n"
+	"                           and pct: samples; naive: every interleaving\n"
+	"  --seed N                 random, pct: the seed of the first execution\n"
+	"  --depth N                pct: bugs of that depth are looked for (3)\n"
+	"  --max-executions N       stop after N executions (random, pct: 10000)\n"
+	"  --max-steps N            cut each execution after N steps (100000)\n"
+	"  --preemptions N          no execution with more than N preemptions\n"
+	"  --time SECONDS           stop after so long\n"
+	"  --jobs N                 work in N processes\n"
+	"  --keep-going             look for all violations, not only for the first\n"
+	"  --lockdep 6.1|6.12       which kernel's rules for lock order (6.12)\n"
+	"  --save FILE              write the schedule of the violation to FILE\n"
+	"  --show N                 print the timeline of the N-th complete execution\n";
+
 static void help_command(enum command c)
 {
 	printf("Usage: %s\n\n", commands[c - CMD_RUN].usage);
@@ -91,6 +107,11 @@ static void help_command(enum command c)
 	case CMD_STEP:
 		puts("Enters the shell with the scenario loaded and parked at its start.\n");
 		break;
+	case CMD_EXPLORE:
+		puts("Tries every interleaving of the scenario and says ok (nothing was left out, and\n"
+		     "nothing is wrong), violation (with the shortest way to it that was found) or\n"
+		     "incomplete (a bound was hit).  FILE is as for 'srcush run'.\n");
+		break;
 	default:
 		puts("Runs exactly the schedule (as schedule() and every violation print it, or @FILE\n"
 		     "to read it from a file), and prints the timeline and the outcome.\n");
@@ -100,8 +121,12 @@ static void help_command(enum command c)
 		fputs("  --seed N                 choose among the threads at random, from seed N;\n"
 		      "                           without it they take turns\n"
 		      "  --max-steps N            stop after N steps (status 4)\n", stdout);
+	if (c == CMD_EXPLORE)
+		fputs(help_explore, stdout);
 	if (c == CMD_STEP)
 		fputs("  --quiet                  no greeting\n", stdout);
+	else if (c == CMD_EXPLORE)
+		fputs("  --quiet                  no progress, no timelines, no figures\n", stdout);
 	else
 		fputs("  --quiet                  no timeline, only the outcome\n", stdout);
 	fputs("  --json                   write events, violations and the outcome to standard\n"
@@ -145,7 +170,7 @@ static int need_number(const char *name, const char *s, uint64_t lo, uint64_t hi
 {
 	if (parse_number(s, lo, hi, out))
 		return -1;
-	if (hi == UINT64_MAX)
+	if (hi >= INT64_MAX)
 		complain("option '--%s' needs a number from %llu, not '%s'", name,
 			 (unsigned long long)lo, s);
 	else
@@ -155,68 +180,223 @@ static int need_number(const char *name, const char *s, uint64_t lo, uint64_t hi
 	return STATUS_USAGE;
 }
 
-/* Options with a value that every command takes; -2: none of them. */
-static int set_common(struct options *o, const char *name, const char *v)
-{
-	uint64_t n;
-	int r;
+/* --- long options --- */
 
-	if (!strcmp(name, "carrier")) {
-		o->fiber = !strcmp(v, "fiber");
-		o->carrier_given = true;
-		if (!o->fiber && strcmp(v, "pthread"))
-			return bad_usage("unknown carrier '%s' (pthread or fiber)", v, NULL);
-	} else if (!strcmp(name, "color")) {
-		if (!strcmp(v, "auto"))
-			o->color = COLOR_AUTO;
-		else if (!strcmp(v, "always"))
-			o->color = COLOR_ALWAYS;
-		else if (!strcmp(v, "never"))
-			o->color = COLOR_NEVER;
-		else
-			return bad_usage("unknown colour setting '%s' (auto, always or never)", v, NULL);
-	} else if (!strcmp(name, "cpus")) {
-		r = need_number(name, v, 1, WORLD_CPUS_MAX, &n);
-		o->cpus = n;
-		return r;
-	} else if (!strcmp(name, "model")) {
-		if (strcmp(v, "sc"))
-			return bad_usage(!strcmp(v, "tso") || !strcmp(v, "weak") ?
-					 "memory model '%s' is not in this version (sc is)" :
-					 "unknown memory model '%s' (sc)", v, NULL);
-	} else {
-		return -2;
-	}
+static int set_carrier(struct options *o, const char *name, const char *v)
+{
+	(void)name;
+	o->fiber = !strcmp(v, "fiber");
+	o->carrier_given = true;
+	if (!o->fiber && strcmp(v, "pthread"))
+		return bad_usage("unknown carrier '%s' (pthread or fiber)", v, NULL);
 	return -1;
 }
 
-static int set_run(struct options *o, const char *name, const char *v)
+static int set_color(struct options *o, const char *name, const char *v)
 {
-	if (!strcmp(name, "seed")) {
-		o->has_seed = true;
-		return need_number(name, v, 0, UINT64_MAX, &o->seed);
-	}
-	return need_number(name, v, 1, UINT64_MAX, &o->max_steps);
+	(void)name;
+	if (!strcmp(v, "auto"))
+		o->color = COLOR_AUTO;
+	else if (!strcmp(v, "always"))
+		o->color = COLOR_ALWAYS;
+	else if (!strcmp(v, "never"))
+		o->color = COLOR_NEVER;
+	else
+		return bad_usage("unknown colour setting '%s' (auto, always or never)", v, NULL);
+	return -1;
 }
+
+static int set_cpus(struct options *o, const char *name, const char *v)
+{
+	uint64_t n = 0;
+	int r = need_number(name, v, 1, WORLD_CPUS_MAX, &n);
+
+	o->cpus = (unsigned)n;
+	return r;
+}
+
+static int set_model(struct options *o, const char *name, const char *v)
+{
+	(void)o;
+	(void)name;
+	if (!strcmp(v, "sc"))
+		return -1;
+	return bad_usage(!strcmp(v, "tso") || !strcmp(v, "weak") ?
+			 "memory model '%s' is not in this version (sc is)" :
+			 "unknown memory model '%s' (sc)", v, NULL);
+}
+
+static int set_seed(struct options *o, const char *name, const char *v)
+{
+	o->has_seed = true;
+	return need_number(name, v, 0, UINT64_MAX, &o->seed);
+}
+
+static int set_max_steps(struct options *o, const char *name, const char *v)
+{
+	return need_number(name, v, 1, INT64_MAX, &o->max_steps);
+}
+
+static int set_max_executions(struct options *o, const char *name, const char *v)
+{
+	return need_number(name, v, 1, INT64_MAX, &o->max_executions);
+}
+
+static int set_preemptions(struct options *o, const char *name, const char *v)
+{
+	o->has_preemptions = true;
+	return need_number(name, v, 0, 1000000, &o->preemptions);
+}
+
+static int set_depth(struct options *o, const char *name, const char *v)
+{
+	return need_number(name, v, 1, 1000, &o->depth);
+}
+
+static int set_jobs(struct options *o, const char *name, const char *v)
+{
+	return need_number(name, v, 1, 256, &o->jobs);
+}
+
+static int set_show(struct options *o, const char *name, const char *v)
+{
+	return need_number(name, v, 1, INT64_MAX, &o->show);
+}
+
+static int set_time(struct options *o, const char *name, const char *v)
+{
+	char *end;
+
+	o->time = strtod(v, &end);
+	if (((*v >= '0' && *v <= '9') || *v == '.') && !*end && o->time > 0 && o->time < 1e9)
+		return -1;
+	return bad_usage("option '--%s' needs a number of seconds, more than 0, not '%s'", name, v);
+}
+
+static int set_strategy(struct options *o, const char *name, const char *v)
+{
+	(void)name;
+	o->strategy = v;
+	if (strcmp(v, "dpor") && strcmp(v, "random") && strcmp(v, "pct") && strcmp(v, "naive"))
+		return bad_usage("unknown strategy '%s' (dpor, random, pct or naive)", v, NULL);
+	return -1;
+}
+
+static int set_lockdep(struct options *o, const char *name, const char *v)
+{
+	(void)name;
+	o->lockdep = v;
+	if (strcmp(v, "6.1") && strcmp(v, "6.12"))
+		return bad_usage("unknown lockdep '%s' (6.1 or 6.12)", v, NULL);
+	return -1;
+}
+
+static int set_save(struct options *o, const char *name, const char *v)
+{
+	o->save = v;
+	return *v ? -1 : bad_usage("option '--%s' needs the name of a file", name, NULL);
+}
+
+static int set_flag(struct options *o, const char *name, const char *v)
+{
+	(void)v;
+	if (!strcmp(name, "quiet"))
+		o->quiet = true;
+	else if (!strcmp(name, "json"))
+		o->json = true;
+	else
+		o->keep_going = true;
+	return -1;
+}
+
+static int show_help(struct options *o, const char *name, const char *v)
+{
+	(void)name;
+	(void)v;
+	if (o->command == CMD_SCRIPT)
+		help_main(stdout);
+	else
+		help_command(o->command);
+	return STATUS_OK;
+}
+
+static int show_version(struct options *o, const char *name, const char *v)
+{
+	(void)o;
+	(void)name;
+	(void)v;
+	options_version();
+	return STATUS_OK;
+}
+
+#define FOR(c) (1u << (c))
+#define FOR_ALL UINT32_MAX
+
+static const struct long_option {
+	const char *name;
+	bool has_value;
+	uint32_t commands;	/* that take it */
+	int (*set)(struct options *o, const char *name, const char *v);
+} long_options[] = {
+	{ "carrier", true, FOR_ALL, set_carrier },
+	{ "color", true, FOR_ALL, set_color },
+	{ "cpus", true, FOR_ALL, set_cpus },
+	{ "model", true, FOR_ALL, set_model },
+	{ "quiet", false, FOR_ALL, set_flag },
+	{ "help", false, FOR_ALL, show_help },
+	{ "version", false, FOR_ALL, show_version },
+	{ "json", false, FOR_ALL & ~FOR(CMD_SCRIPT), set_flag },
+	{ "seed", true, FOR(CMD_RUN) | FOR(CMD_EXPLORE), set_seed },
+	{ "max-steps", true, FOR(CMD_RUN) | FOR(CMD_EXPLORE), set_max_steps },
+	{ "strategy", true, FOR(CMD_EXPLORE), set_strategy },
+	{ "max-executions", true, FOR(CMD_EXPLORE), set_max_executions },
+	{ "preemptions", true, FOR(CMD_EXPLORE), set_preemptions },
+	{ "depth", true, FOR(CMD_EXPLORE), set_depth },
+	{ "time", true, FOR(CMD_EXPLORE), set_time },
+	{ "jobs", true, FOR(CMD_EXPLORE), set_jobs },
+	{ "keep-going", false, FOR(CMD_EXPLORE), set_flag },
+	{ "lockdep", true, FOR(CMD_EXPLORE), set_lockdep },
+	{ "save", true, FOR(CMD_EXPLORE), set_save },
+	{ "show", true, FOR(CMD_EXPLORE), set_show },
+};
 
 /* What is not known, argv's word, and what may have been meant. */
 static int unknown_long(const char *word, size_t len)
 {
-	static const char *const names[] = {
-		"carrier", "color", "cpus", "model", "seed", "max-steps", "quiet", "json", "help",
-		"version",
-	};
-	const char *near = nearest(word + 2, len, names, COUNT(names));
+	const char *names[COUNT(long_options)], *near;
 
+	for (size_t i = 0; i < COUNT(long_options); i++)
+		names[i] = long_options[i].name;
+	near = nearest(word + 2, len, names, COUNT(names));
 	if (near)
 		return bad_usage("unknown option '%s'; did you mean '--%s'?", word, near);
 	return bad_usage("unknown option '%s'", word, NULL);
 }
 
-static bool is_one_of(const char *name, size_t len, const char *const *list, size_t n)
+/* An option of subcommands, which stands elsewhere. */
+static int misplaced(const struct long_option *opt, const char *word)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strlen(list[i]) == len && !strncmp(name, list[i], len))
+	char list[64] = "";
+	size_t left = 0;
+
+	for (size_t c = 0; c < COUNT(commands); c++)
+		left += commands[c].command >= 0 && opt->commands & FOR(commands[c].command);
+	for (size_t c = 0; c < COUNT(commands); c++) {
+		size_t len = strlen(list);
+
+		if (commands[c].command < 0 || !(opt->commands & FOR(commands[c].command)))
+			continue;
+		snprintf(list + len, sizeof(list) - len, "%s%s", commands[c].name,
+			 left > 2 ? ", " : left == 2 ? " and " : "");
+		left--;
+	}
+	return bad_usage("option '%s' is for %s and stands behind it", word, list);
+}
+
+static bool is_later(const char *name, size_t len)
+{
+	for (size_t i = 0; i < COUNT(later); i++)
+		if (strlen(later[i]) == len && !strncmp(name, later[i], len))
 			return true;
 	return false;
 }
@@ -224,43 +404,28 @@ static bool is_one_of(const char *name, size_t len, const char *const *list, siz
 /* A long option, argv[*i]; *i is moved over its value. */
 static int parse_long(struct options *o, int argc, char **argv, int *i)
 {
-	static const char *const common[] = { "carrier", "color", "cpus", "model" };
-	static const char *const run[] = { "seed", "max-steps" };
-	const char *arg = argv[*i] + 2;
-	size_t len = strcspn(arg, "=");
+	const char *word = argv[*i], *arg = word + 2;
+	size_t len = strcspn(arg, "="), n = 0;
 	const char *value = arg[len] ? arg + len + 1 : NULL;
-	bool is_run = is_one_of(arg, len, run, COUNT(run));
-	char name[32];
+	const struct long_option *opt;
 
-	if (is_one_of(arg, len, later, COUNT(later)))
-		return bad_usage("option '%s' is not in this version", argv[*i], NULL);
-	if (!value && !strcmp(arg, "quiet"))
-		return o->quiet = true, -1;
-	if (!value && !strcmp(arg, "json")) {
-		if (o->command == CMD_SCRIPT)
-			return bad_usage("option '--json' is for run, step and replay and stands "
-					 "behind them", NULL, NULL);
-		return o->json = true, -1;
-	}
-	if (!value && !strcmp(arg, "help")) {
-		if (o->command == CMD_SCRIPT)
-			help_main(stdout);
-		else
-			help_command(o->command);
-		return STATUS_OK;
-	}
-	if (!value && !strcmp(arg, "version"))
-		return options_version(), STATUS_OK;
-	if (!is_run && !is_one_of(arg, len, common, COUNT(common)))
-		return unknown_long(argv[*i], len);
-	if (is_run && o->command != CMD_RUN)
-		return bad_usage("option '%s' is for 'srcush run' and stands behind it", argv[*i], NULL);
-	if (!value && *i + 1 >= argc)
-		return bad_usage("option '%s' needs a value", argv[*i], NULL);
-	if (!value)
+	if (is_later(arg, len))
+		return bad_usage("option '%s' is not in this version", word, NULL);
+	while (n < COUNT(long_options) && (strlen(long_options[n].name) != len ||
+					   strncmp(arg, long_options[n].name, len)))
+		n++;
+	opt = n < COUNT(long_options) ? &long_options[n] : NULL;
+	if (!opt)
+		return unknown_long(word, len);
+	if (value && !opt->has_value)
+		return bad_usage("option '--%s' takes no value", opt->name, NULL);
+	if (!(opt->commands & FOR(o->command)))
+		return misplaced(opt, word);
+	if (opt->has_value && !value && *i + 1 >= argc)
+		return bad_usage("option '%s' needs a value", word, NULL);
+	if (opt->has_value && !value)
 		value = argv[++*i];
-	snprintf(name, sizeof(name), "%.*s", (int)len, arg);
-	return is_run ? set_run(o, name, value) : set_common(o, name, value);
+	return opt->set(o, opt->name, value);
 }
 
 /* A short option as lua has them. */

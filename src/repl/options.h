@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY };
+enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE };
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 struct options {
@@ -22,7 +22,14 @@ struct options {
 	uint64_t max_steps;		/* 0: not given */
 	bool quiet;
 	bool no_env;			/* -E */
-	bool json;			/* --json: run, step, replay */
+	bool json;			/* --json: all subcommands */
+
+	/* explore; 0 or NULL: not given */
+	const char *strategy, *lockdep, *save;
+	uint64_t max_executions, depth, jobs, show;
+	bool has_preemptions, keep_going;
+	uint64_t preemptions;
+	double time;			/* seconds */
 
 	/* plain scripts */
 	bool interactive, version, warnings; /* -i -v -W */

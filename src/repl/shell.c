@@ -97,6 +97,38 @@ void shell_json_text(struct shell *sh, const char *kind)
 	shell_ask(sh, "json_text", 2, 0);
 }
 
+static void push_number(lua_State *L, const char *name, uint64_t v, bool given)
+{
+	if (!given)
+		return;
+	lua_pushinteger(L, (lua_Integer)v);
+	lua_setfield(L, -2, name);
+}
+
+static void push_text(lua_State *L, const char *name, const char *s)
+{
+	lua_pushstring(L, s);	/* nil where it is not given */
+	lua_setfield(L, -2, name);
+}
+
+static void push_explore_options(lua_State *L, const struct options *o)
+{
+	push_text(L, "strategy", o->strategy);
+	push_text(L, "lockdep", o->lockdep);
+	push_text(L, "save", o->save);
+	push_number(L, "max_executions", o->max_executions, o->max_executions);
+	push_number(L, "preemptions", o->preemptions, o->has_preemptions);
+	push_number(L, "depth", o->depth, o->depth);
+	push_number(L, "jobs", o->jobs, o->jobs);
+	push_number(L, "show", o->show, o->show);
+	if (o->time > 0) {
+		lua_pushnumber(L, o->time);
+		lua_setfield(L, -2, "time");
+	}
+	lua_pushboolean(L, o->keep_going);
+	lua_setfield(L, -2, "keep_going");
+}
+
 void shell_push_options(struct shell *sh)
 {
 	const struct options *o = sh->opts;
@@ -107,18 +139,11 @@ void shell_push_options(struct shell *sh)
 	lua_setfield(L, -2, "quiet");
 	lua_pushboolean(L, o->json);
 	lua_setfield(L, -2, "json");
-	if (o->cpus) {
-		lua_pushinteger(L, o->cpus);
-		lua_setfield(L, -2, "cpus");
-	}
-	if (o->has_seed) {
-		lua_pushinteger(L, (lua_Integer)o->seed);
-		lua_setfield(L, -2, "seed");
-	}
-	if (o->max_steps) {
-		lua_pushinteger(L, (lua_Integer)o->max_steps);
-		lua_setfield(L, -2, "max_steps");
-	}
+	push_number(L, "cpus", o->cpus, o->cpus);
+	push_number(L, "seed", o->seed, o->has_seed);
+	push_number(L, "max_steps", o->max_steps, o->max_steps);
+	if (o->command == CMD_EXPLORE)
+		push_explore_options(L, o);
 }
 
 /* Errors of lua/scenario.lua are {status=, message=}; others are its own faults
@@ -346,6 +371,7 @@ enum status shell_run(struct shell *sh, const char *scenario)
 	/* with --json a program types */
 	sh->terminal = term_interactive() && !json_active();
 	interrupt_install(sh->L, true);
+	sh->session->reports = true;
 	if (!sh->opts->no_env)
 		run_init(sh);
 	greet(sh);

@@ -122,13 +122,17 @@ static struct ideal_section *section_get(struct ideal *d, struct ideal_task *me)
 	return me->sections = s;
 }
 
+/* The domain as a whole, of which each section is a part: see struct event. */
+#define also(d) ((uintptr_t)&(d)->begun)
+
 static int ideal_read_lock(struct srcu *ss)
 {
 	struct ideal *d = ss->impl;
 	struct ideal_task *me = ideal_me(d);
 	struct ideal_section *s = section_get(d, me);
 
-	this_cpu_inc(d->cpu, sections);
+	(void)K_RMW(&d->cpu[raw_cpu()].sections, OP_CPU_ADD, ORD_NONE, "this_cpu_inc", 1,
+		    also(d));
 	/* two values, so that an index that is mixed up is found out */
 	s->idx = d->one_index ? 0 : (int)(me->depth & 1);
 	s->task = me->task;
@@ -146,7 +150,7 @@ static int ideal_read_lock(struct srcu *ss)
 static int ideal_down_read(struct srcu *ss)
 {
 	struct ideal *d = ss->impl;
-	u64 before = K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_begin", 1, 0);
+	u64 before = K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_begin", 1, also(d));
 
 	d->begun++;
 	if (!before)
@@ -159,7 +163,7 @@ static void ideal_up_read(struct srcu *ss, int idx)
 	struct ideal *d = ss->impl;
 
 	(void)idx;
-	if (!K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_end", -1, 0))
+	if (!K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_end", -1, also(d)))
 		d->handed = 0;	/* none was open: reported; nothing ends */
 }
 
@@ -187,7 +191,8 @@ static void ideal_read_unlock(struct srcu *ss, int idx)
 		(void)READ_ONCE(d->cpu[raw_cpu()].sections); /* reported; nothing ends */
 		return;
 	}
-	(void)K_RMW(&d->cpu[s->cpu].sections, OP_ADD, ORD_ONCE, "section_end", -1, 0);
+	(void)K_RMW(&d->cpu[s->cpu].sections, OP_ADD, ORD_ONCE, "section_end", -1,
+		    also(d));
 	if (!s->open)
 		return;	/* two who had no right to it ended it at once */
 	s->open = false;
@@ -201,14 +206,15 @@ static void ideal_read_unlock(struct srcu *ss, int idx)
 
 /* --- waiting --- */
 
-/* A step that is enabled when fn(arg) holds, and that sees all of the domain. */
-static void cond_event(struct ideal *d, struct site *s, bool (*fn)(void *), void *arg)
+/* A step that is enabled when fn(arg) holds, which from then on it does, and that looks at
+ * `seen`: with `begun` at all of the domain. */
+static void cond_event(u64 *seen, struct site *s, bool (*fn)(void *), void *arg)
 {
 	struct task *t = task_current();
 
 	t->predicate = fn;
 	t->predicate_arg = arg;
-	(void)K_EV(s, &d->begun, 8, 0, 0);
+	(void)K_EV(s, seen, 8, 0, 0);
 	t->predicate = NULL;
 }
 
@@ -220,7 +226,7 @@ static bool always(void *arg)
 
 /* The last section that begins before this step. */
 #define snapshot(d) \
-	(cond_event(d, K_SITE(OP_COND, ORD_FULL, 0, "snapshot", "", NULL), \
+	(cond_event(&(d)->begun, K_SITE(OP_COND, ORD_FULL, 0, "snapshot", "", NULL), \
 		    always, NULL), (d)->begun)
 
 struct drain { struct ideal *d; u64 upto; };
@@ -239,7 +245,7 @@ static void wait_for_sections(struct ideal *d, u64 upto)
 {
 	struct drain w = { d, upto };
 
-	cond_event(d, K_SITE(OP_COND, ORD_FULL, SITE_SLEEPS, "wait_for_readers", "", NULL),
+	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, SITE_SLEEPS, "wait_for_readers", "", NULL),
 		   drained, &w);
 	d->gps++;
 }
@@ -309,7 +315,7 @@ static void ideal_barrier(struct srcu *ss)
 	struct ideal *d = ss->impl;
 	struct invoked w = { d, READ_ONCE(d->called) };
 
-	cond_event(d, K_SITE(OP_COND, ORD_FULL, SITE_SLEEPS, "wait_for_callbacks", "", NULL),
+	cond_event(&d->invoked, K_SITE(OP_COND, ORD_FULL, SITE_SLEEPS, "wait_for_callbacks", "", NULL),
 		   all_invoked, &w);
 }
 
@@ -326,7 +332,7 @@ static bool ideal_poll_state(struct srcu *ss, unsigned long cookie)
 	struct ideal *d = ss->impl;
 	struct drain w = { d, cookie };
 
-	cond_event(d, K_SITE(OP_COND, ORD_FULL, 0, "poll", "", NULL), always, NULL);
+	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "poll", "", NULL), always, NULL);
 	return drained(&w);
 }
 
@@ -334,7 +340,8 @@ static unsigned long ideal_batches_completed(struct srcu *ss)
 {
 	struct ideal *d = ss->impl;
 
-	return READ_ONCE(d->gps);
+	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "count", "", NULL), always, NULL);
+	return d->gps;
 }
 
 /* --- a domain's life --- */
@@ -378,7 +385,7 @@ static bool ideal_cleanup(struct srcu *ss)
 	struct ideal *d = ss->impl;
 	bool readers_active, callbacks_left;
 
-	cond_event(d, K_SITE(OP_COND, ORD_FULL, 0, "look_for_readers", "", NULL), always, NULL);
+	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "look_for_readers", "", NULL), always, NULL);
 	readers_active = d->oldest || d->handed;
 	if (WARN_ON(readers_active))
 		return false;

@@ -14,7 +14,9 @@
 
 #define RCU_NAME "rcu_state"	/* which name_is_valid() keeps from others */
 
-const struct objtype rcu_objtype = { .kind = "rcu", .destroy = srcu_destroy };
+const struct objtype rcu_objtype = {
+	.kind = "rcu", .destroy = srcu_destroy, .impl_size = sizeof(struct srcu)
+};
 
 bool srcu_is_rcu(const struct srcu *ss)
 {

@@ -62,7 +62,9 @@ void srcu_destroy(struct object *o)
 	free(o->impl);
 }
 
-const struct objtype srcu_objtype = { .kind = "srcu", .destroy = srcu_destroy };
+const struct objtype srcu_objtype = {
+	.kind = "srcu", .destroy = srcu_destroy, .impl_size = sizeof(struct srcu)
+};
 
 static uint32_t known_faults(void)
 {
