@@ -266,13 +266,17 @@ bool purity_warm(const struct purity *p)
 static void do_begin(struct purity *p, lua_State *L, void *arg)
 {
 	(void)arg;
+	/* one that was given up has not been compared; after the others finally() and
+	 * outcome() may have changed globals */
+	if (p->sampling && p->ended)
+		watch_accept(p, L);
+	else if (p->sampling && p->was_sampling)
+		watch_compare(p, L, NULL, true);
 	/* what the last execution has handed on is gone */
 	p->nwatch = p->built_watch;
 	reach_forget(p);
 	p->fresh = false;
 	watch_put_back(p, L);
-	if (p->sampling)
-		watch_accept(p, L);
 	p->nanchors = p->built_anchors;
 }
 
@@ -282,10 +286,14 @@ bool purity_begin(struct purity *p)
 		     p->nbodies == p->built_bodies;
 
 	p->executions++;
+	p->was_sampling = p->sampling;
 	p->sampling = p->executions <= SAMPLE_FIRST || p->executions % SAMPLE_EVERY == 0;
 	if (p->s->unexplorable[0])
 		return false;
-	return (clean && !p->sampling) || calls(p, do_begin, NULL);
+	if ((!clean || p->sampling) && !calls(p, do_begin, NULL))
+		return false;
+	p->ended = false;
+	return true;
 }
 
 struct stretch { struct task *t; bool at_end; };
@@ -313,6 +321,7 @@ bool purity_end(struct purity *p)
 {
 	struct stretch st = { NULL, true };
 
+	p->ended = true;
 	if (p->s->unexplorable[0])
 		return false;
 	if (p->nwatch == p->nstandard && !p->sampling)

@@ -81,6 +81,8 @@ struct purity {
 	size_t entries;		/* of all tables that are watched */
 	uint64_t executions;
 	bool sampling;		/* looks after each stretch of this execution */
+	bool was_sampling;	/* did so in the last */
+	bool ended;		/* none runs, and the last came to its end */
 	bool fresh;		/* something was handed on in this stretch */
 	const struct lua_Debug *handed_on; /* the function that is being handed on, or NULL */
 	bool everything;	/* a function's bytecode says nothing, or debug is used */
