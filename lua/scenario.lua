@@ -10,6 +10,7 @@ local run, replay, timeline, cpus, explore = run, replay, timeline, cpus, explor
 local io, table, type, tostring = io, table, type, tostring
 local pairs, ipairs, print, error, xpcall = pairs, ipairs, print, error, xpcall
 local next = next
+local wrap = require("words").wrap
 
 local OK, ERROR, USAGE, VIOLATION, BOUND, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -326,7 +327,7 @@ return function(native)
 		for i, v in ipairs(report.violations) do
 			if opts.quiet then
 				print("violation: " .. v.kind)
-				print("  " .. v.message:gsub("\n", "\n  "))
+				print(wrap(v.message:match("^[^\n]*"), "  "))
 			else
 				report:show(i)
 			end

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
--- The examples of the manual page srcush(1) give what the page says they do.
+-- The examples of the manual page srcush(1), and of README.md, give what is said there.
 
 local tap = require("tap")
 
@@ -38,30 +38,36 @@ local function run(command, expected)
 	tap.is(read(dir .. "/man.txt"), expected, command)
 end
 
-local count, command, expected = 0, nil, nil
-local function finish()
-	if command then
-		run(command, table.concat(expected))
-		count = count + 1
+-- Runs the commands between lines that are `opens` and `closes`; how many there were.
+local function run_examples(path, opens, closes, spelt)
+	local count, inside, command, expected = 0, false, nil, nil
+	local function finish()
+		-- a session in the shell is t0-readme.exp's
+		if command and command ~= "srcush" then
+			run(command, table.concat(expected))
+			count = count + 1
+		end
+		command = nil
 	end
-	command = nil
+	for line in io.lines(path) do
+		if inside and line == closes then
+			finish()
+			inside = false
+		elseif line == opens then
+			inside = true
+		elseif inside and line:match("^%$ ") then
+			finish()
+			command, expected = spelt(line:sub(3)), {}
+		elseif inside and expected then
+			expected[#expected + 1] = spelt(line) .. "\n"
+		end
+	end
+	return count
 end
 
-local inside = false
-for line in io.lines(page) do
-	if line == ".EX" then
-		inside = true
-	elseif line == ".EE" then
-		finish()
-		inside = false
-	elseif inside and line:match("^%$ ") then
-		finish()
-		command, expected = plain(line:sub(3)), {}
-	elseif inside then
-		expected[#expected + 1] = plain(line) .. "\n"
-	end
-end
-tap.ok(count >= 5, "the page has examples")
+tap.ok(run_examples(page, ".EX", ".EE", plain) >= 5, "the page has examples")
+local readme = (os.getenv("top_srcdir") or ".") .. "/README.md"
+tap.ok(run_examples(readme, "```", "```", function(s) return s end) >= 2, "README.md has examples")
 
 -- Every option and command that --help and .help name is on the page.
 local text = plain(read(page))

@@ -242,6 +242,10 @@ static void test_same(void **state)
 {
 	(void)state;
 	each_scenario("t/lib/restore.lua", check_same);
+	each_scenario("examples/bugs/K1.lua", check_same);
+	each_scenario("examples/bugs/K8.lua", check_same);
+	each_scenario("examples/bugs/S23.lua", check_same);
+	each_scenario("examples/bugs/T5.lua", check_same);
 }
 
 /* Lean runs are compared with each other and, what the steps did, with those that keep

@@ -76,6 +76,7 @@ struct session {
 				 * since the shell last asked; UINT64_MAX: none */
 	bool reports;		/* Ctrl-C ends what runs, and what is known of it is reported:
 				 * the shell, srcush explore */
+	volatile bool defers;	/* Ctrl-C is asked for often enough: it need not raise anything */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	uint32_t generations;	/* worlds so far */
 	char unexplorable[512];	/* what a body did that no exploration can see, or "" */

@@ -35,8 +35,11 @@ struct exploring *lb_new_exploring(lua_State *L, struct session *s)
 	if (luaL_newmetatable(L, "srcush.exploring")) {
 		lua_pushcfunction(L, exploring_gc);
 		lua_setfield(L, -2, "__gc");
+		lua_pushcfunction(L, exploring_gc);
+		lua_setfield(L, -2, "__close");
 	}
 	lua_setmetatable(L, -2);
+	lua_toclose(L, -1);	/* an error must give the present world its place back */
 	return e;
 }
 
@@ -296,13 +299,19 @@ static void check_threads(lua_State *L, const struct exploring *e)
 	luaL_error(L, "explore: %s makes no threads", e->title);
 }
 
-/* Ctrl-C has done its work where somebody reads the report; a script ends by it. */
-static void take_interrupt(const struct exploring *e)
+static bool run_exploration(struct exploring *e)
 {
-	const char *bound = e->x.report.bound;
+	bool ok;
 
-	if (e->s->reports && bound && !strcmp(bound, "interrupted"))
-		lua_sethook(e->s->L, NULL, 0, 0);
+	e->s->defers = true;
+	ok = explore_run(&e->x);
+	e->s->defers = false;
+	if (e->shown)
+		put_progress(e, "");
+	view_scope(e->s->w, "sc", &e->scope);
+	lb_source_free(e->src);
+	e->src = NULL;
+	return ok;
 }
 
 static int f_explore(lua_State *L)
@@ -322,13 +331,10 @@ static int f_explore(lua_State *L)
 	e->x.interrupted = was_interrupted;
 	if (e->progress && isatty(STDERR_FILENO))
 		e->x.progress = on_progress;
-	ok = explore_run(&e->x);
-	if (e->shown)
-		put_progress(e, "");
-	view_scope(s->w, "sc", &e->scope);
-	lb_source_free(e->src);
-	e->src = NULL;
-	take_interrupt(e);
+	ok = run_exploration(e);
+	/* where somebody reads the report it says so; a script ends */
+	if (!s->reports && was_interrupted(e))
+		return luaL_error(L, "interrupted");
 	if (!ok)
 		return luaL_error(L, "explore: %s: %s", e->title, e->x.report.error);
 	lb_push_report(L, e, 1);

@@ -23,7 +23,7 @@ struct exploring {
 	size_t shown;		/* characters of it that stand there */
 };
 
-/* Pushes one, empty. */
+/* Pushes one, empty, which is released when the C function that calls it is left. */
 struct exploring *lb_new_exploring(lua_State *L, struct session *s);
 
 extern const char *const lb_strategies[];	/* by enum explore_strategy; ends with NULL */

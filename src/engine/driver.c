@@ -14,19 +14,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lets t run until it announces or ends.  False: no OS thread could be had. */
-static bool resume(struct world *w, struct task *t)
+static bool get_thread(struct world *w, struct task *t)
 {
-	bool real = w->carrier == CARRIER_PTHREAD && !w->muted;
 	int err = 0;
 
-	if (real && !t->thread) {
-		t->thread = os_thread_get(&err);
-		if (!t->thread)
-			return world_fail(w, "cannot start an OS thread for \"%s\": %s "
-					  "(--carrier fiber needs none)",
-					  task_name(t), strerror(err));
-	}
+	t->thread = os_thread_get(&err);
+	return t->thread || world_fail(w, "cannot start an OS thread for \"%s\": %s "
+				       "(--carrier fiber needs none)", task_name(t), strerror(err));
+}
+
+static void over(struct world *w, struct task *t)
+{
+	cpu_update_owner(t);
+	if (w->hooks.task_over)
+		w->hooks.task_over(w, t);
+	task_retire(t);
+}
+
+/* Lets t run until it announces or ends.  False: no OS thread could be had. */
+static inline bool resume(struct world *w, struct task *t)
+{
+	bool real = w->carrier == CARRIER_PTHREAD && !w->muted;
+
+	if (real && !t->thread && !get_thread(w, t))
+		return false;
 	task_running_ = t;
 	if (real)
 		os_thread_resume(t->thread, t->stack);
@@ -35,10 +46,7 @@ static bool resume(struct world *w, struct task *t)
 	task_running_ = NULL;
 	t->start_since = w->log.n;
 	if (t->state == TASK_DONE || t->state == TASK_FAILED) {
-		cpu_update_owner(t);
-		if (w->hooks.task_over)
-			w->hooks.task_over(w, t);
-		task_retire(t);
+		over(w, t);
 	} else if (t->ev.site->flags & SITE_SLEEPS && w->hooks.sleeps) {
 		w->hooks.sleeps(w, t, &t->ev);
 	}
@@ -118,18 +126,28 @@ static void refuse_step(struct world *w, struct task *t, struct record *r, size_
 		w->violations[i].schedule = world_schedule(w);
 	}
 	t->state = TASK_FAILED;
-	cpu_update_owner(t);
-	if (w->hooks.task_over)
-		w->hooks.task_over(w, t);
-	task_retire(t);
+	over(w, t);
+}
+
+#define QUIET_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_AND | \
+	1ull << OP_OR | 1ull << OP_XCHG | 1ull << OP_CMPXCHG | 1ull << OP_FENCE | \
+	1ull << OP_ASSUME | 1ull << OP_CHOOSE | 1ull << OP_YIELD)
+
+/* Have the oracles nothing to say of this event? */
+static inline bool is_quiet(const struct world *w, const struct event *ev)
+{
+	const struct engine_hooks *h = &w->hooks;
+
+	return h->noise[0] && !*h->noise[0] && !*h->noise[1] && QUIET_OPS >> ev->op & 1 &&
+	       !(ev->site->flags & (SITE_SPIN | SITE_IRQ | SITE_BH));
 }
 
 /* What follows a step that has been performed: t runs on. */
-static inline enum step_result step_on(struct world *w, struct task *t)
+static inline enum step_result step_on(struct world *w, struct task *t, bool quiet)
 {
 	w->log.n++;
 	t->steps++;
-	if (w->hooks.performed)
+	if (!quiet && w->hooks.performed)
 		w->hooks.performed(w, t, &t->ev);
 	if (!resume(w, t))
 		return STEP_ERROR;
@@ -147,14 +165,15 @@ static inline enum step_result step_without_log(struct world *w, struct task *t,
 						 struct record *r)
 {
 	size_t violations = w->nviolations;
+	bool quiet = is_quiet(w, &t->ev);
 
 	r->flags = 0;
-	if (t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
+	if (!quiet && t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
 		refuse_step(w, t, r, violations);
 		return STEP_OK;
 	}
 	perform(w, t, choice, r);
-	return step_on(w, t);
+	return step_on(w, t, quiet);
 }
 
 enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r)
@@ -199,7 +218,7 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		return STEP_OK;
 	}
 	perform(w, t, choice, r);
-	return step_on(w, t);
+	return step_on(w, t, false);
 }
 
 bool world_advance(struct world *w, uint64_t ns)

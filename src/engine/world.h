@@ -63,6 +63,9 @@ struct engine_hooks {
 	void (*task_over)(struct world *w, struct task *t);
 	void (*rebuilt)(struct world *w); /* a fresh execution begins: forget all */
 	void (*release)(struct world *w);
+	/* While both of these are 0, access() and performed() have nothing to say of a
+	 * marked access, a fence or a choice, and are not asked.  Or NULL. */
+	const size_t *noise[2];
 };
 
 /* What the binding wants to hear of beside that: the same rules. */

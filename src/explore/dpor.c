@@ -100,11 +100,27 @@ static bool search(struct dpor *d)
 	}
 }
 
+/*
+ * Where nobody is preempted, as under Tiny SRCU, whole stretches of steps are what is
+ * ordered, and what they touch plainly may be touched by nobody else before they are
+ * over.  There are few of them: all orders are tried.
+ */
+static bool is_voluntary(struct explore *x)
+{
+	struct world *w = explore_begin(x);
+
+	return w && w->voluntary;
+}
+
 bool dpor_run(struct explore *x)
 {
 	struct dpor d = { .x = x, .stride = STRIDE, .anew = true };
 	bool ok;
 
+	if (is_voluntary(x))
+		return naive_run(x);
+	if (x->report.error)
+		return false;
 	d.clock = malloc(STRIDE * sizeof(*d.clock));
 	ok = (d.clock || visit_oom(&d)) && places_init(&d) && search(&d);
 	note_bounds(&d);

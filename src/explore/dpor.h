@@ -73,6 +73,7 @@ struct dpor {
 	struct exec_step *steps; /* performed in this execution */
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
+	uint8_t stuck[(WORLD_CPUS_MAX + 7) / 8]; /* CPUs on which somebody was stuck for good */
 	bool forced;		/* a step was made on a CPU that was not to be had: the order of
 				 * the steps is none that can be, see leaf.c */
 	bool dropped;		/* this graph turned out to be none */
@@ -160,9 +161,9 @@ void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i);
 void clocks_share(struct dpor *d, uint32_t read, uint32_t write);
 
 /* --- extend.c --- */
-/* Adds the next event of a task; `choice` 0: the first, and the others are pushed.  False:
- * d->anew or d->failed. */
-bool extend_by(struct dpor *d, int slot, uint16_t choice);
+/* Adds the next event of a task; `choice` 0: the first, and the others are pushed.
+ * `promised`: the graph was made for this.  False: d->anew or d->failed. */
+bool extend_by(struct dpor *d, int slot, uint16_t choice, bool promised);
 /* The same for whoever's turn it is; *moved: false if it is nobody's. */
 bool extend_next(struct dpor *d, bool *moved);
 

@@ -31,7 +31,7 @@ bool explore_fail(struct explore *x, const char *fmt, ...)
 {
 	va_list ap;
 
-	const char *refused = x->src.refused ? x->src.refused(x->src.arg) : NULL;
+	const char *refused = explore_refused(x);
 
 	if (x->report.error)
 		return false;	/* the first one says what is wrong */
@@ -48,13 +48,6 @@ bool explore_fail(struct explore *x, const char *fmt, ...)
 		exit(EXIT_FAILURE);
 	}
 	return false;
-}
-
-bool explore_refused(struct explore *x)
-{
-	const char *why = x->src.refused ? x->src.refused(x->src.arg) : NULL;
-
-	return why && !explore_fail(x, "%s", why);
 }
 
 void explore_bound(struct explore *x, const char *fmt, ...)
@@ -79,7 +72,9 @@ struct world *explore_begin(struct explore *x)
 	struct world *w = x->src.begin(x->src.arg, x->lean, &why);
 
 	if (!w) {
-		explore_fail(x, "%s", why ? why : "the scenario cannot be built");
+		const char *refused = explore_refused(x);
+
+		explore_fail(x, "%s", refused ? refused : why ? why : "the scenario cannot be built");
 		return NULL;
 	}
 	if (!world_prime(w)) {
@@ -197,7 +192,9 @@ bool explore_run(struct explore *x)
 	x->judge = judge_new();
 	if (!x->judge)
 		return explore_fail(x, "out of memory");
-	ok = run_strategy(x) && judge_conclude(x) && !explore_refused(x);
+	ok = run_strategy(x) && judge_conclude(x);
+	if (explore_refused(x))		/* by a run that judge_conclude() repeated */
+		explore_fail(x, "%s", explore_refused(x));
 	judge_free(x->judge);
 	x->judge = NULL;
 	x->report.seconds = now() - x->started;

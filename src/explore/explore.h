@@ -136,6 +136,11 @@ bool naive_run(struct explore *x);	/* every interleaving, one by one: for checki
 
 /* A fresh execution; NULL: x->report.error is set. */
 struct world *explore_begin(struct explore *x);
+/* Why the source cannot go on, or NULL. */
+static inline const char *explore_refused(const struct explore *x)
+{
+	return x->src.refused ? x->src.refused(x->src.arg) : NULL;
+}
 /* A step was performed (calls src.stepped). */
 void explore_stepped(struct explore *x, struct world *w, struct task *t);
 /*

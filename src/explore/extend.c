@@ -223,7 +223,19 @@ static bool add_waiting(struct dpor *d, struct added *a)
 	return instead(d, a) && append(d, a);
 }
 
-bool extend_by(struct dpor *d, int slot, uint16_t choice)
+/* Where somebody was seen to be stuck on its CPU for good a task may not come to its next
+ * step: what then is gets a graph of its own.  See leaf_push_starved(). */
+static bool instead_starve(struct dpor *d, int slot)
+{
+	struct gchange c = { .add = { .task = (uint8_t)slot, .kind = G_STARVED, .rf = GNONE,
+				      .maker = GNONE }, .revisit = -1 };
+
+	if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
+		return visit_oom(d);
+	return true;
+}
+
+bool extend_by(struct dpor *d, int slot, uint16_t choice, bool promised)
 {
 	struct dslot *s = &d->slots[slot];
 	size_t clock = d->stride * sizeof(uint16_t);
@@ -232,6 +244,9 @@ bool extend_by(struct dpor *d, int slot, uint16_t choice)
 	struct added a = { .i = d->g.n, .hb = before[0], .past = before[1] };
 
 	if (!visit_widen(d, d->g.n + 2) || !shape_of(d, slot, &shape))
+		return false;
+	if (!promised && d->stuck[s->t->cpu / 8] >> s->t->cpu % 8 & 1 && !keeps_cpu(s->t) &&
+	    !instead_starve(d, slot))
 		return false;
 	d->po[a.i] = s->count;
 	clocks_begin(d, s, a.i);
@@ -348,7 +363,7 @@ bool extend_next(struct dpor *d, bool *moved)
 		}
 		if (has_event(d, slot, &failed)) {
 			s->retries = false;
-			return extend_by(d, slot, 0);
+			return extend_by(d, slot, 0, false);
 		}
 		if (failed)
 			return false;

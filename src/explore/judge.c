@@ -418,7 +418,7 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 	count(x, how, n);
 	text = judge_end(x, w, how);
 	if (explore_refused(x))
-		return false;
+		return explore_fail(x, "%s", explore_refused(x));
 	if (text && how == EXEC_COMPLETE && !tally(x, text))
 		return false;
 	finding = !x->lean && trace_judge && trace_judge(w, &f);

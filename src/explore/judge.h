@@ -19,7 +19,4 @@ void judge_forget(struct judge *j);	/* the examples: see explore_forget() */
 /* The exploration is over: puts violations and examples into their final form. */
 bool judge_conclude(struct explore *x);
 
-/* Cannot the scenario be explored, as its source says by now?  The report's error is set. */
-bool explore_refused(struct explore *x);
-
 #endif

@@ -120,10 +120,25 @@ static bool retry_idle(struct dpor *d, bool *stale)
 	return false;
 }
 
+static bool learn_stuck(struct dpor *d, uint32_t cpu)
+{
+	if (d->stuck[cpu / 8] >> cpu % 8 & 1)
+		return false;
+	d->stuck[cpu / 8] |= (uint8_t)(1u << cpu % 8);
+	d->anew = true;
+	return true;
+}
+
 bool leaf_push_starved(struct dpor *d)
 {
 	struct gchange c = { .revisit = -1 };
 
+	for (unsigned k = 0; k < d->nslots; k++) {
+		const struct task *t = d->slots[k].t;
+
+		if (t && t->state == TASK_READY && keeps_cpu(t) && learn_stuck(d, t->cpu))
+			return false;
+	}
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct dslot *s = &d->slots[d->turn[k]];
 		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
@@ -220,8 +235,9 @@ bool leaf_end(struct dpor *d, bool cut)
 
 	if (d->forced && !straighten(d))
 		return d->dropped;
-	/* somebody stuck on a CPU of his own may have been put behind others */
-	if (d->forced && !cut && !stands_still(d)) {
+	/* somebody stuck on a CPU of his own may have been put behind others, or who was to
+	 * be starved is not */
+	if (!cut && !stands_still(d)) {
 		d->dropped = true;
 		return true;
 	}

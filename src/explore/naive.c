@@ -123,7 +123,7 @@ static bool execute(struct naive *d, struct world *w, enum exec_end *how)
 			return false;
 		trace_hash_before(&d->hash, t, choice);
 		*how = EXEC_FAILED;
-		if (world_step(w, t, choice) != STEP_OK)
+		if (enabled_step(w, t, choice) != STEP_OK)
 			return true;
 		if (!trace_hash_after(&d->hash))
 			return explore_fail(x, "out of memory");

@@ -106,13 +106,14 @@ static bool pct_meet(struct sampler *s, const struct world *w)
 	return true;
 }
 
-static struct task *highest(struct sampler *s)
+static size_t highest(struct sampler *s)
 {
-	struct task *best = s->enabled.v[0];
+	struct task *const *v = s->enabled.v;
+	size_t best = 0;
 
 	for (size_t i = 1; i < s->enabled.n; i++)
-		if (s->priorities[s->enabled.v[i]->index] > s->priorities[best->index])
-			best = s->enabled.v[i];
+		if (s->priorities[v[i]->index] > s->priorities[v[best]->index])
+			best = i;
 	return best;
 }
 
@@ -123,43 +124,46 @@ static bool passes_time(const struct sampler *s, const struct task *t)
 	return t->ev.op == OP_YIELD || (t == s->last && s->in_a_row > s->length + 100);
 }
 
-static struct task *pct_pick(struct sampler *s)
+static size_t pct_pick(struct sampler *s)
 {
-	struct task *t = highest(s);
+	struct task *const *v = s->enabled.v;
+	size_t i = highest(s);
 
 	while (s->next_change < s->nchanges && s->changes[s->next_change] == s->nsteps) {
-		s->priorities[t->index] = CHANGED + s->nchanges - s->next_change++;
-		t = highest(s);
+		s->priorities[v[i]->index] = CHANGED + s->nchanges - s->next_change++;
+		i = highest(s);
 	}
-	if (passes_time(s, t) && s->enabled.n > 1) {
-		s->priorities[t->index] = s->lowest--;
+	if (passes_time(s, v[i]) && s->enabled.n > 1) {
+		s->priorities[v[i]->index] = s->lowest--;
 		s->in_a_row = 0;
-		t = highest(s);
+		i = highest(s);
 	}
-	return t;
+	return i;
 }
 
 /* --- one execution --- */
 
-typedef struct task *(*picker)(struct sampler *s);
+/* Which of the enabled? */
+typedef size_t (*picker)(struct sampler *s);
 
-static struct task *pick_any(struct sampler *s)
+static size_t pick_any(struct sampler *s)
 {
-	size_t n = s->enabled.n;
-
-	return s->enabled.v[n > 1 ? below(&s->g, n) : 0];
+	return s->enabled.n > 1 ? below(&s->g, s->enabled.n) : 0;
 }
 
-static struct task *pick_first(struct sampler *s) { return s->enabled.v[0]; }
-static struct task *pick_last(struct sampler *s) { return s->enabled.v[s->enabled.n - 1]; }
+static size_t pick_first(struct sampler *s) { (void)s; return 0; }
+static size_t pick_last(struct sampler *s) { return s->enabled.n - 1; }
 
-/* Is the one that moved last to go on, because no preemption is left? */
-static bool may_not_preempt(const struct sampler *s)
+/* Which one is to move?  The last again, where no preemption is left. */
+static size_t pick_one(struct sampler *s, picker pick)
 {
 	const struct explore_opts *o = &s->x->opts;
 
-	return o->preemptions >= 0 && s->preemptions >= o->preemptions && s->last &&
-	       enabled_has(&s->enabled, s->last);
+	if (o->preemptions >= 0 && s->preemptions >= o->preemptions && s->last)
+		for (size_t i = 0; i < s->enabled.n; i++)
+			if (s->enabled.v[i] == s->last)
+				return i;
+	return pick(s);
 }
 
 static void note_move(struct sampler *s, struct task *t)
@@ -189,38 +193,41 @@ static bool execute(struct sampler *s, struct world *w, picker pick, enum exec_e
 {
 	struct explore *x = s->x;
 
+	size_t i;
+
 	s->nsteps = 0;
 	s->last = NULL;
 	s->preemptions = 0;
 	if (pick == pct_pick)
 		pct_begin(s);
-	for (;;) {
+	*how = EXEC_FAILED;
+	if (!enabled_collect(&s->enabled, w))
+		return true;
+	while (s->enabled.n) {
 		struct task *t;
 		unsigned choice;
 
-		*how = EXEC_FAILED;
-		if (!enabled_collect(&s->enabled, w))
-			return true;
-		if (!s->enabled.n) {
-			*how = explore_end_of(w);
-			return true;
-		}
 		*how = EXEC_CUT;
 		if (s->nsteps >= x->opts.max_steps)
 			return true;
 		if (pick == pct_pick && !pct_meet(s, w))
 			return false;
-		t = may_not_preempt(s) ? s->last : pick(s);
+		i = pick_one(s, pick);
+		t = s->enabled.v[i];
 		choice = choose(s, t);
 		if (explore_outgrows(x, t) || !note_step(s, t, choice))
 			return false;
 		note_move(s, t);
 		*how = EXEC_FAILED;
-		w->found = t;	/* known to be enabled */
-		if (world_step(w, t, choice) != STEP_OK)
+		if (enabled_step(w, t, choice) != STEP_OK)
 			return true;
-		explore_stepped(x, w, t);
+		if (x->src.stepped)
+			explore_stepped(x, w, t);
+		if (!enabled_after(&s->enabled, w, i))
+			return true;
 	}
+	*how = explore_end_of(w);
+	return true;
 }
 
 /* The same from a seed, as often as it takes. */

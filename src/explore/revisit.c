@@ -66,13 +66,12 @@ static bool read_by_earlier(const struct dpor *d, uint32_t i)
 	return false;
 }
 
-static bool maximal(const struct dpor *d, uint32_t i, const uint16_t *past)
+/* But for the number that it chose: that stays when it is revisited itself. */
+static bool maximal_but_choice(const struct dpor *d, uint32_t i, const uint16_t *past)
 {
 	const struct gevent *e = &d->g.ev[i];
 	uint32_t source;
 
-	if (e->choice > 1)
-		return false;
 	switch (e->kind) {
 	case G_STARVED:
 		return false;
@@ -93,6 +92,11 @@ static bool maximal(const struct dpor *d, uint32_t i, const uint16_t *past)
 	default:
 		return true;
 	}
+}
+
+static bool maximal(const struct dpor *d, uint32_t i, const uint16_t *past)
+{
+	return d->g.ev[i].choice <= 1 && maximal_but_choice(d, i, past);
 }
 
 /* --- revisits --- */
@@ -180,12 +184,12 @@ bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const u
 
 		if (in_clock(d, past, r))
 			continue;
-		if (!maximal(d, r, past))
+		if (!maximal_but_choice(d, r, past))
 			return true;
-		if (!g_reads(e) || e->cls != add->cls)
-			continue;
-		if (!revisit(d, r, add, past))
+		if (g_reads(e) && e->cls == add->cls && !revisit(d, r, add, past))
 			return false;
+		if (e->choice > 1)
+			return true;
 	}
 	return true;
 }

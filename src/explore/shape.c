@@ -231,8 +231,7 @@ static uint64_t narrow(const struct event *ev, uint64_t v)
 bool shape_writes(const struct event *ev, uint64_t v)
 {
 	switch (ev->op) {
-	case OP_CMPXCHG:
-		return narrow(ev, ev->a) == v;
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
 	case OP_MIN_ARM: case OP_MAX:
 		return narrow(ev, rmw_value(ev, v)) != v;
 	case OP_TRYLOCK:

@@ -7,6 +7,8 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+
+#include "engine/checkpoint.h"
 #include "engine/checkpoint.h"
 
 #include <stdlib.h>
@@ -507,7 +509,7 @@ bool visit_replay(struct dpor *d)
 				replay_waiting_lock(d, i);
 		}
 	if (promise.kind == G_PROMISE)
-		return extend_by(d, promise.task, promise.choice);
+		return extend_by(d, promise.task, promise.choice, true);
 	if (revisited >= 0 && d->g.ev[revisited].kind == G_RMW)
 		return readd_write(d, (uint32_t)revisited);
 	return true;

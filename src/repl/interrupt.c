@@ -58,6 +58,8 @@ static void on_interrupt(int sig)
 		raise(sig);
 		return;
 	}
+	if (session->defers && !again)
+		return;
 	L = lb_running(session);
 	if (L != session->L && task_current() && !again)
 		lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, BODY_GRACE);

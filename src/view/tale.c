@@ -25,6 +25,7 @@
 /* A read section that is open at the point reached. */
 struct inside { uint32_t task, obj; uint64_t idx; };
 #define INSIDE_MAX 64
+#define HELD_MAX 256
 
 /* What a worker has counted since it began to count. */
 struct scan {
@@ -41,6 +42,8 @@ struct tale {
 	size_t lines, skip;	/* so far; to be left out */
 	struct inside inside[INSIDE_MAX];
 	size_t ninside;
+	size_t held[HELD_MAX];	/* calls that begin with their task's next step */
+	size_t nheld;
 	struct scan scan;
 	char last[160];		/* the last scan in words: the same one again is not told */
 };
@@ -100,21 +103,19 @@ static void append(char *buf, size_t size, const char *s)
 	snprintf(buf + len, size - len, "%s", s);
 }
 
-/* Who was inside while nobody was counted. */
-static void name_missed(struct tale *t, char *buf, size_t size)
+/* Who was inside while nobody was counted.  False: nobody. */
+static bool name_missed(struct tale *t, char *buf, size_t size)
 {
-	const char *sep = ": misses ";
-	char idx[24];
+	const char *sep = "misses ";
 
 	for (size_t i = 0; i < t->ninside; i++) {
 		if (t->inside[i].obj != t->scan.obj->id)
 			continue;
-		snprintf(idx, sizeof(idx), " (index %" PRIu64 ")", t->inside[i].idx);
 		append(buf, size, sep);
 		append(buf, size, name_of(t, t->inside[i].task));
-		append(buf, size, idx);
 		sep = ", ";
 	}
+	return *sep == ',';
 }
 
 static void end_scan(struct tale *t)
@@ -125,11 +126,12 @@ static void end_scan(struct tale *t)
 
 	if (!s->task)
 		return;
-	snprintf(text, sizeof(text), "scan of bank %u: %" PRIu64 " lock%s, %" PRIu64 " unlock%s, %s",
-		 s->bank, s->locks, s->locks == 1 ? "" : "s", s->unlocks,
-		 s->unlocks == 1 ? "" : "s", even ? "nobody is in it" : "somebody is in it");
-	if (even)
-		name_missed(t, text, sizeof(text));
+	snprintf(text, sizeof(text), "scan of bank %u, %" PRIu64 " lock%s %" PRIu64 " unlock%s: ",
+		 s->bank, s->locks, s->locks == 1 ? "" : "s", s->unlocks, s->unlocks == 1 ? "" : "s");
+	if (!even)
+		append(text, sizeof(text), "has to wait");
+	else if (!name_missed(t, text, sizeof(text)))
+		append(text, sizeof(text), "nobody there");
 	if (strcmp(text, t->last))
 		line(t, s->n, TINT_PLAIN, name_of(t, s->task), "%s", text);
 	snprintf(t->last, sizeof(t->last), "%s", text);
@@ -184,6 +186,14 @@ static bool follow_scan(struct tale *t, uint64_t n, const struct record *r)
 
 static const char *const gp_states[] = { "IDLE", "SCAN1", "SCAN2", "?" };
 
+/* Of grace periods themselves: gp_seq_needed and the like are numbers of the same kind. */
+static bool is_gp_seq(const struct field *f)
+{
+	size_t n = strlen(f->name);
+
+	return (f->flags & FIELD_GP_SEQ) && n >= 6 && !strcmp(f->name + n - 6, "gp_seq");
+}
+
 static void tell_word(struct tale *t, uint64_t n, const struct record *r)
 {
 	const struct field *f;
@@ -194,12 +204,22 @@ static void tell_word(struct tale *t, uint64_t n, const struct record *r)
 	    !location_name(t->w, arena_addr(t->w, r->loc), name, sizeof(name), &f) || !f || !f->name)
 		return;
 	o = object_at(t->w, arena_addr(t->w, r->loc));
-	if (!strcmp(f->name, "srcu_gp_seq") && ((r->value ^ r->stored) & 3))
+	if (is_gp_seq(f) && ((r->value ^ r->stored) & 3))
 		line(t, n, TINT_RULE, o ? o->name : "?", "%s -> %s", gp_states[r->value & 3],
 		     gp_states[r->stored & 3]);
-	else if (!strcmp(f->name, "srcu_idx"))
-		line(t, n, TINT_RULE, o ? o->name : "?", "flip: new readers count in bank %u",
+	else if (!strcmp(f->name, "srcu_idx") && o)
+		line(t, n, TINT_RULE, o->name, "flip: new readers count in bank %u",
 		     (unsigned)(r->stored & 1));
+}
+
+static bool changes_pointer(struct world *w, const struct record *r)
+{
+	const struct field *f;
+	char name[96];
+
+	return r->loc != LOC_NONE && r->value != r->stored &&
+	       location_name(w, arena_addr(w, r->loc), name, sizeof(name), &f) && f &&
+	       f->flags & (FIELD_PTR | FIELD_DYNAMIC) && arena_contains(w, (void *)(uintptr_t)r->stored);
 }
 
 /* What the script itself locks, frees and publishes. */
@@ -216,12 +236,14 @@ static void tell_script(struct tale *t, uint64_t n, const struct record *r, cons
 	case OP_FREE:
 		break;
 	default:
-		if (!(r->flags & REC_REFUSED))
+		if (!(r->flags & REC_REFUSED) && !changes_pointer(t->w, r))
 			return;
 	}
 	if (event_view(t->w, n, &v))
 		line(t, n, r->flags & REC_REFUSED ? TINT_BAD : TINT_PLAIN, who, "%s", v.text);
 }
+
+static void tell_held(struct tale *t, unsigned task, uint64_t n);
 
 static void tell_step(struct tale *t, uint64_t n)
 {
@@ -232,6 +254,7 @@ static void tell_step(struct tale *t, uint64_t n)
 		line(t, n, TINT_PLAIN, "", "the clock is moved on");
 		return;
 	}
+	tell_held(t, r->task, n);
 	if (follow_scan(t, n, r))
 		return;
 	tell_word(t, n, r);
@@ -241,14 +264,13 @@ static void tell_step(struct tale *t, uint64_t n)
 
 /* --- API calls --- */
 
-static void tell_mark(struct tale *t, const struct mark *m)
+static void tell_mark(struct tale *t, const struct mark *m, uint64_t n)
 {
 	const struct kapi *api = kapi_by_id(m->api);
 	struct task *task = world_task(t->w, m->task);
 	struct object *o = m->obj ? object_by_id(t->w, m->obj) : NULL;
 	const char *who = task_name(task), *ss = o && o->type == &srcu_objtype ? o->name : "RCU";
 	uint32_t id = task_id(task);
-	uint64_t n = m->step;
 
 	switch (api ? api->kind : KAPI_PLAIN) {
 	case KAPI_READ_LOCK:
@@ -290,18 +312,48 @@ static void tell_mark(struct tale *t, const struct mark *m)
 	}
 }
 
+/* Calls of the task's that have not begun yet do so now. */
+static void tell_held(struct tale *t, unsigned task, uint64_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->nheld; i++) {
+		const struct mark *m = log_mark(t->w, t->held[i]);
+
+		if (m->task == task)
+			tell_mark(t, m, n);
+		else
+			t->held[kept++] = t->held[i];
+	}
+	t->nheld = kept;
+}
+
+/* A task runs on to its next step at once, and its mark stands there; for whoever reads,
+ * the call begins when that step is made. */
+static void follow_mark(struct tale *t, size_t i)
+{
+	const struct mark *m = log_mark(t->w, i);
+
+	if (!m->end && t->nheld < HELD_MAX) {
+		t->held[t->nheld++] = i;
+		return;
+	}
+	tell_held(t, m->task, m->step);
+	tell_mark(t, m, m->step);
+}
+
 static void tell(struct tale *t, uint64_t last)
 {
 	size_t mark = 0, marks = log_mark_count(t->w);
 
-	t->lines = t->ninside = 0;
+	t->lines = t->ninside = t->nheld = 0;
 	t->scan.task = 0;
 	*t->last = '\0';
 	for (uint64_t n = 0; n <= last; n++) {
 		if (n)
 			tell_step(t, n);
 		for (; mark < marks && log_mark(t->w, mark)->step <= n; mark++)
-			tell_mark(t, log_mark(t->w, mark));
+			follow_mark(t, mark);
 	}
 	end_scan(t);
 }

@@ -212,8 +212,20 @@ end, { sleeps = true })
 local function event(c) return name_of(c, "completion", { "c", "d" }) end
 local function queue(c) return name_of(c, "waitqueue", { "wq" }) end
 
+-- Most of what is waited for comes: some other body ends with it.
+local function will_come(c, fmt, ...)
+  if c.prog.rng:chance(3, 4) then
+    table.insert(c.prog.promised, { by = c, text = fmt:format(...) })
+  end
+end
+
 op("complete", 1, function(c) line(c, "complete(%s)", event(c)) return 1 end)
-op("wait", 1, function(c) line(c, "wait_for_completion(%s)", event(c)) return 1 end, { sleeps = true })
+op("wait", 1, function(c)
+  local e = event(c)
+  line(c, "wait_for_completion(%s)", e)
+  will_come(c, "complete(%s)", e)
+  return 1
+end, { sleeps = true })
 op("cond", 1, function(c)
   local x, k = c.prog:var(), value(c)
   if c.prog.rng:chance(1, 3) then
@@ -221,6 +233,7 @@ op("cond", 1, function(c)
   else
     line(c, "cond_wait(function() return READ_ONCE(%s) == %d end)", x, k)
   end
+  will_come(c, "WRITE_ONCE(%s, %d)", x, k)
   return 1
 end, { sleeps = true })
 op("sleep", 4, function(c)
@@ -228,6 +241,7 @@ op("sleep", 4, function(c)
   line(c, "prepare_to_wait(%s)", q)
   line(c, "if READ_ONCE(%s) == 0 then schedule_wait(%s) end", c.prog:var(), q)
   line(c, "finish_wait(%s)", q)
+  will_come(c, "wake_up(%s)", q)
   return 4
 end, { sleeps = true, top = true })
 op("wake", 1, function(c) line(c, "wake_up(%s)", queue(c)) return 1 end)
@@ -453,6 +467,8 @@ local shapes = {
   ideal = { { 6, 6 }, { 3, 4, 3 } },
   tiny = { { 4, 3 }, { 3, 3, 2 } },
   tree = { { 2, 2 } },
+  waits = { { 5, 5 }, { 4, 5 }, { 3, 3, 2 } },
+  mixed = { { 5, 5 }, { 6, 5 }, { 3, 3, 2 } },
   default = { { 6, 6 }, { 5, 6 }, { 3, 3, 3 }, { 4, 3, 3 } },
 }
 
@@ -461,6 +477,15 @@ local function irq_of(p)
   p.spare = p.spare - 2
   local b = body({ prog = p }, "irq", p.rng:between(1, 2), { atomic = true })
   return b, p.rng:between(0, 1)
+end
+
+-- Writes what was promised into a body that did not ask for it.
+local function keep_promises(p, list)
+  for i, promise in ipairs(p.promised) do
+    local c = list[1 + i % #list]
+    if c == promise.by then c = list[1 + (i + 1) % #list] end
+    line(c, "%s", promise.text)
+  end
 end
 
 local function bodies_of(p)
@@ -476,9 +501,10 @@ local function bodies_of(p)
       some(c)
     end
     while c.left > 0 do some(c) end
-    note(c, '"end"')
     list[#list + 1] = c
   end
+  keep_promises(p, list)
+  for _, c in ipairs(list) do note(c, '"end"') end
   return list
 end
 
@@ -487,7 +513,7 @@ function M.source(seed, family)
   family = family or M.families[1 + seed % #M.families]
   if not families[family] then error(("randscen: no family '%s'"):format(tostring(family)), 2) end
   local p = setmetatable({
-    rng = rng(seed, family), family = family, head = {}, tail = {}, declared = {}, ghosts = {}, bodies = 0,
+    rng = rng(seed, family), family = family, head = {}, tail = {}, declared = {}, ghosts = {}, promised = {}, bodies = 0,
     spare = 3, vars = { "x", "y" },
     flavor = ({ ideal = "ideal", tiny = "tiny", tree = "tree" })[family],
     cpus = ({ tiny = 1, tree = 2 })[family] or 3,	-- tiny SRCU is for one

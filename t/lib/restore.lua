@@ -241,7 +241,7 @@ local function kvm_world(sync)
 		thread("vcpu", function() kvm_msr_allowed(vm, 0x10, "read") end)
 		thread("a", function()
 			kvm_vm_ioctl_set_msr_filter(vm, { default = "deny",
-				ranges = { { base = 0, nmsrs = 32, read = true, bitmap = { 16 } } } })
+				ranges = { { base = 16, nmsrs = 2, read = true, bitmap = { 0, 1 } } } })
 		end)
 		thread("b", function() kvm_vm_ioctl_set_msr_filter(vm, { default = "allow" }) end)
 	end
