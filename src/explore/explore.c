@@ -29,9 +29,8 @@ static double now(void)
 
 bool explore_fail(struct explore *x, const char *fmt, ...)
 {
-	va_list ap;
-
 	const char *refused = explore_refused(x);
+	va_list ap;
 
 	if (x->report.error)
 		return false;	/* the first one says what is wrong */
