@@ -105,8 +105,8 @@ static void opt_lockdep(lua_State *L, struct exploring *e)
 {
 	const char *s = luaL_tolstring(L, -1, NULL);
 
-	e->lockdep = strcmp(s, "6.1") ? 612 : 61;
-	if (e->lockdep == 612 && strcmp(s, "6.12"))
+	e->x.opts.lockdep_61 = !strcmp(s, "6.1");
+	if (!e->x.opts.lockdep_61 && strcmp(s, "6.12"))
 		lb_arg_error(L, 2, "lockdep: \"6.1\" or \"6.12\" is expected, got %s", s);
 	lua_pop(L, 1);
 }
@@ -212,7 +212,6 @@ static void check_options(lua_State *L, struct exploring *e)
 		.preemptions = -1, .depth = EXPLORE_DEPTH_DEFAULT, .jobs = 1, .seed = 1,
 		.max_steps = EXPLORE_MAX_STEPS_DEFAULT,
 	};
-	e->lockdep = 612;
 	if (lua_isnoneornil(L, 2))
 		return;
 	lb_check_type(L, 2, LUA_TTABLE);
