@@ -332,6 +332,63 @@ static void reorder(struct min *m)
 	}
 }
 
+/* --- coarsely: each task's steps of a part of the run in one stretch --- */
+
+/* Adds the steps of s[from..to) task by task, in the order in which they first come, or
+ * last. */
+static bool add_grouped(const struct stretches *s, size_t from, size_t to, bool by_last,
+			struct stretches *out)
+{
+	for (size_t i = from; i < to; i++) {
+		uint64_t len = 0;
+		bool elsewhere = false;
+
+		for (size_t k = by_last ? i + 1 : from; k < (by_last ? to : i) && !elsewhere; k++)
+			elsewhere = s->v[k].task == s->v[i].task;
+		if (elsewhere)
+			continue;
+		for (size_t k = from; k < to; k++)
+			if (s->v[k].task == s->v[i].task)
+				len += s->v[k].len;
+		if (!stretches_add(out, s->v[i].task, (uint32_t)len))
+			return false;
+	}
+	return true;
+}
+
+static bool group(struct min *m, const struct stretches *s, size_t from, size_t to, bool by_last)
+{
+	m->cand.n = 0;
+	for (size_t i = 0; i < from; i++)
+		if (!stretches_add(&m->cand, s->v[i].task, s->v[i].len))
+			return false;
+	if (!add_grouped(s, from, to, by_last, &m->cand))
+		return false;
+	for (size_t i = to; i < s->n; i++)
+		if (!stretches_add(&m->cand, s->v[i].task, s->v[i].len))
+			return false;
+	return attempt(m, &m->cand);
+}
+
+/* All of it, then its halves, quarters ... */
+static void coarsen(struct min *m)
+{
+	struct stretches s = { 0 };
+	uint64_t spare = m->left / 2;	/* for what follows */
+	bool ok = to_stretches(&m->best, &s);
+
+	m->left -= spare;
+	for (size_t size = s.n; ok && size >= 3; size /= 2)
+		for (size_t at = 0; ok && at + 2 < s.n && may_go_on(m); at += size) {
+			size_t to = at + size < s.n ? at + size : s.n;
+
+			if (group(m, &s, at, to, false) || group(m, &s, at, to, true))
+				ok = to_stretches(&m->best, &s);
+		}
+	m->left += spare;
+	free(s.v);
+}
+
 /* --- parts left out, stretches put together --- */
 
 static bool copy_without(const struct stretches *s, size_t out, size_t upto, struct stretches *to)
@@ -582,6 +639,7 @@ void explore_minimise(struct explore *x, struct explore_violation *v,
 	};
 
 	if (n && !takes_long(v) && repeat_found(&m, steps, n)) {
+		coarsen(&m);
 		reorder(&m);
 		shrink(&m);
 		if (may_go_on(&m) && m.best.n <= SEARCHED_MAX) {
