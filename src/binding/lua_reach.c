@@ -607,6 +607,12 @@ static void ghost_value(struct purity *p, lua_State *L, uint32_t loc, const char
 		reach_walk(p, L);
 		return;
 	}
+	if (lua_type(L, -1) == LUA_TTHREAD) {
+		p->body = reach_body(p, L, BODY_SHARED, name);
+		reach_state(p, L, (struct place){ "", name });
+		walk_all(p, L);
+		return;
+	}
 	if (lua_type(L, -1) != LUA_TTABLE)
 		return;
 	if (depth > GHOST_DEPTH)
