@@ -550,6 +550,15 @@ legal("notifier chains keep their functions in tables of their own", function()
 	finally(function() assert(calls.value == 0) end)
 end)
 
+legal("registering a block is not calling it", function()
+	local notifier = require("srcu_notifier")
+	local chain = notifier.srcu_init_notifier_head("chain3")
+	local calls = {}
+	local nb = notifier.notifier_block("nb3", function() calls[#calls + 1] = "called" end)
+	thread("module", function() notifier.srcu_notifier_chain_register(chain, nb) end)
+	thread("caller", function() notifier.srcu_notifier_call_chain(chain, 1) end)
+end)
+
 refused("but what such a function shares is seen", function()
 	local notifier = require("srcu_notifier")
 	local chain = notifier.srcu_init_notifier_head("chain2")

@@ -17,7 +17,9 @@
 /* Executions in which every stretch is looked at: all of the first ones, then some. */
 #define SAMPLE_FIRST 100
 #define SAMPLE_EVERY 64
-#define SAMPLE_STANDARD 1024	/* Lua's own tables, which nobody changes, less often */
+/* Lua's own tables are large, and seldom does anybody have them as a whole. */
+#define STANDARD_FIRST 8
+#define STANDARD_EVERY 1024
 
 /* --- calls that may raise --- */
 
@@ -323,8 +325,8 @@ bool purity_begin(struct purity *p)
 
 	p->executions++;
 	p->was_standard = p->standard;
-	p->standard = p->executions <= SAMPLE_FIRST || p->globals ||
-		      p->executions % SAMPLE_STANDARD == 0;
+	p->standard = p->executions <= STANDARD_FIRST || p->globals ||
+		      p->executions % STANDARD_EVERY == 0;
 	p->sampling = p->executions <= SAMPLE_FIRST || p->executions % SAMPLE_EVERY == 0;
 	if (p->s->unexplorable[0])
 		return false;

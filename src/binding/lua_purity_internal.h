@@ -86,7 +86,8 @@ struct purity {
 	bool fresh;		/* something was handed on in this stretch */
 	const struct lua_Debug *handed_on; /* the function that is being handed on, or NULL */
 	bool everything;	/* a function's bytecode says nothing, or debug is used */
-	bool globals;		/* some body has the table of globals */
+	bool globals;		/* some body has the table of globals or another of Lua's own */
+	const void *loaders[4];	/* load() and its like */
 	bool warm;
 	uint64_t builds;	/* worlds that were walked through */
 	int values_ref;		/* registry: what bodies' locals and ghosts had in the last */
