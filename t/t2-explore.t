@@ -96,8 +96,12 @@ local function wordy()
 	thread("r", function() noise(n[3]) noise(n[1]) end)
 end
 for seed = 1, 5 do
-	r = explore(wordy, { strategy = "random", seed = seed })
-	local v = r.violations[1]
+	r = explore(wordy, { strategy = "random", seed = seed, keep_going = true, max_executions = 20 })
+	local v
+	for _, found in ipairs(r.violations) do
+		-- where it does not come to it the order of the locks is reported
+		v = v or found.kind == "deadlock" and found
+	end
 	tap.is(v and v.kind, "deadlock", "random " .. seed .. " finds the deadlock")
 	tap.same({ measure(v.schedule) }, { 1, 26 }, "one switch, and each thread's steps up to its second lock")
 	leads_back(wordy, v, "random " .. seed)

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,8 +105,8 @@ static void opt_lockdep(lua_State *L, struct exploring *e)
 {
 	const char *s = luaL_tolstring(L, -1, NULL);
 
-	e->lockdep = strcmp(s, "6.1") ? 612 : 61;
-	if (e->lockdep == 612 && strcmp(s, "6.12"))
+	e->x.opts.lockdep_61 = !strcmp(s, "6.1");
+	if (!e->x.opts.lockdep_61 && strcmp(s, "6.12"))
 		lb_arg_error(L, 2, "lockdep: \"6.1\" or \"6.12\" is expected, got %s", s);
 	lua_pop(L, 1);
 }
@@ -211,7 +212,6 @@ static void check_options(lua_State *L, struct exploring *e)
 		.preemptions = -1, .depth = EXPLORE_DEPTH_DEFAULT, .jobs = 1, .seed = 1,
 		.max_steps = EXPLORE_MAX_STEPS_DEFAULT,
 	};
-	e->lockdep = 612;
 	if (lua_isnoneornil(L, 2))
 		return;
 	lb_check_type(L, 2, LUA_TTABLE);
@@ -299,16 +299,50 @@ static void check_threads(lua_State *L, const struct exploring *e)
 	luaL_error(L, "explore: %s makes no threads", e->title);
 }
 
+/* Does the schedule, as replay() takes it, show a violation of that kind? */
+static bool is_shown(struct exploring *e, const struct explore_violation *v)
+{
+	const char *why;
+	struct world *w = e->x.src.begin(e->x.src.arg, false, &why);
+
+	if (!w || !world_replay(w, v->schedule))
+		return false;
+	lb_replayed(w);
+	for (size_t i = 0; i < world_violation_count(w); i++)
+		if (!strcmp(world_violation(w, i)->kind, v->kind))
+			return true;
+	return false;
+}
+
+/* What is printed as the way to a violation must be one. */
+static void check_schedules(struct exploring *e)
+{
+	static const char text[] = " (But replaying its schedule does not show it again.)";
+
+	for (size_t i = 0; i < e->x.report.nviolations; i++) {
+		struct explore_violation *v = &e->x.report.violations[i];
+		char *more = is_shown(e, v) || was_interrupted(e) ? NULL :
+			realloc(v->message, strlen(v->message) + sizeof(text));
+
+		if (!more)
+			continue;
+		v->message = more;
+		strcat(more, text);
+	}
+}
+
 static bool run_exploration(struct exploring *e)
 {
 	bool ok;
 
 	e->s->defers = true;
 	ok = explore_run(&e->x);
-	e->s->defers = false;
 	if (e->shown)
 		put_progress(e, "");
 	view_scope(e->s->w, "sc", &e->scope);
+	if (ok && !was_interrupted(e))
+		check_schedules(e);
+	e->s->defers = false;
 	lb_source_free(e->src);
 	e->src = NULL;
 	return ok;

@@ -9,6 +9,7 @@
 #include "binding/binding.h"
 #include "check/check.h"
 #include "check/trace.h"
+#include "check/trace.h"
 #include "view/view.h"
 
 #include <string.h>

@@ -10,6 +10,19 @@
 #include <string.h>
 
 #include "check/internal.h"
+#include "engine/internal.h"
+#include "k/work.h"
+
+/* The item that a worker, or the timer of a delayed item, works for. */
+static void pass_begins(struct check *c, struct task *t, const struct event *ev)
+{
+	const struct timer_list *timer = t->work;
+	const struct task *worker = ev->op == OP_WORK_WAIT ? t :
+				    timer->work ? timer->work->task : NULL;
+
+	if (worker && idle_was_idle(worker))
+		trace_pass(c, worker);
+}
 
 /* On the path of every step: nothing here but tests that nearly always fail.  Without a
  * log neither this nor on_performed() is asked about marked accesses, fences and choices
@@ -18,6 +31,8 @@ static bool on_access(struct world *w, struct task *t, const struct event *ev)
 {
 	struct check *c = check_of(w);
 
+	if (ev->op == OP_WORK_WAIT || ev->op == OP_TIMER_WAIT)
+		pass_begins(c, t, ev);
 	if (ev->op == OP_FREE)
 		return heap_free(c, t, ev);
 	if (c->heap.nfreed && ev->loc && heap_is_freed(c, ev->loc))
@@ -32,7 +47,9 @@ static void on_performed(struct world *w, struct task *t, const struct event *ev
 	struct check *c = check_of(w);
 
 	gp_performed(c, t);
-	if (ev->op == OP_CPU_CTX || ev->op == OP_IRQ || ev->op == OP_WORK_WAIT ||
+	if (ev->op == OP_COND)
+		trace_cond(c, t);
+	else if (ev->op == OP_CPU_CTX || ev->op == OP_IRQ || ev->op == OP_WORK_WAIT ||
 	    ev->op == OP_TIMER_WAIT ||
 	    ev->site->flags & (SITE_SPIN | SITE_IRQ | SITE_BH))
 		atomic_performed(c, t, ev);
@@ -62,6 +79,11 @@ static void on_call_end(struct world *w, struct task *t, const struct kcall *cal
 	gp_call_end(check_of(w), t, call, result);
 }
 
+static void on_ghosts(struct world *w)
+{
+	trace_ghosts(check_of(w));
+}
+
 static void on_rebuilt(struct world *w)
 {
 	struct check *c = check_of(w);
@@ -69,6 +91,7 @@ static void on_rebuilt(struct world *w)
 	gp_forget(c);
 	heap_forget(c);
 	atomic_forget(c);
+	trace_forget(c);
 	c->reads.n = 0;
 	c->stuck = c->leak = false;
 }
@@ -79,6 +102,7 @@ static void on_release(struct world *w)
 
 	gp_release(c);
 	heap_release(c);
+	trace_release(c);
 	free(c->atomic.tasks);
 	free(c->reads.v);
 	free(c);
@@ -89,6 +113,7 @@ static const struct engine_hooks check_hooks = {
 	.performed = on_performed,
 	.sleeps = on_sleeps,
 	.task_over = on_task_over,
+	.ghosts = on_ghosts,
 	.call_begin = on_call_begin,
 	.call_end = on_call_end,
 	.rebuilt = on_rebuilt,

@@ -31,6 +31,10 @@ bool check_stuck(struct world *w);
  */
 bool check_blocked(struct world *w, struct task *t);
 
+/* As which version's lockdep does the order of locks see SRCU?  Linux 6.1's does not. */
+enum check_lockdep { LOCKDEP_6_12, LOCKDEP_6_1 };
+void check_set_lockdep(struct world *w, enum check_lockdep version);
+
 /* Reports from the places that find them (binding, primitives).  printf-like; the
  * text is the message's first sentence, who and where is added. */
 void check_report(struct world *w, const char *kind, struct task *t, struct task *other,

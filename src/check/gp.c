@@ -216,13 +216,13 @@ static void judge_wait(struct check *c, struct task *t, const struct open_wait *
 		.starter = x->pub.task, .api = x->pub.api, .kind = x->kind });
 }
 
-/* srcu_barrier() promises that what was queued before it has been invoked. */
+/* srcu_barrier() promises that what was queued before it is over: invoked, and back. */
 static void judge_barrier(struct check *c, struct task *t, const struct open_wait *b)
 {
 	struct gp *g = &c->gp;
 	struct msg m;
 
-	for (size_t i = 0; i < g->nwaits && g->waits[i].id < b->id; i++) {
+	for (size_t i = 0; i < g->nwaits; i++) {
 		const struct open_wait *x = &g->waits[i];
 
 		if (x->dead || x->kind != KAPI_CALL || x->pub.ss != b->pub.ss ||
@@ -230,11 +230,12 @@ static void judge_barrier(struct check *c, struct task *t, const struct open_wai
 			continue;
 		msg_begin(&m);
 		msg_addf(&m, "%s(%s) by %s returned at step %" PRIu64 " although the callback "
-			 "that %s queued with %s(%s) at step %" PRIu64 " has not been invoked. "
+			 "that %s queued with %s(%s) at step %" PRIu64 " %s. "
 			 "It had been queued before the barrier, which had to wait for it.",
 			 b->pub.api, ss_arg(b->pub.ss), task_name(t), world_steps(c->w),
 			 id_name(c->w, x->pub.task), x->pub.api, ss_arg(x->pub.ss),
-			 x->start_step);
+			 x->start_step, x->invoker ? "has not come to its end" :
+						     "has not been invoked");
 		msg_end(&m, c->w, "grace-period", t, task_by_id(c->w, x->pub.task));
 		return;
 	}
@@ -305,7 +306,8 @@ static struct open_wait *callback_of(struct gp *g, const struct srcu *ss, const 
 	for (size_t i = 0; i < g->nwaits; i++) {
 		struct open_wait *x = &g->waits[i];
 
-		if (!x->dead && x->kind == KAPI_CALL && x->head == head && x->pub.ss == ss)
+		if (!x->dead && x->kind == KAPI_CALL && x->head == head && x->pub.ss == ss &&
+		    !x->invoker)
 			return x;
 	}
 	return NULL;
@@ -324,7 +326,23 @@ static void callback_begin(struct check *c, struct task *t, const struct kcall *
 	if (!x)
 		return;
 	judge_wait(c, t, x);
-	end_wait(&c->gp, x);
+	x->invoker = task_id(t);
+}
+
+/* It is over when the callback is, not before: a barrier waits for that. */
+static void callback_end(struct check *c, struct task *t, const struct kcall *call)
+{
+	struct gp *g = &c->gp;
+
+	for (size_t i = g->nwaits; i--;) {
+		struct open_wait *x = &g->waits[i];
+
+		if (x->dead || x->invoker != task_id(t) || x->pub.ss != call->obj ||
+		    x->head != (void *)(uintptr_t)call->arg)
+			continue;
+		end_wait(g, x);
+		return;
+	}
 }
 
 /* --- polling --- */
@@ -456,6 +474,9 @@ void gp_call_end(struct check *c, struct task *t, const struct kcall *call, uint
 	case KAPI_BARRIER:
 	case KAPI_CALL:
 		wait_end(c, t, call, result);
+		break;
+	case KAPI_CALLBACK:
+		callback_end(c, t, call);
 		break;
 	case KAPI_GET_STATE:
 		cookie_keep(c, t, call, result);

@@ -35,6 +35,7 @@ struct open_wait {
 	tick_t returned;	/* call_srcu() has returned; 0: not yet */
 	uint64_t start_step;
 	const void *head;	/* call_srcu: the rcu_head */
+	uint32_t invoker;	/* call_srcu: whose stack the callback is on; 0: not yet */
 	uint8_t kind;		/* enum kapi_kind */
 	bool dead;
 };
@@ -112,6 +113,8 @@ struct read_holds {
 	size_t n, cap;
 };
 
+struct trace;
+struct lockorder;
 struct check {
 	struct world *w;
 	struct atomic atomic;
@@ -121,6 +124,9 @@ struct check {
 	struct heap heap;
 	bool stuck;		/* check_stuck() has reported, at step stuck_at */
 	uint64_t stuck_at;
+	struct trace *trace;	/* made when it is first needed */
+	struct lockorder *lockorder; /* the same */
+	bool lockdep_61;	/* SRCU has no place in the order of locks */
 };
 
 static inline struct check *check_of(struct world *w)
@@ -194,6 +200,16 @@ bool leak_find(struct check *c);
 bool unlock_allowed(struct check *c, struct task *t, const struct event *ev);
 void unlock_report_section(struct check *c, struct task *t, const struct kcall *call,
 			   const struct open_section *found);
+
+/* --- trace.c: what is kept for the judgement of the trace --- */
+/* OP_COND of t has been performed: what does its condition read? */
+void trace_cond(struct check *c, struct task *t);
+/* A step is over: accesses that cost none have been made meanwhile. */
+void trace_ghosts(struct check *c);
+/* A worker, or the timer of its item, is about to begin after an idle pass. */
+void trace_pass(struct check *c, const struct task *worker);
+void trace_forget(struct check *c);
+void trace_release(struct check *c);
 
 /* --- text.c --- */
 

@@ -155,6 +155,8 @@ static inline enum step_result step_on(struct world *w, struct task *t, bool qui
 		cpu_update_owner(t);
 	if (w->nfresh && !world_prime(w))
 		return STEP_ERROR;
+	if (w->ghosts.n && !w->lean && w->hooks.ghosts)
+		w->hooks.ghosts(w);
 	if (w->watch.stepped)
 		w->watch.stepped(w, t);
 	return STEP_OK;
@@ -178,6 +180,7 @@ static inline enum step_result step_without_log(struct world *w, struct task *t,
 
 enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
+	assert(w->lean);
 	w->found = NULL;
 	w->ghosts.n = 0;
 	return step_without_log(w, t, choice, r);

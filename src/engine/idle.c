@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct note { void *loc; uint64_t value; uint8_t size; bool lock; };
+struct note { void *loc; uint64_t value, last; uint8_t size; bool lock; };
 /* With an index by location, made when there are more than a few: a pass over
  * thousands of CPUs takes thousands of notes. */
 struct notes {
@@ -28,7 +28,7 @@ struct notes {
 };
 #define NOTES_FEW 16
 struct idle {
-	struct notes writes;	/* the first write of each location: the value before */
+	struct notes writes;	/* each location: the value before the first, that of the last */
 	struct notes reads;	/* of the last check */
 	bool again;		/* the pass queued its own item */
 	bool complete;		/* false: memory ran out, never call the pass idle */
@@ -126,10 +126,14 @@ static bool own_cell(struct task *t, const void *loc)
 static void note_write(struct task *t, const struct event *ev, uint64_t old)
 {
 	struct idle *d = t->idle;
+	struct note *before = find_note(&d->writes, ev->loc);
+	uint64_t now = ev->size ? mem_read(ev->loc, ev->size) : 0;
 
-	if (find_note(&d->writes, ev->loc))
-		return;
-	add(d, &d->writes, (struct note){ .loc = ev->loc, .value = old, .size = ev->size });
+	if (before)
+		before->last = now;
+	else
+		add(d, &d->writes, (struct note){ .loc = ev->loc, .value = old, .last = now,
+						  .size = ev->size });
 }
 
 static void note_read(struct task *t, const struct event *ev, uint64_t old)
@@ -192,14 +196,16 @@ void idle_pass_end(struct task *t)
 		return;
 	t->in_pass = false;
 	d->idle = false;
-	if (!d->complete || !d->again || !(work->state & WORK_PENDING))
+	/* all of this is told from the pass's own steps: what others do meanwhile might
+	 * come before its end or after it, with no step to say which */
+	if (!d->complete || !d->again)
 		return; /* it did not re-queue itself: nothing polls */
 	if (d->read_clock && !work->clock_free)
 		return;
 	for (size_t i = 0; i < d->writes.n; i++) {
 		struct note *n = &d->writes.v[i];
 
-		if (mem_read(n->loc, n->size) != n->value && !is_statistic(t->w, n->loc))
+		if (n->last != n->value && !is_statistic(t->w, n->loc))
 			return;
 	}
 	d->idle = true;

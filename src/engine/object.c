@@ -174,6 +174,8 @@ void object_drop(struct world *w)
 		o->type->destroy(o);
 	free((void *)o->own_fields);
 	o->own_fields = NULL;
+	free(o->lock_class);
+	o->lock_class = NULL;
 	if (grow(&w->spare, &w->spare_cap, (size_t)o->id + 1, sizeof(*w->spare)) &&
 	    !w->spare[o->id])
 		w->spare[o->id] = o;

@@ -72,6 +72,7 @@ struct object {
 	uint8_t state;		/* enum object_state */
 	bool heap;		/* made by kmalloc: kfree is legal */
 	bool is_static;		/* kmalloc(..., {static=true}): never a leak */
+	char *lock_class;	/* of a lock: given by the maker, or NULL */
 	char *label;		/* as given by the maker; see object_name() */
 	char *name;		/* printed: label, or label@creator.nth */
 	uint32_t hash;		/* of the name */

@@ -79,6 +79,7 @@ static bool task_add(struct world *w, struct task *t)
 	if (!task_give_stack(t))
 		return false;
 	t->index = (uint32_t)w->ntasks;
+	t->made_at = current ? w->log.n : 0;
 	if (!awake_add(w, t)) {
 		stack_put(t->stack);
 		return world_oom(w);

@@ -74,6 +74,7 @@ struct task {
 	struct event ev;	/* announced, or the last one */
 	struct context ctx;
 	uint64_t steps;		/* performed by this task */
+	uint64_t made_at;	/* step that it was made in; 0: before the first */
 	uint64_t start_since;	/* steps performed when the pending event was announced */
 	uint32_t made;		/* things made by it so far */
 	struct task *under;	/* timers, irqs: who owned the CPU that they struck */

@@ -56,6 +56,8 @@ struct engine_hooks {
 	 * reported) */
 	bool (*access)(struct world *w, struct task *t, const struct event *ev);
 	void (*performed)(struct world *w, struct task *t, const struct event *ev);
+	/* a step is over, with all that ran for it: world_ghosts() are its own */
+	void (*ghosts)(struct world *w);
 	/* t has announced an event that may sleep (SITE_SLEEPS) */
 	void (*sleeps)(struct world *w, struct task *t, const struct event *ev);
 	void (*call_begin)(struct world *w, struct task *t, const struct kcall *c);

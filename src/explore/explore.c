@@ -8,6 +8,7 @@
 
 #include "explore/judge.h"
 
+#include "check/check.h"
 #include "engine/internal.h"
 
 #include <inttypes.h>
@@ -29,12 +30,16 @@ static double now(void)
 
 bool explore_fail(struct explore *x, const char *fmt, ...)
 {
+	const char *refused = explore_refused(x);
 	va_list ap;
 
 	if (x->report.error)
 		return false;	/* the first one says what is wrong */
 	va_start(ap, fmt);
-	if (vasprintf(&x->report.error, fmt, ap) < 0)
+	/* a hidden order shows itself by this or that: its own name says most */
+	if (refused)
+		x->report.error = strdup(refused);
+	else if (vasprintf(&x->report.error, fmt, ap) < 0)
 		x->report.error = strdup("out of memory");
 	va_end(ap);
 	if (!x->report.error) {
@@ -72,6 +77,7 @@ struct world *explore_begin(struct explore *x)
 		explore_fail(x, "%s", refused ? refused : why ? why : "the scenario cannot be built");
 		return NULL;
 	}
+	check_set_lockdep(w, x->opts.lockdep_61 ? LOCKDEP_6_1 : LOCKDEP_6_12);
 	if (!world_prime(w)) {
 		explore_fail(x, "%s", world_error(w));
 		return NULL;
@@ -188,6 +194,8 @@ bool explore_run(struct explore *x)
 	if (!x->judge)
 		return explore_fail(x, "out of memory");
 	ok = run_strategy(x) && judge_conclude(x);
+	if (explore_refused(x))		/* by a run that judge_conclude() repeated */
+		explore_fail(x, "%s", explore_refused(x));
 	judge_free(x->judge);
 	x->judge = NULL;
 	x->report.seconds = now() - x->started;

@@ -60,6 +60,7 @@ struct explore_opts {
 	unsigned depth;			/* pct: number of priority change points + 1 */
 	double seconds;			/* 0: no bound */
 	unsigned jobs;
+	bool lockdep_61;		/* the order of locks as Linux 6.1 sees it: without SRCU */
 	bool keep_going;		/* all violations of distinct kinds and places */
 	uint64_t show;			/* keep the schedule of the n-th complete execution; 0: none */
 };

@@ -391,8 +391,10 @@ static bool index_graph(struct dpor *d)
 {
 	for (unsigned k = 0; k < d->nclasses; k++)
 		d->classes[k].n = 0;
-	memset(d->written, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
-	memset(d->touched, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+	if (d->nclasses) {
+		memset(d->written, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+		memset(d->touched, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+	}
 	for (uint32_t i = 0; i < d->g.n; i++)
 		d->unlock[i] = d->where[i] = GNONE;
 	for (uint32_t i = 0; i < d->g.n; i++) {
