@@ -97,8 +97,12 @@ static bool search(struct dpor *d)
 		if (!gstack_pop(&d->stack, &d->g))
 			return visit_oom(d);
 		d->x->now.pending = d->stack.n;
-		if (!visit(d) && !d->anew)
-			return !d->failed && !d->x->report.error;
+		if (visit(d) || d->anew)
+			continue;
+		if (d->stopped)
+			return !d->x->report.error;
+		/* nothing but an error may end it otherwise: never a silent ok */
+		return explore_fail(d->x, "the exploration ended where it may not: this is an error in srcush");
 	}
 }
 
@@ -126,6 +130,8 @@ bool dpor_run(struct explore *x)
 	d.clock = malloc(STRIDE * sizeof(*d.clock));
 	ok = (d.clock || visit_oom(&d)) && places_init(&d) && search(&d);
 	note_bounds(&d);
+	if (ok && !x->report.bound && !x->executions)
+		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
 	places_release(&d);
 	gstack_release(&d.stack);
 	order_release(&d.order);

@@ -78,6 +78,7 @@ struct dpor {
 	bool dropped;		/* this graph turned out to be none */
 	bool idle_stale;	/* a worker would poll again: others stand for this execution */
 	bool failed;		/* x->report.error is set */
+	bool stopped;		/* explore_end() said so */
 	unsigned preempted;	/* graphs left out because of the bound on preemptions */
 	uint64_t stale;		/* graphs that were visited for nothing */
 };
@@ -113,6 +114,7 @@ int place_loc(struct dpor *d, uint32_t loc);
 int place_ghost(struct dpor *d, uint32_t loc, unsigned slot);
 /* Makes locations one class.  False if they were already (nothing was learnt). */
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
+bool place_join(struct dpor *d, int x, int y);	/* the same of classes */
 
 /* --- shape.c: what an announced event is to the graph --- */
 struct shape {

@@ -350,5 +350,6 @@ bool leaf_end(struct dpor *d, bool cut)
 		d->dropped = true;
 		return true;
 	}
-	return explore_end(d->x, d->w, how, d->steps, d->nsteps);
+	d->stopped = !explore_end(d->x, d->w, how, d->steps, d->nsteps);
+	return !d->stopped;
 }

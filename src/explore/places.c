@@ -167,10 +167,8 @@ int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
 	return -1;
 }
 
-bool place_unite(struct dpor *d, uint32_t a, uint32_t b)
+bool place_join(struct dpor *d, int x, int y)
 {
-	int x = place_loc(d, a), y = place_loc(d, b);
-
 	if (x < 0 || y < 0 || x == y)
 		return false;
 	if (x > y) {
@@ -185,6 +183,11 @@ bool place_unite(struct dpor *d, uint32_t a, uint32_t b)
 	d->cls[x].shared_wait = true;
 	d->anew = true;
 	return true;
+}
+
+bool place_unite(struct dpor *d, uint32_t a, uint32_t b)
+{
+	return place_join(d, place_loc(d, a), place_loc(d, b));
 }
 
 /* The order of turns: what the scenario made as it made it, then by name.  A function of

@@ -180,7 +180,7 @@ static bool meet_tasks(struct dpor *d, size_t from, uint16_t maker)
 
 /* What the stretch behind a step did to ghost state is part of the step: another location
  * of it, or its only one. */
-static bool note_ghosts(struct dpor *d, struct gevent *e, uint32_t i)
+static bool note_ghosts(struct dpor *d, struct gevent *e)
 {
 	size_t n;
 	const struct ghost_access *g = world_ghosts(d->w, &n);
@@ -199,7 +199,7 @@ static bool note_ghosts(struct dpor *d, struct gevent *e, uint32_t i)
 			e->cls = (uint16_t)cls;
 			e->kind = G_READ;
 		} else if (e->cls != cls) {
-			place_unite(d, d->info[i].loc != LOC_NONE ? d->info[i].loc : g[0].loc, g[k].loc);
+			place_join(d, e->cls, cls);
 			return false;
 		}
 		if (!shape_is_data(d, cls, g[k].write))
@@ -243,7 +243,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 				     .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
-	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e, i);
+	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e);
 }
 
 static uint32_t mix(uint32_t h, uint64_t v)
