@@ -90,8 +90,10 @@ static bool search(struct dpor *d)
 	for (;;) {
 		if (d->anew && !begin_anew(d))
 			return false;
-		if (!d->stack.n)
+		if (!d->stack.n && !places_watch(d))
 			return true;
+		if (d->anew)
+			continue;
 		if (!explore_go_on(d->x))
 			return !d->x->report.error;
 		if (!gstack_pop(&d->stack, &d->g))
@@ -120,7 +122,7 @@ static bool is_voluntary(struct explore *x)
 
 bool dpor_run(struct explore *x)
 {
-	struct dpor d = { .x = x, .stride = STRIDE, .anew = true };
+	struct dpor d = { .x = x, .stride = STRIDE, .anew = true, .watch = LOC_NONE };
 	bool ok;
 
 	if (is_voluntary(x))

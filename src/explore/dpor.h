@@ -66,6 +66,8 @@ struct dpor {
 	uint16_t *slot_of;	/* by identity: slot + 1 */
 	size_t slot_of_cap;
 	struct loc_table *locs;
+	size_t nwatched;	/* locations that invariants read, as far as is known */
+	uint32_t watch;		/* one of them, LOC_NONE */
 	uint16_t *clock;	/* scratch: one clock */
 	struct peek peek;
 	bool ghost_written;	/* by the step performed last */
@@ -105,6 +107,8 @@ static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_
 /* --- places.c: slots and classes --- */
 bool places_init(struct dpor *d);
 void places_release(struct dpor *d);
+/* Invariants have been found to read more than was known.  True: d->anew. */
+bool places_watch(struct dpor *d);
 /* The slot of a task; -1: failed, or too many for the clocks (d->anew). */
 int place_task(struct dpor *d, struct task *t);
 /* The class of a location; -1: failed. */

@@ -209,6 +209,12 @@ static bool note_ghosts(struct dpor *d, struct gevent *e)
 	return true;
 }
 
+/* Does it keep a task from moving, rather than only from moving now? */
+static bool is_block(enum block_why why)
+{
+	return why != BLOCK_NONE && why != BLOCK_CPU && why != BLOCK_IRQ_OFF && why != BLOCK_IDLE_PASS;
+}
+
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
 {
 	struct task *t = d->slots[e->task].t;
@@ -229,6 +235,11 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 	}
 	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = e->choice };
 	why = task_blocked(t).why;
+	if (is_block(why)) {
+		d->failed = true;
+		return explore_fail(d->x, "a step of \"%s\" was planned that it cannot make: this is an error "
+				    "in srcush", task_name(t));
+	}
 	d->forced |= why == BLOCK_CPU || why == BLOCK_IRQ_OFF;
 	d->w->found = t;
 	if (!step(d->w, t, e->choice, &r)) {
@@ -285,12 +296,6 @@ static bool diverged(struct dpor *d, const struct gevent *e, const struct event 
 			    site_file(ev->site), ev->site->line);
 }
 
-static bool blocks_await(enum block_why why)
-{
-	return why == BLOCK_LOCK || why == BLOCK_SELF || why == BLOCK_WAIT || why == BLOCK_COND ||
-	       why == BLOCK_READERS || why == BLOCK_QUEUE;
-}
-
 /* --- replay --- */
 
 /* An event that was newly placed: does it fit what was assumed of it? */
@@ -317,7 +322,7 @@ static bool stays_waiting(struct gevent *e, struct task *t)
 	if (!(e->flags & GF_AWAIT))
 		return false;
 	if (e->flags & GF_FRESH) {
-		if (!blocks_await(task_blocked(t).why))
+		if (!is_block(task_blocked(t).why))
 			return false;
 		e->flags |= GF_WAITING;
 	}
@@ -350,7 +355,7 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 		s->waiting = true;
 		d->info[i] = (struct dinfo){ .loc = LOC_NONE };
 	} else {
-		if (e->flags & GF_FRESH && blocks_await(task_blocked(s->t).why)) {
+		if (e->flags & GF_FRESH && is_block(task_blocked(s->t).why)) {
 			d->dropped = true;
 			return false;
 		}
