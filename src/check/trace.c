@@ -484,7 +484,7 @@ static bool judge(struct trace *tr, struct trace_finding *f)
 	if (tr->lost || tr->w->log.n > UINT32_MAX - 2 || !trace_scan(tr))
 		return false;
 	find = f && !tr->outside && (tr->nfrees || tr->has_marks);
-	if (tr->has_locks && !lockorder_judge(tr))
+	if ((tr->has_locks || tr->has_marks) && !lockorder_judge(tr))
 		return false;
 	if (too_long(tr)) {
 		if (f && (find || tr->has_plain))
