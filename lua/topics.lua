@@ -145,7 +145,7 @@ a, b = two("writer")
 .threads]] },
 
 	{ name = "json", title = "--json", text = {
-		"'srcush run', 'replay' and 'step' with --json write one JSON object a line: first "
+		"'srcush run', 'replay', 'step' and 'explore' with --json write one JSON object a line: first "
 		.. "{\"srcush\":VERSION,\"format\":1,...}, then the scenario, each event, violations and the "
 		.. "outcome.  What the script prints goes to standard error instead.  srcush(1) has the "
 		.. "fields; trace() gives the same events as Lua tables." },

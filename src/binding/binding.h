@@ -15,6 +15,7 @@
 #include "view/view.h"
 
 struct srcu;
+struct purity;
 
 /* One function or method as a script sees it: the only source of help(),
  * srcush-lua(3), completion and annotations. */
@@ -78,7 +79,8 @@ struct session {
 	volatile bool defers;	/* Ctrl-C is asked for often enough: it need not raise anything */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	uint32_t generations;	/* worlds so far */
-	char unexplorable[256];	/* what a body did that no exploration can see, or "" */
+	char unexplorable[512];	/* what a body did that no exploration can see, or "" */
+	struct purity *purity;	/* of the exploration that runs, or NULL */
 	bool asserted;		/* an assert() outside of threads failed last */
 	unsigned pure;		/* predicates under way: nothing may be made or changed */
 	const void **freed_read; /* a thread's own: takes freed memory that it reads */
@@ -313,6 +315,9 @@ bool lb_task_takes_calls(struct task *t);
  * calls), cpu -1: see task_new(). */
 struct task *lb_task_new(struct session *s, struct world *w, enum task_kind kind,
 			 const char *name, int cpu, struct lb_fn *f);
+/* The script's function that a task or a work item runs; NULL: none. */
+struct lb_fn *lb_task_fn(struct task *t);
+struct lb_fn *lb_work_fn(struct object *o);
 /* Runs the chunk at `idx` (a function) on a thread that takes calls; the journal
  * keeps it.  It is then stepped like anything else. */
 void lb_thread_call(lua_State *L, struct task *t, int idx);

@@ -407,6 +407,16 @@ const char *lb_claims_outcome(struct world *w)
 
 /* --- the list --- */
 
+bool lb_claim_at(struct world *w, size_t i, struct lb_claim *c)
+{
+	const struct claims *cs = claims_of(w);
+
+	if (i >= cs->n)
+		return false;
+	*c = (struct lb_claim){ cs->v[i].name, cs->v[i].kind == CLAIM_INVARIANT, cs->v[i].fn };
+	return true;
+}
+
 static void claim_release(struct claim *c)
 {
 	free(c->name);

@@ -29,6 +29,9 @@ void lb_claims_finish(struct world *w);
 /* What outcome() gives, NULL if there is none or it raised, which is a violation then.
  * Valid until the next call. */
 const char *lb_claims_outcome(struct world *w);
+/* The i-th claim of a world, in order of making; false past the last. */
+struct lb_claim { const char *name; bool invariant; const struct lb_fn *fn; };
+bool lb_claim_at(struct world *w, size_t i, struct lb_claim *c);
 /* The same execution begins once more, without being built. */
 void lb_claims_restart(struct world *w);
 

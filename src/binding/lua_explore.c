@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -298,16 +299,50 @@ static void check_threads(lua_State *L, const struct exploring *e)
 	luaL_error(L, "explore: %s makes no threads", e->title);
 }
 
+/* Does the schedule, as replay() takes it, show a violation of that kind? */
+static bool is_shown(struct exploring *e, const struct explore_violation *v)
+{
+	const char *why;
+	struct world *w = e->x.src.begin(e->x.src.arg, false, &why);
+
+	if (!w || !world_replay(w, v->schedule))
+		return false;
+	lb_replayed(w);
+	for (size_t i = 0; i < world_violation_count(w); i++)
+		if (!strcmp(world_violation(w, i)->kind, v->kind))
+			return true;
+	return false;
+}
+
+/* What is printed as the way to a violation must be one. */
+static void check_schedules(struct exploring *e)
+{
+	static const char text[] = " (But replaying its schedule does not show it again.)";
+
+	for (size_t i = 0; i < e->x.report.nviolations; i++) {
+		struct explore_violation *v = &e->x.report.violations[i];
+		char *more = is_shown(e, v) || was_interrupted(e) ? NULL :
+			realloc(v->message, strlen(v->message) + sizeof(text));
+
+		if (!more)
+			continue;
+		v->message = more;
+		strcat(more, text);
+	}
+}
+
 static bool run_exploration(struct exploring *e)
 {
 	bool ok;
 
 	e->s->defers = true;
 	ok = explore_run(&e->x);
-	e->s->defers = false;
 	if (e->shown)
 		put_progress(e, "");
 	view_scope(e->s->w, "sc", &e->scope);
+	if (ok && !was_interrupted(e))
+		check_schedules(e);
+	e->s->defers = false;
 	lb_source_free(e->src);
 	e->src = NULL;
 	return ok;

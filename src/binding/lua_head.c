@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "binding/lua_purity.h"
 #include "srcu/srcu.h"
 
 /* What a script's callback needs; lies in simulated memory. */
@@ -99,6 +100,7 @@ struct rcu_head *lb_take_callback(lua_State *L, int arg, rcu_callback_t *func)
 	/* a head that is queued keeps the function it was posted with: to post it
 	 * once more is a bug that call_srcu() itself reports */
 	if (!h->fn || !h->head.queued) {
+		purity_adopt(L, fn, "callback", NULL);
 		f = lb_fn_new(L, fn);
 		lb_fn_put(h->fn);
 		h->fn = f;

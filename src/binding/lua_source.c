@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "binding/lua_claim.h"
+#include "binding/lua_purity.h"
 #include "binding/lua_source.h"
 #include "engine/checkpoint.h"
 
@@ -19,6 +20,7 @@ struct lb_source {
 	bool warm;			/* go back rather than build */
 	struct lb_ghosts *ghosts;	/* with the world's checkpoint */
 	bool has_heap;			/* see below */
+	struct purity *purity;
 	char why[1024];
 };
 
@@ -43,9 +45,10 @@ static bool build(struct lb_source *src)
 	src->fresh = false;
 	lb_ghosts_drop(src->s, src->ghosts);
 	src->ghosts = NULL;
-	if (!ok)
+	if (!ok || !purity_built(src->purity))
 		return false;
 	src->has_heap = has_heap(w);
+	src->warm = src->warm && purity_warm(src->purity);
 	if (!src->warm)
 		return true;
 	src->ghosts = lb_ghosts_save(src->s);
@@ -67,12 +70,13 @@ static struct world *source_begin(void *arg, bool lean, const char **why)
 	bool ok;
 
 	world_set_lean(w, false);
-	ok = src->warm && world_has_checkpoint(w) ? go_back(src) : build(src);
+	ok = purity_begin(src->purity) &&
+	     (src->warm && world_has_checkpoint(w) ? go_back(src) : build(src));
 	s->lean = lean && !src->has_heap;
 	world_set_lean(w, s->lean);
 	/* what bodies print a million times nobody wants to read */
 	world_set_muted(w, true);
-	if (!ok || !world_prime(w)) {
+	if (!ok || !world_prime(w) || !purity_stepped(src->purity, NULL)) {
 		strncpy(src->why, world_error(w), sizeof(src->why) - 1);
 		*why = src->why;
 		return NULL;
@@ -86,8 +90,9 @@ static struct world *source_begin(void *arg, bool lean, const char **why)
 
 static const char *source_end(void *arg, struct world *w, enum exec_end how)
 {
-	(void)arg;
-	if (how != EXEC_COMPLETE)
+	struct lb_source *src = arg;
+
+	if (!purity_end(src->purity) || how != EXEC_COMPLETE)
 		return NULL;
 	lb_claims_finish(w);
 	return lb_claims_outcome(w);
@@ -95,8 +100,11 @@ static const char *source_end(void *arg, struct world *w, enum exec_end how)
 
 static void source_stepped(void *arg, struct world *w, struct task *t)
 {
-	(void)arg;
-	lb_claims_stepped(w, t);
+	struct lb_source *src = arg;
+
+	purity_stepped(src->purity, t);
+	if (lb_has_invariants(w))
+		lb_claims_stepped(w, t);
 }
 
 static bool source_watched(void *arg, struct world *w, uint32_t loc)
@@ -127,7 +135,7 @@ void lb_source_fill(struct lb_source *src, struct explore_source *out)
 		.arg = src,
 		.begin = source_begin,
 		.end = source_end,
-		.stepped = invariants ? source_stepped : NULL,
+		.stepped = source_stepped,
 		.watched = invariants ? source_watched : NULL,
 		.nwatched = invariants ? source_nwatched : NULL,
 		.refused = source_refused,
@@ -169,7 +177,14 @@ struct lb_source *lb_source_new(lua_State *L, int scenario_idx, const char *titl
 		free(src);
 		lua_error(L);
 	}
-	src->fresh = true;
+	src->purity = s->purity = purity_new(s);
+	if (!src->purity) {
+		lb_world_take_back(s, &src->aside);
+		free(src);
+		luaL_error(L, "%s: out of memory", lb_func_name(L));
+		return NULL;
+	}
+	src->fresh = src->warm = true;
 	s->busy++;
 	return src;
 }
@@ -179,6 +194,8 @@ void lb_source_free(struct lb_source *src)
 	if (!src)
 		return;
 	src->s->busy--;
+	src->s->purity = NULL;
+	purity_free(src->purity);
 	src->s->lean = false;
 	lb_ghosts_drop(src->s, src->ghosts);
 	lb_world_take_back(src->s, &src->aside);

@@ -24,9 +24,8 @@ void lb_source_fill(struct lb_source *src, struct explore_source *out);
 
 /*
  * May an execution begin by going back to the start of the last one, without calling the
- * scenario function?  Only if bodies change nothing that outlives an execution; who has
- * made sure of that says so, at any time; not at first.  It is counted from the next
- * begin() on, and falls back to false where it cannot be done.
+ * scenario function?  Yes, at first; it is counted from the next begin() on, and falls
+ * back to false where it cannot be done: bodies use a coroutine (lua_purity.h).
  */
 void lb_source_set_warm(struct lb_source *src, bool warm);
 bool lb_source_is_warm(const struct lb_source *src);

@@ -158,6 +158,13 @@ bool lb_task_takes_calls(struct task *t)
 	return b && !b->fn && b->result == CALL_RUNS;
 }
 
+struct lb_fn *lb_task_fn(struct task *t)
+{
+	struct lua_body *b = body_of(t);
+
+	return b ? b->fn : NULL;
+}
+
 /* Which Lua thread of the task runs now; gives the one before (lua_guard.c). */
 lua_State *lb_swap_running(lua_State *L)
 {

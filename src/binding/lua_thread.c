@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "binding/lua_purity.h"
 #include "check/check.h"
 
 #include <stdio.h>
@@ -70,8 +71,10 @@ static int make_task(lua_State *L, enum task_kind kind, int cpu, int body)
 	r->s = lb_session(L);
 	r->kind = kind;
 	r->cpu = cpu;
-	if (body)
+	if (body) {
 		r->fn = lb_fn_new(L, body);
+		purity_adopt(L, body, kind == TASK_IRQ ? "irq" : "thread", r->head.name);
+	}
 	lb_make(L, &r->head);
 	return 1;
 }
@@ -254,6 +257,7 @@ static int f_cond_wait(lua_State *L)
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_settop(L, 1);
 	luaL_checkstack(L, 2, NULL);	/* predicate_call() pushes here from outside */
+	purity_condition(L, 1);
 	p.t->predicate = predicate_holds;
 	p.t->predicate_arg = &p;
 	lb_event(L, &base, NULL, 0, 0, 0);

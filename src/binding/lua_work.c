@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "binding/binding.h"
+#include "binding/lua_purity.h"
 #include "k/work.h"
 
 #include <stdlib.h>
@@ -32,6 +33,11 @@ static void work_destroy(struct object *o)
 static const struct objtype work_objtype = {
 	.kind = "work", .fields = work_fields, .destroy = work_destroy
 };
+
+struct lb_fn *lb_work_fn(struct object *o)
+{
+	return o->type == &work_objtype && o->base ? ((struct lua_work *)o->base)->fn : NULL;
+}
 
 /* On the stack of the kworker. */
 static void work_main(struct work_struct *work)
@@ -76,6 +82,7 @@ static int l_work(lua_State *L)
 	r = lb_recipe_new(L, 1, sizeof(*r), work_make);
 	r->head.release = work_release;
 	r->fn = lb_fn_new(L, 2);
+	purity_adopt(L, 2, "work", name);
 	lb_make(L, &r->head);
 	return 1;
 }

@@ -180,6 +180,7 @@ static inline enum step_result step_without_log(struct world *w, struct task *t,
 
 enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
+	assert(w->lean);
 	w->found = NULL;
 	w->ghosts.n = 0;
 	return step_without_log(w, t, choice, r);
@@ -221,6 +222,13 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 	}
 	perform(w, t, choice, r);
 	return step_on(w, t, false);
+}
+
+enum step_result world_step_again(struct world *w, struct task *t, unsigned choice)
+{
+	if (t->state == TASK_READY && task_blocked(t).why == BLOCK_IDLE_PASS)
+		w->found = t;
+	return world_step(w, t, choice);
 }
 
 bool world_advance(struct world *w, uint64_t ns)

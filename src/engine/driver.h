@@ -26,6 +26,11 @@ void task_poke(struct task *t);
  * choose(n) the number 1..n, 0 meaning 1). */
 enum step_result world_step(struct world *w, struct task *t, unsigned choice);
 
+/* The same for a step of a schedule: a worker whose last pass changed nothing may begin
+ * another, although nothing has changed (which a schedule that was put together from
+ * independent pieces may ask for, and which does no harm). */
+enum step_result world_step_again(struct world *w, struct task *t, unsigned choice);
+
 /* Moves virtual time: a step of nobody's. */
 bool world_advance(struct world *w, uint64_t ns);
 

@@ -99,7 +99,7 @@ static bool repeat(struct world *w, const struct record *old)
 	t = world_task(w, old->task);
 	if (!t)
 		return world_fail(w, "step %" PRIu64 " cannot be repeated: its thread does not exist this time", n);
-	res = world_step(w, t, old->flags & REC_CHOICE ? (unsigned)old->value : 0);
+	res = world_step_again(w, t, old->flags & REC_CHOICE ? (unsigned)old->value : 0);
 	if (res == STEP_ERROR)
 		return false;
 	if (res != STEP_OK || !same(log_record(w, n), old))

@@ -102,7 +102,7 @@ static bool step_times(struct world *w, struct task *t, uint64_t times, unsigned
 	for (uint64_t i = 0; i < times; i++) {
 		struct block b;
 
-		switch (world_step(w, t, choice)) {
+		switch (world_step_again(w, t, choice)) {
 		case STEP_OK:
 			break;
 		case STEP_OVER:

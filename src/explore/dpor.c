@@ -69,11 +69,13 @@ static bool visit(struct dpor *d)
 			break;
 		if (!extend_next(d, &moved))
 			return d->anew;
-		if (!moved && leaf_is_final(d))
+		if (!moved)
 			break;
 	}
+	if (!cut && !leaf_reached(d))
+		return d->anew;
 	if (!cut && !d->dropped && !leaf_push_starved(d))
-		return false;
+		return d->anew;
 	return d->dropped || leaf_end(d, cut);
 }
 

@@ -23,7 +23,6 @@ struct dslot {
 	uint16_t count;		/* of its events, in program order */
 	uint16_t maker;		/* the event behind which it was made */
 	bool waiting;		/* its last event waits, or it is starved */
-	bool retries;		/* an idle pass may be followed by another: see leaf.c */
 };
 
 /* Locations that are dependent on each other: one, nearly always. */
@@ -161,18 +160,19 @@ void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i);
 void clocks_share(struct dpor *d, uint32_t read, uint32_t write);
 
 /* --- extend.c --- */
-/* Adds the next event of a task; `choice` 0: the first, and the others are pushed.
- * `promised`: the graph was made for this.  False: d->anew or d->failed. */
-bool extend_by(struct dpor *d, int slot, uint16_t choice, bool promised);
+/* Adds the next event of a task, behind all that it must be behind.  `promise`: the graph
+ * was made for this, with the choice and the event that it names; NULL: the first
+ * choice, and the others are pushed.  False: d->anew or d->failed. */
+bool extend_by(struct dpor *d, int slot, const struct gevent *promise);
 /* The same for whoever's turn it is; *moved: false if it is nobody's. */
 bool extend_next(struct dpor *d, bool *moved);
 
-/* A worker whose last pass changed nothing, or the timer that would start its next? */
-bool polls_idly(const struct task *t);
 
 /* --- leaf.c --- */
-/* Nobody is left to move: false if somebody may go on all the same. */
-bool leaf_is_final(struct dpor *d);
+/* A worker whose last pass changed nothing, or the timer that would start its next? */
+bool polls_idly(const struct dpor *d, const struct task *t);
+/* Nobody is left to move. */
+bool leaf_reached(struct dpor *d);
 /* Those who are kept from moving by nothing but a CPU may have come first: pushes a graph
  * for each. */
 bool leaf_push_starved(struct dpor *d);

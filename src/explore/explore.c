@@ -30,12 +30,16 @@ static double now(void)
 
 bool explore_fail(struct explore *x, const char *fmt, ...)
 {
+	const char *refused = explore_refused(x);
 	va_list ap;
 
 	if (x->report.error)
 		return false;	/* the first one says what is wrong */
 	va_start(ap, fmt);
-	if (vasprintf(&x->report.error, fmt, ap) < 0)
+	/* a hidden order shows itself by this or that: its own name says most */
+	if (refused)
+		x->report.error = strdup(refused);
+	else if (vasprintf(&x->report.error, fmt, ap) < 0)
 		x->report.error = strdup("out of memory");
 	va_end(ap);
 	if (!x->report.error) {
@@ -109,7 +113,7 @@ struct world *explore_rerun(struct explore *x, const struct exec_step *steps, si
 	for (size_t i = 0; w && i < n; i++) {
 		struct task *t = task_by_id(w, steps[i].task);
 
-		if (!t || world_step(w, t, steps[i].choice) != STEP_OK) {
+		if (!t || world_step_again(w, t, steps[i].choice) != STEP_OK) {
 			if (at)
 				*at = i;
 			return NULL;
@@ -190,6 +194,8 @@ bool explore_run(struct explore *x)
 	if (!x->judge)
 		return explore_fail(x, "out of memory");
 	ok = run_strategy(x) && judge_conclude(x);
+	if (explore_refused(x))		/* by a run that judge_conclude() repeated */
+		explore_fail(x, "%s", explore_refused(x));
 	judge_free(x->judge);
 	x->judge = NULL;
 	x->report.seconds = now() - x->started;

@@ -7,7 +7,6 @@
 #include <config.h>
 
 #include "explore/dpor.h"
-#include "k/work.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -235,7 +234,7 @@ static bool instead_starve(struct dpor *d, int slot)
 	return true;
 }
 
-bool extend_by(struct dpor *d, int slot, uint16_t choice, bool promised)
+bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 {
 	struct dslot *s = &d->slots[slot];
 	size_t clock = d->stride * sizeof(uint16_t);
@@ -245,23 +244,29 @@ bool extend_by(struct dpor *d, int slot, uint16_t choice, bool promised)
 
 	if (!visit_widen(d, d->g.n + 2) || !shape_of(d, slot, &shape))
 		return false;
-	if (!promised && d->stuck[s->t->cpu / 8] >> s->t->cpu % 8 & 1 && !keeps_cpu(s->t) &&
+	if (!promise && d->stuck[s->t->cpu / 8] >> s->t->cpu % 8 & 1 && !keeps_cpu(s->t) &&
 	    !instead_starve(d, slot))
 		return false;
 	d->po[a.i] = s->count;
 	clocks_begin(d, s, a.i);
+	if (promise && promise->maker != GNONE) {
+		clock_join(d, hb_of(d, a.i), hb_of(d, promise->maker));
+		clock_join(d, past_of(d, a.i), past_of(d, promise->maker));
+	}
 	memcpy(a.hb, hb_of(d, a.i), clock);
 	memcpy(a.past, past_of(d, a.i), clock);
 	a.e = (struct gevent){ .task = (uint8_t)slot, .kind = shape.kind, .cpu = (uint16_t)s->t->cpu,
 			       .flags = shape.await ? GF_AWAIT : 0, .rf = GNONE,
 			       .cls = (uint16_t)(shape.cls < 0 ? 0 : shape.cls),
 			       .maker = s->count ? GNONE : s->maker, .op = s->t->ev.op };
+	if (promise && promise->maker != GNONE)
+		a.e.maker = promise->maker;
 	if (shape.kind == G_LOCK)
 		return add_lock(d, &a);
 	if (shape.await && task_blocked(s->t).why != BLOCK_NONE)
 		return add_waiting(d, &a);
 	if (s->t->ev.op == OP_CHOOSE)
-		a.e.choice = choice ? choice : 1;
+		a.e.choice = promise && promise->choice ? promise->choice : 1;
 	if (shape.kind == G_UNLOCK)
 		a.e.rf = lock_of(d, slot, shape.cls);
 	if (a.e.kind == G_UNLOCK && a.e.rf == GNONE)
@@ -273,7 +278,7 @@ bool extend_by(struct dpor *d, int slot, uint16_t choice, bool promised)
 		a.e.kind = shape_kind(d, a.e.cls, &a.ev, d->info[a.i].value, d->ghost_written);
 	d->g.ev[a.i] = a.e;
 	a.e.check = visit_check(d, a.i, &a.ev);
-	if (a.ev.op == OP_CHOOSE && !choice && !instead_choose(d, &a))
+	if (a.ev.op == OP_CHOOSE && !(promise && promise->choice) && !instead_choose(d, &a))
 		return false;
 	return instead(d, &a) && append(d, &a);
 }
@@ -300,21 +305,6 @@ static bool perform_lock(struct dpor *d, int slot)
 
 /* --- whose turn it is --- */
 
-/* A worker whose last pass changed nothing, or the timer that would start its next. */
-bool polls_idly(const struct task *t)
-{
-	const struct task *worker = t;
-
-	if (t->kind == TASK_TIMER && t->ev.op == OP_TIMER_WAIT) {
-		const struct timer_list *timer = t->work;
-
-		worker = timer->work ? timer->work->task : NULL;
-	} else if (t->kind != TASK_WORKER || t->ev.op != OP_WORK_WAIT) {
-		return false;
-	}
-	return worker && idle_was_idle(worker);
-}
-
 /* May the task be given its next event?  A lock or an awaited condition may be waited
  * for: that is an event too. */
 static bool has_event(struct dpor *d, int slot, bool *failed)
@@ -324,7 +314,7 @@ static bool has_event(struct dpor *d, int slot, bool *failed)
 
 	switch (task_blocked(s->t).why) {
 	case BLOCK_NONE:
-		return !polls_idly(s->t) || s->retries;
+		return !polls_idly(d, s->t);
 	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
 	case BLOCK_READERS: case BLOCK_QUEUE:
 		if (!shape_of(d, slot, &shape)) {
@@ -361,10 +351,8 @@ bool extend_next(struct dpor *d, bool *moved)
 				return perform_lock(d, slot);
 			continue;
 		}
-		if (has_event(d, slot, &failed)) {
-			s->retries = false;
-			return extend_by(d, slot, 0, false);
-		}
+		if (has_event(d, slot, &failed))
+			return extend_by(d, slot, NULL);
 		if (failed)
 			return false;
 	}

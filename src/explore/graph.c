@@ -139,7 +139,8 @@ bool gstack_push(struct gstack *s, const struct graph *g)
 		s->bytes = p;
 		s->cap = cap;
 	}
-	memcpy(s->bytes + s->used, g->ev, bytes);
+	if (bytes)
+		memcpy(s->bytes + s->used, g->ev, bytes);
 	memcpy(s->bytes + s->used + bytes, &g->n, sizeof(uint32_t));
 	s->used = need;
 	s->n++;

@@ -46,7 +46,8 @@ struct gevent {
 	uint16_t rf;		/* index of the event read from; GNONE */
 	uint16_t rank;		/* writes and locks: place in the coherence order of the class */
 	uint16_t cls;		/* class of locations */
-	uint16_t maker;		/* first event of a task: the event behind which it was made; GNONE */
+	uint16_t maker;		/* comes behind that event for another reason: the task was made
+				 * there, or polls anew because of it; GNONE */
 	uint16_t choice;	/* of choose(), from 1; 0: none */
 	uint16_t op;		/* enum ev_op, for the check of replayed events */
 	uint32_t check;		/* hash of location and values: equal at each replay */
@@ -114,8 +115,8 @@ void gstack_release(struct gstack *s);
 
 /*
  * Puts the steps of a graph into an order that agrees with program order, reads-from,
- * coherence and what they imply, with the locks, and, if `cpus` says so, with CPUs that
- * may not be preempted.  `order` gets the indices of the events that are performed or looked at
+ * coherence and what they imply, with the locks, and, if `cpus` says so, with CPUs on
+ * which nothing may be preempted.  `order` gets the indices of the events that are performed or looked at
  * (no G_RMW_WRITE).  Locks that wait for a release that is not in the graph are left
  * out.  False: there is no such order, the graph is not consistent (or memory ran out,
  * or the search for one was given up: `oom`, `undecided`).
@@ -130,8 +131,13 @@ struct order {
 	uint16_t *seen;
 	size_t seen_cap;
 };
+enum order_cpus {
+	ORDER_NO_CPUS,	/* as if each task had its own */
+	ORDER_TRY_CPUS,	/* without looking far: false says nothing */
+	ORDER_CPUS,
+};
 bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses,
-		bool cpus);
+		enum order_cpus cpus);
 /* How often it takes the CPU from a task that could have gone on. */
 unsigned order_preemptions(const struct order *o, const struct graph *g);
 void order_release(struct order *o);

@@ -450,12 +450,36 @@ static bool schedule_of(struct explore *x, const struct run *r, char **schedule)
 	return *schedule || no_memory(x);
 }
 
+static bool stands_still(struct world *w)
+{
+	for (size_t i = 0; i < world_task_count(w); i++)
+		if (task_enabled(world_task(w, i)))
+			return false;
+	return true;
+}
+
+/* What is reported is what a plain run of these steps shows, however it was found. */
+static bool verify(struct explore *x, const struct explore_violation *v, const struct run *r)
+{
+	struct trace_finding f = { 0 };
+	struct world *w = again(x, r->steps, r->n);
+
+	if (!w)
+		return false;
+	if (explore_judge(x, w, stands_still(w) ? explore_end_of(w) : EXEC_CUT, &f))
+		trace_finding_release(&f);
+	return explore_find(w, v->kind, v->place) ||
+	       explore_fail(x, "\"%s\" was not seen again when its execution was repeated: " DIFFERS,
+			    v->kind);
+}
+
 bool judge_conclude(struct explore *x)
 {
 	struct judge *j = x->judge;
 
 	for (size_t i = 0; i < x->report.nviolations && !x->report.error; i++)
-		explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);
+		if (verify(x, &x->report.violations[i], &j->runs[i]))
+			explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);
 	return !x->report.error && schedule_of(x, &j->example, &x->report.example) &&
 	       schedule_of(x, &j->shown, &x->report.shown);
 }

@@ -71,53 +71,116 @@ static bool own_cell(const struct dpor *d, const struct work_struct *work, uint3
 	return loc == &work->state || (work->timer && loc == &work->timer->expires);
 }
 
-/* Did somebody read what the worker's last pass wrote? */
-static bool pass_was_seen(const struct dpor *d, unsigned slot)
+/* Was the item queued, since its last pass, by its timer?  Then it has leave to run. */
+static bool queued_by_timer(const struct dpor *d, const struct work_struct *work)
 {
-	const struct work_struct *work = d->slots[slot].t->work;
+	const struct task *timer = work->timer ? work->timer->task : NULL;
+
+	for (uint32_t i = d->g.n; timer && i--;)
+		if (g_writes(&d->g.ev[i]) && d->info[i].loc == arena_offset(d->w, &work->state))
+			return d->slots[d->g.ev[i].task].t == timer;
+	return false;
+}
+
+bool polls_idly(const struct dpor *d, const struct task *t)
+{
+	const struct timer_list *timer;
+
+	if (t->kind == TASK_WORKER && t->ev.op == OP_WORK_WAIT)
+		return idle_was_idle(t) && !queued_by_timer(d, t->work);
+	if (t->kind != TASK_TIMER || t->ev.op != OP_TIMER_WAIT)
+		return false;
+	timer = t->work;
+	return timer->work && timer->work->task && idle_was_idle(timer->work->task);
+}
+
+/* The first event of the worker's last pass, or of its last check in it. */
+static uint32_t last_begin(const struct dpor *d, unsigned slot, bool check)
+{
 	uint32_t begin = 0;
 
 	for (uint32_t i = 0; i < d->g.n; i++)
-		if (d->g.ev[i].task == slot && d->g.ev[i].op == OP_WORK_WAIT && g_steps(&d->g.ev[i]))
+		if (d->g.ev[i].task == slot && g_steps(&d->g.ev[i]) &&
+		    (d->g.ev[i].op == OP_WORK_WAIT || (check && d->g.ev[i].op == OP_YIELD)))
 			begin = i;
+	return begin;
+}
+
+/* Does e, of another task, see something of what `from` wrote?  That a lock is free again
+ * is nothing to be seen. */
+static bool sees(const struct dpor *d, const struct gevent *e, uint32_t from)
+{
+	if (!g_reads(e) || e->flags & GF_WAITING)
+		return false;
+	return d->g.ev[from].op != OP_UNLOCK || (e->op != OP_LOCK && e->op != OP_TRYLOCK);
+}
+
+/* Did somebody see something of the worker's last pass? */
+static bool pass_was_seen(const struct dpor *d, unsigned slot)
+{
+	uint32_t begin = last_begin(d, slot, false);
+
 	for (uint32_t i = 0; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
-		uint32_t from = e->rf;
 
-		if (e->task == slot || from == GNONE || e->flags & GF_WAITING ||
-		    !(g_reads(e) || e->kind == G_LOCK))
-			continue;
-		if (d->g.ev[from].task == slot && d->po[from] >= d->po[begin] &&
-		    !own_cell(d, work, from))
+		if (e->task != slot && e->rf != GNONE && d->g.ev[e->rf].task == slot &&
+		    d->po[e->rf] >= d->po[begin] && sees(d, e, e->rf) &&
+		    !own_cell(d, d->slots[slot].t->work, e->rf))
 			return true;
 	}
 	return false;
 }
 
-/* Lets a worker try again, or says that this execution is one that others stand for. */
-static bool retry_idle(struct dpor *d, bool *stale)
+/*
+ * The worker polls anew, because of any of the writes that came behind what its last
+ * check had read: a graph for each.
+ */
+static bool push_retries(struct dpor *d, unsigned slot)
+{
+	const struct work_struct *work = d->slots[slot].t->work;
+	struct gchange c = { .revisit = -1 };
+	int mover = (int)slot;
+
+	if (work->timer && work->timer->task && work->timer->expires)
+		mover = place_task(d, work->timer->task);
+	for (uint32_t i = last_begin(d, slot, true); mover >= 0 && i < d->g.n; i++) {
+		const struct gevent *e = &d->g.ev[i];
+		const struct gclass *cls = &d->classes[e->cls];
+		uint32_t next;
+
+		if (e->task != slot || !g_reads(e) || own_cell(d, work, i))
+			continue;
+		next = e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1u;
+		while (next < cls->n && d->g.ev[cls->w[next]].task == slot)
+			next++;
+		if (next >= cls->n)
+			continue;
+		c.add = (struct gevent){ .task = (uint8_t)mover, .kind = G_PROMISE, .rf = GNONE,
+					 .maker = cls->w[next] };
+		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
+			return visit_oom(d);
+	}
+	return mover >= 0;
+}
+
+/* Workers that would try again: they do if it makes a difference, else this execution is
+ * one that others stand for. */
+static bool retry_idle(struct dpor *d)
 {
 	for (unsigned k = 0; k < d->nslots; k++) {
-		struct dslot *s = &d->slots[d->turn[k]];
-		const struct work_struct *work;
-		int timer;
+		unsigned slot = d->turn[k];
+		const struct task *t = d->slots[slot].t;
 
-		if (!s->t || s->t->kind != TASK_WORKER || s->t->state != TASK_READY ||
-		    s->t->ev.op != OP_WORK_WAIT || !idle_was_idle(s->t) || idle_blocks(s->t))
+		if (!t || t->kind != TASK_WORKER || t->state != TASK_READY || !polls_idly(d, t) ||
+		    !((const struct work_struct *)t->work)->state || idle_blocks((struct task *)t))
 			continue;
-		work = s->t->work;
-		if (!(work->state & (WORK_PENDING | WORK_QUEUED)))
+		d->idle_stale = true;
+		if (!pass_was_seen(d, slot))
 			continue;
-		*stale = true;
-		if (!pass_was_seen(d, d->turn[k]))
-			continue;
-		s->retries = true;
-		timer = work->timer && work->timer->task ? place_task(d, work->timer->task) : -1;
-		if (timer >= 0)
-			d->slots[timer].retries = true;
-		return true;
+		d->dropped = true;
+		return push_retries(d, slot);
 	}
-	return false;
+	return true;
 }
 
 static bool learn_stuck(struct dpor *d, uint32_t cpu)
@@ -143,7 +206,7 @@ bool leaf_push_starved(struct dpor *d)
 		const struct dslot *s = &d->slots[d->turn[k]];
 		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
 
-		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(s->t))
+		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(d, s->t))
 			continue;
 		c.add = (struct gevent){ .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
 		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
@@ -163,13 +226,13 @@ static bool stands_still(struct dpor *d)
 	for (size_t i = 0; i < world_task_count(d->w); i++) {
 		struct task *t = world_task(d->w, i);
 
-		if (task_enabled(t) && !polls_idly(t))
+		if (task_enabled(t) && !polls_idly(d, t))
 			return false;
 	}
 	return true;
 }
 
-bool leaf_is_final(struct dpor *d)
+bool leaf_reached(struct dpor *d)
 {
 	d->idle_stale = false;
 	if (waits_for_what_came(d) || waits_out_of_turn(d)) {
@@ -177,7 +240,7 @@ bool leaf_is_final(struct dpor *d)
 		d->stale++;
 		return true;
 	}
-	return !retry_idle(d, &d->idle_stale);
+	return retry_idle(d);
 }
 
 static bool leaf_rerun(struct dpor *d)
@@ -190,8 +253,7 @@ static bool leaf_rerun(struct dpor *d)
 	for (size_t i = 0; i < d->nsteps; i++) {
 		struct task *t = task_by_id(d->w, d->steps[i].task);
 
-		d->w->found = t && (task_enabled(t) || polls_idly(t)) ? t : NULL;
-		if (!d->w->found || world_step(d->w, t, d->steps[i].choice) != STEP_OK) {
+		if (!t || world_step_again(d->w, t, d->steps[i].choice) != STEP_OK) {
 			d->failed = true;
 			return explore_fail(d->x, "step %zu of an execution could not be made when its "
 					    "independent steps were put into another order", i + 1);
@@ -206,7 +268,7 @@ static bool straighten(struct dpor *d)
 {
 	size_t n = 0;
 
-	if (!order_find(&d->order, &d->g, d->nslots, d->nclasses, true)) {
+	if (!order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_CPUS)) {
 		if (d->order.oom)
 			return visit_oom(d);
 		if (d->order.undecided) {

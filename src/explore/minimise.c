@@ -107,7 +107,7 @@ static enum step_result make_step(struct min *m, struct world *w, struct task *t
 		s.choice = choice && choice <= t->ev.a ? choice : 1;
 	if (!grow(&m->run.v, &m->run.cap, m->run.n + 1, sizeof(s)))
 		return STEP_ERROR;
-	r = world_step(w, t, s.choice);
+	r = world_step_again(w, t, s.choice);
 	if (r != STEP_OK)
 		return r;
 	m->run.v[m->run.n++] = s;

@@ -335,7 +335,7 @@ static bool cpu_contended(const struct search *s)
 }
 
 bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses,
-		bool cpus)
+		enum order_cpus cpus)
 {
 	struct search s = { .g = g, .o = o };
 	unsigned tries = SEARCH_TRIES;
@@ -347,7 +347,7 @@ bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigne
 		return false;
 	}
 	index_events(&s);
-	if (!cpus || !s.owned || !cpu_contended(&s)) {
+	if (cpus == ORDER_NO_CPUS || !s.owned || !cpu_contended(&s)) {
 		emit_all(&s);
 		return only_waiting_left(&s);
 	}
@@ -362,6 +362,8 @@ bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigne
 		}
 	}
 	memset(o->seen, 0, SEARCH_SLOTS * (ntasks + 1) * sizeof(*o->seen));
+	if (cpus == ORDER_TRY_CPUS)
+		tries = 2 * g->n;
 	if (g->n > SEARCH_DEPTH)
 		tries = 0;
 	if (search(&s, &tries))

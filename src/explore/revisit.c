@@ -114,7 +114,7 @@ static bool try_push(struct dpor *d, const struct gchange *c)
 {
 	if (!graph_derive(&d->next, &d->g, c))
 		return visit_oom(d);
-	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses, false))
+	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses, ORDER_NO_CPUS))
 		return d->order.oom ? visit_oom(d) : true;
 	return gstack_push(&d->stack, &d->next) || visit_oom(d);
 }

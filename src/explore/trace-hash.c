@@ -57,22 +57,14 @@ void trace_hash_before(struct trace_hash *h, const struct task *t, unsigned choi
 	h->before = t->ev.loc && t->ev.size ? mem_read(t->ev.loc, t->ev.size) : 0;
 }
 
-static uint64_t narrow(uint64_t v, unsigned size)
-{
-	return size >= 8 ? v : v & (((uint64_t)1 << size * 8) - 1);
-}
-
 static bool wrote(const struct trace_hash *h)
 {
-	const struct event *ev = &h->ev;
-
-	switch (ev->op) {
-	case OP_CMPXCHG:
-		return h->before == narrow(ev->a, ev->size);
+	switch (h->ev.op) {
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
 	case OP_MIN_ARM: case OP_MAX: case OP_TRYLOCK:
-		return mem_read(ev->loc, ev->size) != h->before;
+		return mem_read(h->ev.loc, h->ev.size) != h->before;
 	default:
-		return op_writes((enum ev_op)ev->op);
+		return op_writes((enum ev_op)h->ev.op);
 	}
 }
 

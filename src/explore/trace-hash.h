@@ -3,8 +3,8 @@
  * A number for the trace of an execution: the same for all orders of its steps that
  * differ only in independent ones (Mazurkiewicz 1977), another one (but for an
  * accident in 2^64) otherwise.  Two steps depend on each other if they are of one
- * task, or of one location and one of them writes it.  A cmpxchg or trylock that
- * fails only reads.
+ * task, or of one location and one of them writes it.  A read-modify-write that leaves
+ * what it found (a failed cmpxchg, an xchg of the same value) only reads.
  */
 #ifndef SRCUSH_EXPLORE_TRACE_HASH_H
 #define SRCUSH_EXPLORE_TRACE_HASH_H

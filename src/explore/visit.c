@@ -336,6 +336,10 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	if (s->t->ev.op != e->op)
 		return diverged(d, e, &s->t->ev);
 	clocks_begin(d, s, i);
+	if (e->maker != GNONE && s->last != GNONE) {
+		clock_join(d, hb_of(d, i), hb_of(d, e->maker));
+		clock_join(d, past_of(d, i), past_of(d, e->maker));
+	}
 	if (stays_waiting(e, s->t)) {
 		if (has_write) {
 			d->dropped = true; /* it was assumed to go through */
@@ -387,8 +391,10 @@ static bool index_graph(struct dpor *d)
 {
 	for (unsigned k = 0; k < d->nclasses; k++)
 		d->classes[k].n = 0;
-	memset(d->written, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
-	memset(d->touched, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+	if (d->nclasses) {
+		memset(d->written, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+		memset(d->touched, 0, (size_t)d->nclasses * d->stride * sizeof(uint16_t));
+	}
 	for (uint32_t i = 0; i < d->g.n; i++)
 		d->unlock[i] = d->where[i] = GNONE;
 	for (uint32_t i = 0; i < d->g.n; i++) {
@@ -430,7 +436,7 @@ static bool begin_world(struct dpor *d)
 		s->t = NULL;
 		s->last = s->maker = GNONE;
 		s->count = 0;
-		s->waiting = s->retries = false;
+		s->waiting = false;
 	}
 	return meet_tasks(d, 0, GNONE);
 }
@@ -474,8 +480,8 @@ bool visit_replay(struct dpor *d)
 	/* best an order that can be; if there is none yet, the events that would make one
 	 * possible may be still to come */
 	if (!visit_widen(d, n + 2) ||
-	    !(order_find(&d->order, &d->g, d->nslots, d->nclasses, true) ||
-	      order_find(&d->order, &d->g, d->nslots, d->nclasses, false))) {
+	    !(order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_TRY_CPUS) ||
+	      order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_NO_CPUS))) {
 		d->dropped = !d->failed && !d->order.oom;
 		return d->dropped ? false : visit_oom(d);
 	}
@@ -509,7 +515,7 @@ bool visit_replay(struct dpor *d)
 				replay_waiting_lock(d, i);
 		}
 	if (promise.kind == G_PROMISE)
-		return extend_by(d, promise.task, promise.choice, true);
+		return extend_by(d, promise.task, &promise);
 	if (revisited >= 0 && d->g.ev[revisited].kind == G_RMW)
 		return readd_write(d, (uint32_t)revisited);
 	return true;
