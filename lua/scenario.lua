@@ -136,7 +136,7 @@ return function(native)
 
 	-- Builds the world.
 	function M.build(s, opts)
-		call(native.build, function_of(s, opts), s.title)
+		call(native.build, function_of(s, opts), s.title, opts.lockdep)
 		if opts.json then
 			M.report.catch_up()
 		end
@@ -315,7 +315,8 @@ return function(native)
 	end
 
 	local function replay_command(s, opts, schedule, saved)
-		local with = opts.cpus and (" --cpus %d"):format(opts.cpus) or ""
+		local with = (opts.cpus and (" --cpus %d"):format(opts.cpus) or "")
+			.. (opts.lockdep and " --lockdep " .. opts.lockdep or "")
 		local what = saved and "@" .. opts.save or schedule
 		if #what > LONG then
 			return ("the schedule has %d characters: --save FILE writes it to a file"):format(#what)

@@ -79,6 +79,34 @@ gives("$S explore --quiet --preemptions 0 --max-steps 1000 --strategy naive coun
 	"count.lua:buggy: incomplete: no violation, but not everything was seen (preemptions 0)\n", "", "without preemption")
 says("$S explore --cpus 2 count.lua:buggy", 3, "srcush replay %-%-cpus 2 count%.lua:buggy '@sc,2 ", "^$", "--cpus")
 
+-- --lockdep: SRCU has its place in the order of locks from 6.12 on only.
+write("order.lua", [[
+return function()
+  cpus(2)
+  local ss, m = srcu.new("ss", {flavor="ideal"}), mutex("m")
+  local go = completion("go")
+  thread("reader", function()
+    local idx = srcu_read_lock(ss)
+    mutex_lock(m)
+    mutex_unlock(m)
+    srcu_read_unlock(ss, idx)
+    complete(go)
+  end)
+  thread("writer", function()
+    wait_for_completion(go)
+    mutex_lock(m)
+    synchronize_srcu(ss)
+    mutex_unlock(m)
+  end)
+end
+]])
+says("$S explore --quiet order.lua", 3, "violation: lock%-order", "^$")
+says("$S explore --quiet --lockdep 6.1 order.lua", 0, "order%.lua: ok: ", "^$")
+local _, text = sh("$S explore --quiet order.lua")
+text = text:match("\n  srcush (replay [^\n]*)") or "nothing"
+says("$S " .. text, 3, "violation: lock%-order after %d+ steps?\n$", "^$", "replay of an order of locks")
+says("$S " .. text:gsub("^replay", "%0 --lockdep 6.1"), 0, "order%.lua: ok", "^$", "which 6.1 does not know")
+
 -- The command that is printed does what it says.
 for _, options in ipairs { "", "--cpus 2 ", "--quiet ", "--strategy random " } do
 	local _, out = sh("$S explore " .. options .. "count.lua:buggy")

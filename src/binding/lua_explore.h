@@ -16,7 +16,6 @@ struct exploring {
 	struct explore x;
 	struct session *s;
 	struct lb_source *src;
-	unsigned lockdep;	/* 61, 612 */
 	char title[256];	/* of the scenario */
 	struct sbuf scope;	/* what the verdict is about */
 	bool progress;		/* a line on the terminal, while it runs */

@@ -6,13 +6,14 @@
 #include <config.h>
 
 #include "binding/lua_explore.h"
+#include "check/check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char hidden_key;	/* registry: report -> { its parts that are no fields } */
-enum { HIDDEN_SCENARIO = 1, HIDDEN_TITLE, HIDDEN_HEADLINE, HIDDEN_EXAMPLE };
+enum { HIDDEN_SCENARIO = 1, HIDDEN_TITLE, HIDDEN_HEADLINE, HIDDEN_EXAMPLE, HIDDEN_LOCKDEP };
 
 const char *lb_number(char *buf, double v)
 {
@@ -207,6 +208,8 @@ static void hide(lua_State *L, const struct exploring *e, int scenario)
 	lua_rawseti(L, -2, HIDDEN_HEADLINE);
 	lua_pushstring(L, e->x.report.example);
 	lua_rawseti(L, -2, HIDDEN_EXAMPLE);
+	lua_pushboolean(L, e->x.opts.lockdep_61);
+	lua_rawseti(L, -2, HIDDEN_LOCKDEP);
 	lua_rawset(L, -3);
 	lua_settop(L, report);
 }
@@ -334,8 +337,12 @@ int lb_report_show(lua_State *L)
 	lua_rawgeti(L, -1, HIDDEN_TITLE);
 	lua_rawgeti(L, -2, HIDDEN_SCENARIO);
 	e = lb_new_exploring(L, s);
+	lua_rawgeti(L, -4, HIDDEN_LOCKDEP);
+	e->x.opts.lockdep_61 = lua_toboolean(L, -1);
+	lua_pop(L, 1);
 	e->src = lb_source_new(L, -2, lua_tostring(L, -3));
 	lb_source_fill(e->src, &e->x.src);
+	check_set_lockdep(s->w, e->x.opts.lockdep_61 ? LOCKDEP_6_1 : LOCKDEP_6_12);
 	why = describe(e, &want, &r.o, b);
 	if (why)
 		snprintf(text, sizeof(text), "%s", why);

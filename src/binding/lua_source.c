@@ -20,6 +20,7 @@ struct lb_source {
 	bool warm;			/* go back rather than build */
 	struct lb_ghosts *ghosts;	/* with the world's checkpoint */
 	bool has_heap;			/* see below */
+	bool invariants;		/* there are some */
 	struct purity *purity;
 	char why[1024];
 };
@@ -48,6 +49,7 @@ static bool build(struct lb_source *src)
 	if (!ok || !purity_built(src->purity))
 		return false;
 	src->has_heap = has_heap(w);
+	src->invariants = lb_has_invariants(w);
 	src->warm = src->warm && purity_warm(src->purity);
 	if (!src->warm)
 		return true;
@@ -71,7 +73,7 @@ static struct world *source_begin(void *arg, bool lean, const char **why)
 
 	world_set_lean(w, false);
 	ok = purity_begin(src->purity) &&
-	     (src->warm && world_has_checkpoint(w) ? go_back(src) : build(src));
+	     (src->warm && purity_warm(src->purity) && world_has_checkpoint(w) ? go_back(src) : build(src));
 	s->lean = lean && !src->has_heap;
 	world_set_lean(w, s->lean);
 	/* what bodies print a million times nobody wants to read */
@@ -81,7 +83,7 @@ static struct world *source_begin(void *arg, bool lean, const char **why)
 		*why = src->why;
 		return NULL;
 	}
-	if (lb_has_invariants(w))
+	if (src->invariants)
 		lb_claims_stepped(w, NULL);
 	return w;
 }
@@ -103,7 +105,7 @@ static void source_stepped(void *arg, struct world *w, struct task *t)
 	struct lb_source *src = arg;
 
 	purity_stepped(src->purity, t);
-	if (lb_has_invariants(w))
+	if (src->invariants)
 		lb_claims_stepped(w, t);
 }
 

@@ -9,13 +9,9 @@
 #include "binding/binding.h"
 #include "check/check.h"
 #include "check/trace.h"
-#include "check/trace.h"
 #include "view/view.h"
 
 #include <string.h>
-
-#pragma weak trace_judge
-#pragma weak trace_finding_release
 
 /* A rebuild makes all tasks anew: the shell's focus must find its own again. */
 struct focus { uint32_t id; };
@@ -96,7 +92,7 @@ void lb_replayed(struct world *w)
 	lb_stuck(w);
 	if (!world_violation_count(w))
 		check_stuck(w);
-	if (!world_violation_count(w) && trace_judge && trace_judge(w, &f))
+	if (!world_violation_count(w) && trace_judge(w, &f))
 		trace_finding_release(&f);
 }
 

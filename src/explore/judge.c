@@ -238,7 +238,7 @@ static const char *judge_end(struct explore *x, struct world *w, enum exec_end h
 bool explore_judge(struct explore *x, struct world *w, enum exec_end how, struct trace_finding *f)
 {
 	judge_end(x, w, how);
-	return trace_judge && trace_judge(w, f);
+	return trace_judge(w, f);
 }
 
 static struct world *again(struct explore *x, const struct exec_step *steps, size_t n)
@@ -421,7 +421,7 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 		return explore_fail(x, "%s", explore_refused(x));
 	if (text && how == EXEC_COMPLETE && !tally(x, text))
 		return false;
-	finding = !x->lean && trace_judge && trace_judge(w, &f);
+	finding = !x->lean && trace_judge(w, &f);
 	violating = finding || world_violation_count(w);
 	x->report.violating += violating;
 	if (how == EXEC_COMPLETE)

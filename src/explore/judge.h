@@ -7,10 +7,6 @@
 
 #include "explore/explore.h"
 
-/* Parts that a build may be without. */
-#pragma weak trace_judge
-#pragma weak trace_finding_release
-
 struct judge;
 
 struct judge *judge_new(void);	/* NULL: out of memory */

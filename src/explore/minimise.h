@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of minimising (minimise.c): runs as stretches of steps of one task
- * each, and the order that a run's steps must keep (linear.c), from which one with
- * fewer stretches is proposed.
+ * The inside of minimising: runs as stretches of steps of one task each (minimise.c),
+ * the ways to shorter ones (shorter.c), and the order that a run's steps must keep,
+ * from which one with fewer stretches is proposed (linear.c).
  */
 #ifndef SRCUSH_EXPLORE_MINIMISE_H
 #define SRCUSH_EXPLORE_MINIMISE_H
@@ -43,5 +43,39 @@ bool order_fewest(const struct touch *touch, size_t n, const struct order_opts *
 		  struct stretches *out);
 
 bool stretches_add(struct stretches *s, uint32_t task, uint32_t len);
+
+/* --- minimise.c --- */
+
+struct trail { struct exec_step *v; size_t n, cap; };
+
+struct min {
+	struct explore *x;
+	const char *kind, *place;
+	bool alone;		/* no other violation comes before it */
+	struct trail best, run;	/* the best run that shows it; the one that was made last */
+	struct world *w;	/* that one's world */
+	size_t switches;	/* of best */
+	uint64_t left;		/* steps that may still be made */
+	uint32_t *tasks;	/* who moves in best, in order of identity */
+	size_t ntasks;
+	struct touch *touch;	/* of best's steps */
+	struct stretches cand;	/* the candidate */
+	bool failed;		/* no memory, or an execution could not begin: go on no more */
+};
+
+/* May further candidates be run?  No: the budget is spent, Ctrl-C, no memory. */
+bool min_may_go_on(const struct min *m);
+/* Runs the candidate, and keeps what was really done, in m->best, if it shows the
+ * violation and is better. */
+bool min_attempt(struct min *m, const struct stretches *s);
+/* A run as stretches.  False: no memory. */
+bool min_stretches(const struct trail *t, struct stretches *out);
+
+/* --- shorter.c --- */
+
+void min_coarsen(struct min *m);
+void min_reorder(struct min *m);
+void min_shrink(struct min *m);
+bool min_search(struct min *m);	/* was anything found? */
 
 #endif

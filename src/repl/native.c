@@ -173,7 +173,7 @@ static int native_load(lua_State *L)
 	return 2;
 }
 
-/* build(fn, title): a new world, built by fn; raises what fn raises. */
+/* build(fn, title [, lockdep]): a new world, built by fn; raises what fn raises. */
 static int native_build(lua_State *L)
 {
 	struct session *s = lb_session(L);
@@ -186,6 +186,8 @@ static int native_build(lua_State *L)
 		return luaL_error(L, "not enough memory");
 	free(s->scenario_name);
 	s->scenario_name = title;
+	if (!strcmp(luaL_optstring(L, 3, ""), "6.1"))
+		check_set_lockdep(s->w, LOCKDEP_6_1);
 	return 0;
 }
 

@@ -91,7 +91,6 @@ static const char help_explore[] =
 	"  --time SECONDS           stop after so long\n"
 	"  --jobs N                 work in N processes\n"
 	"  --keep-going             look for all violations, not only for the first\n"
-	"  --lockdep 6.1|6.12       which kernel's rules for lock order (6.12)\n"
 	"  --save FILE              write the schedule of the violation to FILE\n"
 	"  --show N                 print the timeline of the N-th complete execution\n";
 
@@ -129,6 +128,9 @@ static void help_command(enum command c)
 		fputs("  --quiet                  no progress, no timelines, no figures\n", stdout);
 	else
 		fputs("  --quiet                  no timeline, only the outcome\n", stdout);
+	if (c == CMD_REPLAY || c == CMD_EXPLORE)
+		fputs("  --lockdep 6.1|6.12       which kernel's rules for the order of locks (6.12)\n",
+		      stdout);
 	fputs("  --json                   write events, violations and the outcome to standard\n"
 	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
 	fputs(help_common, stdout);
@@ -355,7 +357,7 @@ static const struct long_option {
 	{ "time", true, FOR(CMD_EXPLORE), set_time },
 	{ "jobs", true, FOR(CMD_EXPLORE), set_jobs },
 	{ "keep-going", false, FOR(CMD_EXPLORE), set_flag },
-	{ "lockdep", true, FOR(CMD_EXPLORE), set_lockdep },
+	{ "lockdep", true, FOR(CMD_REPLAY) | FOR(CMD_EXPLORE), set_lockdep },
 	{ "save", true, FOR(CMD_EXPLORE), set_save },
 	{ "show", true, FOR(CMD_EXPLORE), set_show },
 };

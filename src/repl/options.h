@@ -24,8 +24,10 @@ struct options {
 	bool no_env;			/* -E */
 	bool json;			/* --json: all subcommands */
 
+	const char *lockdep;		/* replay, explore; NULL: not given */
+
 	/* explore; 0 or NULL: not given */
-	const char *strategy, *lockdep, *save;
+	const char *strategy, *save;
 	uint64_t max_executions, depth, jobs, show;
 	bool has_preemptions, keep_going;
 	uint64_t preemptions;

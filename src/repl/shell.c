@@ -114,7 +114,6 @@ static void push_text(lua_State *L, const char *name, const char *s)
 static void push_explore_options(lua_State *L, const struct options *o)
 {
 	push_text(L, "strategy", o->strategy);
-	push_text(L, "lockdep", o->lockdep);
 	push_text(L, "save", o->save);
 	push_number(L, "max_executions", o->max_executions, o->max_executions);
 	push_number(L, "preemptions", o->preemptions, o->has_preemptions);
@@ -139,6 +138,7 @@ void shell_push_options(struct shell *sh)
 	lua_setfield(L, -2, "quiet");
 	lua_pushboolean(L, o->json);
 	lua_setfield(L, -2, "json");
+	push_text(L, "lockdep", o->lockdep);
 	push_number(L, "cpus", o->cpus, o->cpus);
 	push_number(L, "seed", o->seed, o->has_seed);
 	push_number(L, "max_steps", o->max_steps, o->max_steps);
