@@ -66,6 +66,8 @@ struct dpor {
 	uint16_t *slot_of;	/* by identity: slot + 1 */
 	size_t slot_of_cap;
 	struct loc_table *locs;
+	size_t nwatched;	/* locations that invariants read, as far as is known */
+	uint32_t watch;		/* one of them, LOC_NONE */
 	uint16_t *clock;	/* scratch: one clock */
 	struct peek peek;
 	bool ghost_written;	/* by the step performed last */
@@ -78,6 +80,7 @@ struct dpor {
 	bool dropped;		/* this graph turned out to be none */
 	bool idle_stale;	/* a worker would poll again: others stand for this execution */
 	bool failed;		/* x->report.error is set */
+	bool stopped;		/* explore_end() said so */
 	unsigned preempted;	/* graphs left out because of the bound on preemptions */
 	uint64_t stale;		/* graphs that were visited for nothing */
 };
@@ -104,6 +107,8 @@ static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_
 /* --- places.c: slots and classes --- */
 bool places_init(struct dpor *d);
 void places_release(struct dpor *d);
+/* Invariants have been found to read more than was known.  True: d->anew. */
+bool places_watch(struct dpor *d);
 /* The slot of a task; -1: failed, or too many for the clocks (d->anew). */
 int place_task(struct dpor *d, struct task *t);
 /* The class of a location; -1: failed. */
@@ -113,6 +118,7 @@ int place_loc(struct dpor *d, uint32_t loc);
 int place_ghost(struct dpor *d, uint32_t loc, unsigned slot);
 /* Makes locations one class.  False if they were already (nothing was learnt). */
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
+bool place_join(struct dpor *d, int x, int y);	/* the same of classes */
 
 /* --- shape.c: what an announced event is to the graph --- */
 struct shape {
