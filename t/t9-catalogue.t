@@ -196,7 +196,8 @@ end
 
 local function check_violation(scenario, report, want, name)
   local v = report.violations[1]
-  if not tap.ok(v and set_of(want.kind)[v.kind], name .. ": " .. table.concat(want.kind, " or ")) then
+  local kind = table.concat(want.kind, " or ")
+  if not tap.ok(v and set_of(want.kind)[v.kind], name .. ": " .. kind) then
     tap.diag("got: " .. tostring(v and v.kind))
     return
   end
@@ -212,7 +213,11 @@ local function check_violation(scenario, report, want, name)
 end
 
 local function check(scenario, want, name)
-  local report = explore(scenario, want.opts or {time = TIME})
+  local fine, report = pcall(explore, scenario, want.opts or {time = TIME})
+  if not tap.ok(fine, name .. ": explored") then
+    tap.diag(report)
+    return
+  end
   if not tap.is(report.verdict, want.verdict, name .. ": verdict") then
     tap.diag(("%s executions, %s blocked, %.1f s, bound: %s"):format(report.executions,
              report.blocked, report.seconds, report.bound))

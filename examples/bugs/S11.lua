@@ -107,7 +107,8 @@ local function core(late)
   return function()
     cpus(2)
     local c = {gp_seq = var "gp_seq", needed = var "needed", posted = var "posted",
-               invoked = var "invoked", lock = spinlock "lock", list_lock = spinlock "list_lock",
+               invoked = var "invoked", lock = spinlock "lock",
+               list_lock = spinlock "list_lock",
                list = kmalloc("list", {done = 0, wait = 0, wait_seq = 0, ready = 0,
                                        ready_seq = 0, next = 0}, {static = true})}
     thread("caller", function()
