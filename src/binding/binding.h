@@ -210,6 +210,8 @@ bool lb_protected(struct session *s, lua_CFunction fn, void *ud);
 /* The simplest kinds: those of k_object_new() with `value` in their first eight
  * bytes.  The name is at `idx`.  Pushes the handle. */
 void lb_make_basic(lua_State *L, int idx, const struct objtype *type, uint64_t value);
+/* A lock, with its name at 1 and at 2 perhaps {class=NAME}.  Pushes the handle. */
+int lb_make_lock(lua_State *L, const struct objtype *type);
 
 /* --- locations: what READ_ONCE() and its like are applied to --- */
 

@@ -12,6 +12,9 @@
 #include "k/mem.h"
 #include "k/objtypes.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* What a function of the table does: the event, and on what. */
 struct lock_op {
 	struct site site;
@@ -28,9 +31,80 @@ static const struct lock_op *op_of(lua_State *L)
 
 /* --- making --- */
 
+struct lock_recipe {
+	struct lb_recipe head;
+	const struct objtype *type;
+	char *class;
+};
+
+static struct object *lock_make(struct world *w, struct lb_recipe *r)
+{
+	const struct lock_recipe *l = (struct lock_recipe *)r;
+	struct object *o = k_object_new(w, l->type, r->name);
+
+	if (!o || !l->class)
+		return o;
+	o->lock_class = strdup(l->class);
+	if (o->lock_class)
+		return o;
+	world_fail(w, "out of memory");
+	return NULL;
+}
+
+static void lock_release(struct lb_recipe *r)
+{
+	free(((struct lock_recipe *)r)->class);
+}
+
+/* The class of a lock's options at 2, on the stack; NULL: there is none. */
+static const char *check_class(lua_State *L)
+{
+	const char *class;
+
+	if (lua_isnoneornil(L, 2))
+		return NULL;
+	lb_check_type(L, 2, LUA_TTABLE);
+	for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1))
+		if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "class"))
+			lb_arg_error(L, 2, "unknown option '%s': there is class",
+				     luaL_tolstring(L, -2, NULL));
+	if (lua_getfield(L, 2, "class") == LUA_TNIL)
+		return NULL;
+	class = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+	if (!name_is_valid(class))
+		lb_arg_error(L, 2, "class: a name is expected, got %s", luaL_tolstring(L, -1, NULL));
+	return class;
+}
+
+int lb_make_lock(lua_State *L, const struct objtype *type)
+{
+	struct lock_recipe *r;
+	const char *class;
+
+	lb_check_name(L, 1);
+	class = check_class(L);
+	r = lb_recipe_new(L, 1, sizeof(*r), lock_make);
+	r->head.release = lock_release;
+	r->type = type;
+	if (class) {
+		r->class = strdup(class);
+		if (!r->class) {
+			lb_recipe_free(&r->head);
+			return luaL_error(L, "%s: out of memory", lb_func_name(L));
+		}
+	}
+	lb_make(L, &r->head);
+	return 1;
+}
+
 static int l_new(lua_State *L)
 {
-	lb_make_basic(L, 1, op_of(L)->type, 0);
+	return lb_make_lock(L, op_of(L)->type);
+}
+
+static int l_new_completion(lua_State *L)
+{
+	lb_make_basic(L, 1, &completion_objtype, 0);
 	return 1;
 }
 
@@ -145,8 +219,10 @@ static int l_context(lua_State *L)
 
 /* X(name, function, operation, order, flags, type, delta, signature, doc, example) */
 #define LOCKS(X) \
-	X("mutex", l_new, OP_NONE, ORD_NONE, 0, &mutex_objtype, 0, "(name) -> mutex", \
-	  "Makes a mutex, unlocked", "local m = mutex(\"vm.lock\")") \
+	X("mutex", l_new, OP_NONE, ORD_NONE, 0, &mutex_objtype, 0, "(name [, {class=}]) -> mutex", \
+	  "Makes a mutex, unlocked. Locks of one class are one where their order is judged: " \
+	  "\"vm1.lock\" and \"vm2.lock\" are unless they are given a class each", \
+	  "local m = mutex(\"vm.lock\")\nlocal parent = mutex(\"a.lock\", {class=\"parent\"})") \
 	X("mutex_lock", l_op, OP_LOCK, ORD_ACQUIRE, SITE_MUTEX | SITE_SLEEPS, &mutex_objtype, 0, \
 	  "(m)", "Takes a mutex; the thread is blocked while another holds it", \
 	  M "mutex_lock(m); mutex_unlock(m) end)") \
@@ -157,8 +233,9 @@ static int l_context(lua_State *L)
 	  "Gives a mutex back", M "mutex_lock(m); mutex_unlock(m) end)") \
 	X("mutex_is_locked", l_try, OP_LOAD, ORD_ONCE, 0, &mutex_objtype, 0, "(m) -> boolean", \
 	  "Does anybody hold the mutex?", M "print(mutex_is_locked(m)) end)") \
-	X("spinlock", l_new, OP_NONE, ORD_NONE, 0, &spinlock_objtype, 0, "(name) -> spinlock", \
-	  "Makes a spinlock, unlocked", "local l = spinlock(\"l\")") \
+	X("spinlock", l_new, OP_NONE, ORD_NONE, 0, &spinlock_objtype, 0, \
+	  "(name [, {class=}]) -> spinlock", \
+	  "Makes a spinlock, unlocked; class is as for mutex()", "local l = spinlock(\"l\")") \
 	X("spin_lock", l_op, OP_LOCK, ORD_ACQUIRE, SITE_SPIN, &spinlock_objtype, 0, "(l)", \
 	  "Takes a spinlock; until it is given back the CPU runs nothing else, and the thread may " \
 	  "not sleep", S "spin_lock(l); spin_unlock(l) end)") \
@@ -188,7 +265,7 @@ static int l_context(lua_State *L)
 	X("lockdep_assert_held", l_lockdep_assert_held, OP_NONE, ORD_NONE, 0, NULL, 0, "(m)", \
 	  "Reports \"warning\" unless this thread holds the mutex or spinlock; no step", \
 	  M "mutex_lock(m); lockdep_assert_held(m); mutex_unlock(m) end)") \
-	X("completion", l_new, OP_NONE, ORD_NONE, 0, &completion_objtype, 0, "(name) -> completion", \
+	X("completion", l_new_completion, OP_NONE, ORD_NONE, 0, &completion_objtype, 0, "(name) -> completion", \
 	  "Makes a completion, not complete", "local c = completion(\"c\")") \
 	X("wait_for_completion", l_op, OP_WAIT, ORD_ACQUIRE, SITE_SLEEPS, &completion_objtype, 0, \
 	  "(c)", "Blocks until the completion is complete, and uses one complete() up", \

@@ -81,13 +81,17 @@ struct purity {
 	size_t entries;		/* of all tables that are watched */
 	uint64_t executions;
 	bool sampling;		/* looks after each stretch of this execution */
-	bool was_sampling;	/* did so in the last */
+	bool standard, was_standard; /* looks at Lua's own tables after this one; the last one */
 	bool ended;		/* none runs, and the last came to its end */
 	bool fresh;		/* something was handed on in this stretch */
 	const struct lua_Debug *handed_on; /* the function that is being handed on, or NULL */
 	bool everything;	/* a function's bytecode says nothing, or debug is used */
-	bool globals;		/* some body has the table of globals */
+	bool globals;		/* some body has the table of globals or another of Lua's own */
+	const void *loaders[4];	/* load() and its like */
 	bool warm;
+	uint64_t builds;	/* worlds that were walked through */
+	int values_ref;		/* registry: what bodies' locals and ghosts had in the last */
+	lua_Integer nvalues;
 	int old_ref;		/* registry: the anchors of the world built before */
 	const void **states;	/* its coroutines */
 	size_t nstates;

@@ -213,6 +213,13 @@ void reach_standard(struct purity *p, lua_State *L)
 	static const char *const names[] = { "string", "table", "math", "io", "os", "coroutine",
 					     "utf8", "debug", "package" };
 
+	static const char *const loaders[] = { "load", "loadfile", "dofile", "require" };
+
+	for (size_t i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++) {
+		lua_getglobal(L, loaders[i]);
+		p->loaders[i] = lua_topointer(L, -1);
+		lua_pop(L, 1);
+	}
 	lua_pushglobaltable(L);
 	standard_table(p, L, "_G");
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -283,9 +290,19 @@ static void reach_state(struct purity *p, lua_State *L, struct place at)
 		later(p, L, n);
 }
 
+/* Functions that run any code, or can get at anything. */
+static bool is_loader(const struct purity *p, const void *fn)
+{
+	for (size_t i = 0; i < sizeof(p->loaders) / sizeof(p->loaders[0]); i++)
+		if (p->loaders[i] == fn)
+			return true;
+	return false;
+}
+
 /* Of C functions: what they call, and what they step along. */
 static void reach_c_function(struct purity *p, lua_State *L, struct place at)
 {
+	p->globals |= is_loader(p, lua_topointer(L, -1));
 	for (int i = 1; lua_getupvalue(L, -1, i); i++) {
 		int type = lua_type(L, -1);
 
@@ -410,7 +427,10 @@ static void use_global(struct purity *p, lua_State *L, const struct use *u)
 	reach_use(L, n, u);
 	lua_rawget(L, -2);
 	if (u->kind == BC_GET) {
+		const struct node *own = lua_istable(L, -1) ? reach_find(p, lua_topointer(L, -1)) : NULL;
+
 		p->everything |= key_is(&u->key, "debug");
+		p->globals |= own && own->standard && !(u->in && u->in->only_read);
 		if (key_is(&u->key, "require") || key_is(&u->key, "package"))
 			reach_modules(p, L);
 		else
@@ -427,8 +447,10 @@ static void use_table(struct purity *p, lua_State *L, struct use u, const char *
 	char text[48];
 
 	lua_settop(L, lua_gettop(L) - meta);
-	if (n->standard)
+	if (n->standard) {
+		p->globals |= u.kind != BC_GET && u.kind != BC_GET_ANY;
 		return;
+	}
 	if (meta || u.kind == BC_VALUE || u.kind == BC_GET_ANY || u.kind == BC_SET_ANY) {
 		/* a metamethod may do what it likes with the table */
 		if (meta)
@@ -437,14 +459,14 @@ static void use_table(struct purity *p, lua_State *L, struct use u, const char *
 			reach_use(L, n, &u);
 		if (u.kind == BC_VALUE) {
 			reach_table(p, L, (struct place){ "", name }, false);
-		} else if (n->walked != p->body + 1) {
+		} else if (!(u.in && u.in->shallow) && n->walked != p->body + 1) {
 			n->walked = p->body + 1;
 			later(p, L, n);
 		}
 		return;
 	}
 	reach_use(L, n, &u);
-	if (u.kind != BC_GET)
+	if (u.kind != BC_GET || (u.in && u.in->shallow))
 		return;
 	push_key(L, &u.key);
 	key_text(L, -1, text, sizeof(text));
@@ -498,18 +520,31 @@ static void walk_upvalue(struct purity *p, lua_State *L, uint32_t fn, const stru
 				 .in = &bc->uses[k], .kind = bc->uses[k].kind, .key = bc->uses[k].key });
 }
 
+/* Does a function of our own get at what a table of its own holds? */
+static bool takes_out(const struct bytecode *bc, int i)
+{
+	for (size_t k = 0; k < bc->nuses; k++) {
+		const struct bc_use *u = &bc->uses[k];
+
+		if (u->up == i - 1 && (u->kind == BC_VALUE || ((u->kind == BC_GET ||
+						u->kind == BC_GET_ANY) && !u->shallow)))
+			return true;
+	}
+	return !bc->known;
+}
+
 static void walk_function(struct purity *p, lua_State *L, uint32_t fn)
 {
 	bool library = is_library(L, -1);
-	const struct bytecode *bc = library ? NULL : bc_get(&p->cache, L);
+	const struct bytecode *bc = bc_get(&p->cache, L);
 	const char *name;
 
-	if (!library && !bc)
+	if (!bc)
 		luaL_error(L, "out of memory");
 	for (int i = 1; (name = lua_getupvalue(L, -1, i)); i++) {
-		if (library)
+		if (library && takes_out(bc, i))
 			reach_value(p, L, (struct place){ "", name }, true);
-		else
+		else if (!library)
 			walk_upvalue(p, L, fn, bc, i, name);
 		lua_pop(L, 1);
 	}
@@ -605,6 +640,12 @@ static void ghost_value(struct purity *p, lua_State *L, uint32_t loc, const char
 		p->body = reach_body(p, L, BODY_SHARED, name);
 		lua_pushvalue(L, -1);
 		reach_walk(p, L);
+		return;
+	}
+	if (lua_type(L, -1) == LUA_TTHREAD) {
+		p->body = reach_body(p, L, BODY_SHARED, name);
+		reach_state(p, L, (struct place){ "", name });
+		walk_all(p, L);
 		return;
 	}
 	if (lua_type(L, -1) != LUA_TTABLE)

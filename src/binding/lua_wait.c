@@ -121,8 +121,7 @@ static const struct site up_write_site = LB_SITE(OP_UNLOCK, ORD_RELEASE, SITE_WR
 
 static int l_rwsem(lua_State *L)
 {
-	lb_make_basic(L, 1, &rwsem_objtype, 0);
-	return 1;
+	return lb_make_lock(L, &rwsem_objtype);
 }
 
 static struct rw_semaphore *check_rwsem(lua_State *L)
@@ -160,7 +159,8 @@ static int l_up_write(lua_State *L)
 #define R "local s = rwsem(\"s\")\nthread(\"t\", function() "
 
 static const struct lb_func rwsem_funcs[] = {
-	{ "rwsem", l_rwsem, "(name) -> rwsem", "Makes a reader-writer semaphore that nobody holds",
+	{ "rwsem", l_rwsem, "(name [, {class=}]) -> rwsem",
+	  "Makes a reader-writer semaphore that nobody holds; class is as for mutex()",
 	  "local s = rwsem(\"mmap_lock\")" },
 	{ "down_read", l_down_read, "(sem)",
 	  "Takes it for reading; blocks while a writer holds it or waits for it",

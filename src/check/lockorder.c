@@ -313,11 +313,14 @@ bool lockorder_judge(struct trace *tr)
 
 	if (!g.lo || !begin(&g))
 		return false;
-	for (uint32_t n = 0; n <= tr->n && g.ok; n++) {
-		if (n && tr->ev[n].task < tr->ntasks && tr->tasks[tr->ev[n].task].t)
-			one_event(&g, n);
-		for (; mark < nmarks && log_mark(tr->w, mark)->step == n; mark++)
+	for (size_t i = 0; i < tr->nholds && g.ok; i++) {
+		/* those before it first: they came after an earlier step */
+		for (; mark < nmarks && log_mark(tr->w, mark)->step < tr->holds[i]; mark++)
 			one_mark(&g, log_mark(tr->w, mark));
+		if (tr->tasks[tr->ev[tr->holds[i]].task].t)
+			one_event(&g, tr->holds[i]);
 	}
+	for (; mark < nmarks; mark++)
+		one_mark(&g, log_mark(tr->w, mark));
 	return g.ok && lk_judge(tr, g.lo);
 }

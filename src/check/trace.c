@@ -106,6 +106,7 @@ void trace_release(struct check *c)
 	free(tr->groups);
 	free(tr->group_mem);
 	free(tr->frees);
+	free(tr->holds);
 	free(tr->by_task);
 	trace_calls_release(&tr->calls);
 	free(tr->extras);
@@ -196,10 +197,12 @@ static const uint8_t op_how[OP_COUNT] = {
 	[OP_STORE] = TR_WRITE, [OP_PLAIN_STORE] = TR_WRITE | TR_PLAIN,
 	[OP_ADD] = RMW, [OP_CPU_ADD] = RMW, [OP_AND] = RMW, [OP_OR] = RMW, [OP_XCHG] = RMW,
 	[OP_CMPXCHG] = RMW, [OP_MIN_ARM] = RMW, [OP_MAX] = RMW,
-	[OP_LOCK] = RMW | TR_ACQUIRED, [OP_TRYLOCK] = RMW | TR_ACQUIRED,
-	[OP_LOCK_READ] = RMW | TR_ACQUIRED,
-	[OP_UNLOCK] = TR_WRITE, [OP_UNLOCK_READ] = RMW, [OP_LOCK_QUEUE] = RMW,
-	[OP_WAIT] = RMW, [OP_COMPLETE] = RMW, [OP_WORK_WAIT] = RMW, [OP_TIMER_WAIT] = RMW,
+	[OP_LOCK] = RMW | TR_ACQUIRED | TR_HOLDS, [OP_TRYLOCK] = RMW | TR_ACQUIRED | TR_HOLDS,
+	[OP_LOCK_READ] = RMW | TR_ACQUIRED | TR_HOLDS, [OP_LOCK_QUEUE] = RMW,
+	[OP_UNLOCK] = TR_WRITE | TR_HOLDS, [OP_UNLOCK_READ] = RMW | TR_HOLDS,
+	[OP_WAIT] = RMW, [OP_COMPLETE] = RMW,
+	[OP_WORK_WAIT] = RMW | TR_HOLDS, [OP_TIMER_WAIT] = RMW | TR_HOLDS,
+	[OP_CPU_CTX] = TR_HOLDS, [OP_IRQ] = TR_HOLDS,
 	[OP_COND] = TR_COND, [OP_FREE] = TR_FREE, [OP_WQ] = RMW, [OP_WQ_WAIT] = TR_READ,
 	[OP_ADVANCE] = RMW,
 };
@@ -265,51 +268,6 @@ static uint16_t new_task(struct trace *tr, struct task *t, uint32_t index)
 	return tr->dense[index] = (uint16_t)tr->ntasks;
 }
 
-static bool scan_record(struct trace *tr, const struct record *r, uint32_t n)
-{
-	struct tr_event *ev = &tr->ev[n];
-	size_t ntasks = world_task_count(tr->w);
-	/* somebody outside stands behind the world's own */
-	uint32_t index = r->task == UINT16_MAX ? (uint32_t)ntasks : r->task;
-	uint16_t task = tr->dense[index];
-	struct tr_task *tt;
-
-	if (!task) {
-		task = new_task(tr, index < ntasks ? tr->w->tasks[index] : NULL, index);
-		if (!task)
-			return false;
-	}
-	tt = &tr->tasks[task - 1];
-	*ev = (struct tr_event){ .site = site_by_id(r->site), .task = (uint16_t)(task - 1),
-				 .prev = tt->last,
-				 .pos = tt->last ? tr->ev[tt->last].pos + 1 : 1,
-				 .cpu = r->cpu_lo | (uint32_t)(r->flags >> REC_CPU_SHIFT) << 8 };
-	tt->last = n;
-	if (!ev->site)
-		return false;
-	if (!(r->flags & REC_REFUSED))
-		ev->how = how_of(ev->site, r);
-	tr->outside |= !tt->t;
-	/* between two passes nothing is kept */
-	if (ev->site->op == OP_WORK_WAIT || ev->site->op == OP_TIMER_WAIT) {
-		tt->ctx = (struct context){ 0 };
-		if (ev->prev)
-			tr->ev[ev->prev].own = 0;
-	}
-	if (ev->site->flags & (SITE_SPIN | SITE_IRQ | SITE_BH) || ev->site->op == OP_CPU_CTX ||
-	    ev->site->op == OP_IRQ || ev->site->op == OP_TIMER_WAIT)
-		count_context(&tt->ctx, ev->site, r, ev->how);
-	ev->own = level_of(&tt->ctx);
-	if (r->loc == LOC_NONE || !ev->how)
-		return true;
-	ev->loc = trace_loc(tr, r->loc);
-	if (ev->how & TR_PLAIN)
-		tr->locs[ev->loc].plain = tr->has_plain = true;
-	tr->has_locks |= (ev->how & TR_ACQUIRED) != 0;
-	return ev->loc;
-}
-
-/* Records that need a second look: of few kinds, and few. */
 static bool add_free(struct trace *tr, uint32_t n)
 {
 	const struct object *o = object_at(tr->w, arena_addr(tr->w, tr->locs[tr->ev[n].loc].off));
@@ -343,6 +301,78 @@ static bool add_domain(struct trace *tr, uint32_t off)
 	if (!o || !o->base)
 		return add_group(tr, off, 1);
 	return add_group(tr, arena_offset(tr->w, o->base), (uint32_t)o->size);
+}
+
+/* An event that is TR_HOLDS: what the task keeps from then on. */
+static bool scan_hold(struct trace *tr, struct tr_task *tt, const struct record *r, uint32_t n)
+{
+	const struct tr_event *ev = &tr->ev[n];
+
+	if (!check_grow(tr->c, (void **)&tr->holds, &tr->holds_cap, tr->nholds + 1,
+			sizeof(*tr->holds)))
+		return false;
+	tr->holds[tr->nholds++] = n;
+	/* between two passes nothing is kept */
+	if (ev->site->op == OP_WORK_WAIT || ev->site->op == OP_TIMER_WAIT) {
+		tt->ctx = (struct context){ 0 };
+		if (ev->prev)
+			tr->ev[ev->prev].own = 0;
+	}
+	count_context(&tt->ctx, ev->site, r, ev->how);
+	tt->own = level_of(&tt->ctx);
+	tr->has_locks |= (ev->how & TR_ACQUIRED) != 0;
+	return true;
+}
+
+/* A race takes two tasks, a write and a plain access. */
+static void touch(struct trace *tr, const struct tr_event *ev)
+{
+	struct tr_loc *l = &tr->locs[ev->loc];
+
+	if (!l->touched)
+		l->task = ev->task;
+	l->touched = true;
+	l->shared |= l->task != ev->task;
+	l->written |= (ev->how & TR_WRITE) != 0;
+	l->plain |= (ev->how & TR_PLAIN) != 0;
+	tr->may_race |= l->plain && l->shared && l->written;
+}
+
+static bool scan_record(struct trace *tr, const struct record *r, uint32_t n)
+{
+	struct tr_event *ev = &tr->ev[n];
+	size_t ntasks = world_task_count(tr->w);
+	/* somebody outside stands behind the world's own */
+	uint32_t index = r->task == UINT16_MAX ? (uint32_t)ntasks : r->task;
+	uint16_t task = tr->dense[index];
+	struct tr_task *tt;
+
+	if (!task) {
+		task = new_task(tr, index < ntasks ? tr->w->tasks[index] : NULL, index);
+		if (!task)
+			return false;
+	}
+	tt = &tr->tasks[task - 1];
+	*ev = (struct tr_event){ .site = site_by_id(r->site), .task = (uint16_t)(task - 1),
+				 .prev = tt->last,
+				 .pos = tt->last ? tr->ev[tt->last].pos + 1 : 1,
+				 .cpu = r->cpu_lo | (uint32_t)(r->flags >> REC_CPU_SHIFT) << 8 };
+	tt->last = n;
+	if (!ev->site)
+		return false;
+	if (!(r->flags & REC_REFUSED))
+		ev->how = how_of(ev->site, r);
+	tr->outside |= !tt->t;
+	if (ev->how & TR_HOLDS && !scan_hold(tr, tt, r, n))
+		return false;
+	ev->own = tt->own;
+	if (r->loc == LOC_NONE || !ev->how)
+		return true;
+	ev->loc = trace_loc(tr, r->loc);
+	touch(tr, ev);
+	if (!ev->loc || !(ev->how & (TR_FREE | TR_COND)))
+		return ev->loc;
+	return ev->how & TR_FREE ? add_free(tr, n) : add_domain(tr, r->loc);
 }
 
 /* Where a kernel without preemption gives the CPU to somebody else: see task.c. */
@@ -390,14 +420,18 @@ static void end_tasks(struct trace *tr)
 		keep_cpus(tr);
 }
 
-static bool scan_extras(struct trace *tr)
+/* The group of all locations comes first, if there is one. */
+static bool begin_groups(struct trace *tr)
 {
 	tr->anything = false;
 	for (size_t i = 0; i < tr->nextras; i++)
 		tr->anything |= tr->extras[i].kind == EXTRA_ANYTHING;
 	tr->ngroups = 0;
-	if (tr->anything && !add_group(tr, 0, UINT32_MAX))
-		return false;
+	return !tr->anything || add_group(tr, 0, UINT32_MAX);
+}
+
+static bool scan_extras(struct trace *tr)
+{
 	for (size_t i = 0; i < tr->nextras; i++) {
 		const struct tr_extra *x = &tr->extras[i];
 
@@ -423,8 +457,8 @@ static bool scan_begin(struct trace *tr)
 	size_t ntasks = world_task_count(tr->w);
 
 	tr->n = tr->w->log.n;
-	tr->ntasks = tr->nlocs = tr->nfrees = 0;
-	tr->has_plain = tr->has_locks = tr->outside = false;
+	tr->ntasks = tr->nlocs = tr->nfrees = tr->nholds = 0;
+	tr->may_race = tr->has_locks = tr->outside = false;
 	tr->has_marks = log_mark_count(tr->w) != 0;
 	if (!++tr->gen) {
 		memset(tr->slots, 0, tr->nslots * sizeof(*tr->slots));
@@ -436,7 +470,7 @@ static bool scan_begin(struct trace *tr)
 	    !check_grow(tr->c, (void **)&tr->locs, &tr->locs_cap, 1, sizeof(*tr->locs)))
 		return false;
 	memset(tr->dense, 0, (ntasks + 1) * sizeof(*tr->dense));
-	return true;
+	return begin_groups(tr);
 }
 
 bool trace_scan(struct trace *tr)
@@ -444,18 +478,10 @@ bool trace_scan(struct trace *tr)
 	if (!scan_begin(tr))
 		return false;
 	for (uint32_t n = 1; n <= tr->n; n++)
-		if (!scan_record(tr, log_record(tr->w, n), n))
+		if (!scan_record(tr, &tr->w->log.chunks[(n - 1) / LOG_CHUNK][(n - 1) % LOG_CHUNK], n))
 			return false;
 	if (!scan_extras(tr))
 		return false;
-	for (uint32_t n = 1; n <= tr->n; n++) {
-		const struct tr_event *ev = &tr->ev[n];
-
-		if (!ev->loc || !(ev->how & (TR_FREE | TR_COND)))
-			continue;
-		if (ev->how & TR_FREE ? !add_free(tr, n) : !add_domain(tr, tr->locs[ev->loc].off))
-			return false;
-	}
 	if (tr->nfrees > 1)
 		qsort(tr->frees, tr->nfrees, sizeof(*tr->frees), cmp_free);
 	end_tasks(tr);
@@ -484,14 +510,14 @@ static bool judge(struct trace *tr, struct trace_finding *f)
 	if (tr->lost || tr->w->log.n > UINT32_MAX - 2 || !trace_scan(tr))
 		return false;
 	find = f && !tr->outside && (tr->nfrees || tr->has_marks);
-	if (tr->has_locks && !lockorder_judge(tr))
+	if ((tr->has_locks || tr->has_marks) && !lockorder_judge(tr))
 		return false;
 	if (too_long(tr)) {
-		if (f && (find || tr->has_plain))
+		if (f && (find || tr->may_race))
 			trace_give_up(tr->w, "the execution is too long for its trace to be judged");
 		return true;
 	}
-	return (!tr->has_plain || race_judge(tr)) && (!find || trace_find(tr, f));
+	return (!tr->may_race || race_judge(tr)) && (!find || trace_find(tr, f));
 }
 
 bool trace_judge(struct world *w, struct trace_finding *f)

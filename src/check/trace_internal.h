@@ -18,6 +18,7 @@ enum tr_how {
 	TR_FREE	 = 1u << 4,
 	TR_COND	 = 1u << 5,
 	TR_ACQUIRED = 1u << 6,	/* a lock: it got it */
+	TR_HOLDS = 1u << 7,	/* it takes or gives back a lock, or what its CPU does beside it */
 };
 
 /* One step.  Events are numbered as steps are, from 1; 0 stands for none. */
@@ -39,6 +40,7 @@ struct tr_task {
 	uint32_t made_at;	/* the event that made it */
 	uint32_t first, count;	/* where its events begin in by_task, and how many */
 	struct context ctx;	/* after its last event */
+	uint8_t own;
 };
 
 struct tr_loc {
@@ -48,6 +50,8 @@ struct tr_loc {
 	uint32_t reads;		/* since the last write: a chain of nodes */
 	uint32_t races;		/* races: a chain of race_nodes */
 	uint32_t cls;		/* of a lock: its class + 1, where that is known */
+	uint16_t task;		/* that touched it first */
+	bool touched, shared, written;
 	bool plain;		/* somebody touches it plainly */
 };
 
@@ -130,12 +134,14 @@ struct trace {
 	size_t ngroups, groups_cap;
 	uint32_t *group_mem;
 	size_t group_cap;
+	uint32_t *holds;	/* events that are TR_HOLDS */
+	size_t nholds, holds_cap;
 	struct tr_free *frees;	/* sorted by base */
 	size_t nfrees, frees_cap;
 	uint32_t *by_task;	/* events of each task in order */
 	size_t by_task_cap;
 	struct tr_calls calls;
-	bool has_plain, has_locks, has_marks, outside, anything;
+	bool may_race, has_locks, has_marks, outside, anything;
 
 	/* kept from step to step */
 	struct tr_extra *extras;
