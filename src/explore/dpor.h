@@ -116,6 +116,8 @@ int place_loc(struct dpor *d, uint32_t loc);
 /* The class of ghost state that a task uses: none as long as nobody else does. */
 #define PLACE_PRIVATE (-2)
 int place_ghost(struct dpor *d, uint32_t loc, unsigned slot);
+/* The class of a location that a condition reads: from then on it is somebody's. */
+int place_seen(struct dpor *d, uint32_t loc);
 /* Makes locations one class.  False if they were already (nothing was learnt). */
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
 bool place_join(struct dpor *d, int x, int y);	/* the same of classes */

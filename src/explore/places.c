@@ -184,6 +184,18 @@ int place_loc(struct dpor *d, uint32_t loc)
 	return root(d->locs, e->cls);
 }
 
+int place_seen(struct dpor *d, uint32_t loc)
+{
+	int cls = place_loc(d, loc);
+	struct loc_entry *e = cls < 0 ? NULL : find(d->locs, loc);
+
+	if (e && e->user) {
+		e->user = 0;
+		d->anew = true;
+	}
+	return cls;
+}
+
 int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
 {
 	struct loc_entry *e;
