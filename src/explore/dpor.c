@@ -138,6 +138,7 @@ bool dpor_run(struct explore *x)
 	note_bounds(&d);
 	if (ok && !x->report.bound && !x->executions)
 		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
+	stuck_release(&d);
 	places_release(&d);
 	gstack_release(&d.stack);
 	order_release(&d.order);

@@ -76,6 +76,7 @@ struct dpor {
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
 	uint8_t stuck[(WORLD_CPUS_MAX + 7) / 8]; /* CPUs on which somebody was stuck for good */
+	struct stuck *locks;	/* stuck.c's */
 	bool forced;		/* a step was made on a CPU that was not to be had: the order of
 				 * the steps is none that can be, see leaf.c */
 	bool dropped;		/* this graph turned out to be none */
@@ -138,6 +139,9 @@ bool shape_of(struct dpor *d, int slot, struct shape *s);
 bool shape_writes(const struct event *ev, uint64_t v);
 /* Would it be enabled?  Asked of blocking operations on one word. */
 bool shape_enabled(const struct event *ev, uint64_t v);
+/* What the condition of an event that is looked at for the first time reads is part of its
+ * class, as it stands now.  False: d->anew or d->failed. */
+bool shape_of_condition(struct dpor *d, struct task *t, const struct gevent *e);
 /* Does it leave its location alone, whatever is there? */
 bool shape_is_pure(const struct event *ev);
 /* What a performed event turned out to be, where it found v. */
@@ -159,6 +163,11 @@ bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
 bool prune_hopeless(struct dpor *d);
 
 /* --- visit.c --- */
+/* Does it keep a task from moving, rather than only from moving now? */
+static inline bool is_block(enum block_why why)
+{
+	return why != BLOCK_NONE && why != BLOCK_CPU && why != BLOCK_IRQ_OFF && why != BLOCK_IDLE_PASS;
+}
 bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 /* Performs the pending event of e's task as event i; *ev is what was announced. */
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev);
@@ -183,6 +192,16 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise);
 /* The same for whoever's turn it is; *moved: false if it is nobody's. */
 bool extend_next(struct dpor *d, bool *moved);
 
+
+/* --- stuck.c --- */
+/* Somebody was seen to be stuck for good on a CPU that he keeps.  False: that was known. */
+bool stuck_learn(struct dpor *d, uint32_t cpu);
+/* What may make somebody stuck: the task is about to take a lock, as event i; event i took
+ * one; a task waits in place.  False: d->anew or d->failed. */
+bool stuck_wants(struct dpor *d, unsigned slot, uint32_t i);
+bool stuck_has(struct dpor *d, const struct gevent *e, uint32_t i);
+bool stuck_waits(struct dpor *d, const struct task *t);
+void stuck_release(struct dpor *d);
 
 /* --- leaf.c --- */
 /* A worker whose last pass changed nothing, or the timer that would start its next? */

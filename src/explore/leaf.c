@@ -183,15 +183,6 @@ static bool retry_idle(struct dpor *d)
 	return true;
 }
 
-static bool learn_stuck(struct dpor *d, uint32_t cpu)
-{
-	if (d->stuck[cpu / 8] >> cpu % 8 & 1)
-		return false;
-	d->stuck[cpu / 8] |= (uint8_t)(1u << cpu % 8);
-	d->anew = true;
-	return true;
-}
-
 bool leaf_push_starved(struct dpor *d)
 {
 	struct gchange c = { .revisit = -1 };
@@ -199,7 +190,7 @@ bool leaf_push_starved(struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct task *t = d->slots[k].t;
 
-		if (t && t->state == TASK_READY && keeps_cpu(t) && learn_stuck(d, t->cpu))
+		if (t && t->state == TASK_READY && keeps_cpu(t) && stuck_learn(d, t->cpu))
 			return false;
 	}
 	for (unsigned k = 0; k < d->nslots; k++) {

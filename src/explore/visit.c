@@ -209,12 +209,6 @@ static bool note_ghosts(struct dpor *d, struct gevent *e)
 	return true;
 }
 
-/* Does it keep a task from moving, rather than only from moving now? */
-static bool is_block(enum block_why why)
-{
-	return why != BLOCK_NONE && why != BLOCK_CPU && why != BLOCK_IRQ_OFF && why != BLOCK_IDLE_PASS;
-}
-
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
 {
 	struct task *t = d->slots[e->task].t;
@@ -254,7 +248,8 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 				     .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
-	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e);
+	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e) &&
+	       ((ev->op != OP_LOCK && ev->op != OP_TRYLOCK) || stuck_has(d, e, i));
 }
 
 static uint32_t mix(uint32_t h, uint64_t v)
@@ -345,7 +340,11 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 		clock_join(d, hb_of(d, i), hb_of(d, e->maker));
 		clock_join(d, past_of(d, i), past_of(d, e->maker));
 	}
+	if (e->flags & GF_FRESH && !shape_of_condition(d, s->t, e))
+		return false;
 	if (stays_waiting(e, s->t)) {
+		if (!stuck_waits(d, s->t))
+			return false;
 		if (has_write) {
 			d->dropped = true; /* it was assumed to go through */
 			return false;
