@@ -61,6 +61,10 @@ static bool visit(struct dpor *d)
 	bool moved = true, cut = false;
 
 	d->dropped = false;
+	if (prune_hopeless(d)) {
+		d->pruned++;
+		return true;
+	}
 	if (!visit_replay(d))
 		return d->anew || d->dropped;
 	for (;;) {
@@ -138,6 +142,7 @@ bool dpor_run(struct explore *x)
 	gstack_release(&d.stack);
 	order_release(&d.order);
 	peek_release(&d.peek);
+	free(d.prune_mem);
 	free(d.g.ev);
 	free(d.next.ev);
 	free(d.po);

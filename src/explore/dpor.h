@@ -16,6 +16,7 @@
 struct dslot {
 	uint32_t id;		/* identity */
 	char *name;
+	uint8_t kind;		/* enum task_kind */
 	uint32_t initial;	/* number in order of making, if the scenario made it; else UINT32_MAX */
 	/* in the graph that is visited: */
 	struct task *t;		/* NULL: not made */
@@ -82,6 +83,9 @@ struct dpor {
 	bool failed;		/* x->report.error is set */
 	bool stopped;		/* explore_end() said so */
 	unsigned preempted;	/* graphs left out because of the bound on preemptions */
+	uint16_t *prune_mem;	/* prune.c's */
+	size_t prune_size;
+	uint64_t pruned;	/* graphs that were given up before a visit */
 	uint64_t stale;		/* graphs that were visited for nothing */
 };
 
@@ -150,6 +154,10 @@ bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const u
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+/* --- prune.c --- */
+/* Can no execution come from the graph that was popped, as its CPUs stand? */
+bool prune_hopeless(struct dpor *d);
+
 /* --- visit.c --- */
 bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 /* Performs the pending event of e's task as event i; *ev is what was announced. */

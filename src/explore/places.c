@@ -273,7 +273,7 @@ static bool slot_new(struct dpor *d, struct task *t)
 	name = strdup(task_name(t));
 	if (!name)
 		return visit_oom(d);
-	d->slots[n] = (struct dslot){ .id = task_id(t), .name = name, .last = GNONE, .maker = GNONE,
+	d->slots[n] = (struct dslot){ .id = task_id(t), .name = name, .kind = t->kind, .last = GNONE, .maker = GNONE,
 				      .initial = t->obj->creator == IDENT_WORLD && t->kind != TASK_WORKER &&
 						 t->kind != TASK_TIMER ? t->index : UINT32_MAX };
 	d->nslots++;
