@@ -550,6 +550,15 @@ legal("notifier chains keep their functions in tables of their own", function()
 	finally(function() assert(calls.value == 0) end)
 end)
 
+legal("registering a block is not calling it", function()
+	local notifier = require("srcu_notifier")
+	local chain = notifier.srcu_init_notifier_head("chain3")
+	local calls = {}
+	local nb = notifier.notifier_block("nb3", function() calls[#calls + 1] = "called" end)
+	thread("module", function() notifier.srcu_notifier_chain_register(chain, nb) end)
+	thread("caller", function() notifier.srcu_notifier_call_chain(chain, 1) end)
+end)
+
 refused("but what such a function shares is seen", function()
 	local notifier = require("srcu_notifier")
 	local chain = notifier.srcu_init_notifier_head("chain2")
@@ -560,5 +569,74 @@ refused("but what such a function shares is seen", function()
 	thread("a", call)
 	thread("b", call)
 end, "share the local 'calls'")
+
+-- ---------------------------------------------------------------- building
+
+-- The scenario function is called twice at least: what it makes must be the same.
+local count
+
+local function differs(what, words, make)
+	count = 0
+	refused(what, function()
+		count = count + 1
+		make(count)
+		thread("a", function() yield() end)
+	end, "builds a different world each time: " .. words)
+end
+
+differs("another value", "var 'x' is 1 the first time and 2 the second", function(n) var("x", n) end)
+differs("another name", "var 'x1' is made the first time where var 'x2' is the second",
+	function(n) var("x" .. n) end)
+differs("another kind", "var 'x' is made the first time where ptr 'x' is the second",
+	function(n) return (n == 1 and var or ptr)("x") end)
+differs("another CPU", "thread 'b' is on CPU 1 the first time and on CPU 2 the second",
+	function(n) thread("b", function() end, { cpu = n }) end)
+differs("more CPUs", "it has 1 CPUs (1 online) the first time and 2 (2 online) the second", cpus)
+differs("a field", "kmalloc 'o.y[0]' is 1 the first time and 2 the second",
+	function(n) kmalloc("o", { x = 1, y = array(2, n) }, { static = true }) end)
+differs("a pointer", "ptr 'p' is NULL the first time and x the second",
+	function(n)
+		local x = var("x")
+		ptr("p", n > 1 and x or nil)
+	end)
+differs("a ghost", "ghost 'g' is one the first time and two the second",
+	function(n) ghost("g", n == 1 and "one" or "two") end)
+differs("a local that bodies use", "the local 'n' is 1 the first time and 2 the second",
+	function(n) thread("b", function() return n end) end)
+count = 0
+refused("something more at the end", function()
+	count = count + 1
+	thread("a", function() yield() end)
+	if count > 1 then var("x") end
+end, "var 'x' is made the second time and not the first")
+count = 0
+refused("something less", function()
+	count = count + 1
+	thread("a", function() yield() end)
+	if count == 1 then var("x") end
+end, "var 'x' is made the first time and not the second")
+
+local function fails(what, scenario, pattern)
+	local _, message = tried(scenario)
+	tap.like(tostring(message), pattern, what)
+end
+
+fails("no threads", function() var("x") end, "makes no threads")
+fails("an error while it builds", function() error("no such thing") end,
+	"t2%-purity%.t:%d+: no such thing")
+count = 0
+fails("an error only the second time", function()
+	count = count + 1
+	assert(count == 1, "once is enough")
+	thread("a", function() yield() end)
+end, "once is enough")
+fails("it never ends", function() while true do end end,
+	"the scenario function computed for 3 s without a step: an endless loop?")
+fails("an error that is no string", function() error({}) end, "table")
+
+tap.is(explore(function()
+	local x = var("x")
+	thread("a", function() WRITE_ONCE(x, 1) end)
+end).verdict, "ok", "after all of this one can go on")
 
 tap.done()

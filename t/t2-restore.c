@@ -324,16 +324,25 @@ static void test_ghost_table(void **state)
 {
 	struct explore_source src;
 	struct lb_source *s;
+	struct world *w;
 	const char *why;
 
 	(void)state;
 	assert_int_equal(luaL_loadstring(L,
-		"local g = ghost('g', {}) thread('a', function() yield() end)"), LUA_OK);
+		"local g = ghost('g', {}) thread('a', function() g.value.n = (g.value.n or 0) + 1 "
+		"yield() assert(g.value.n == 1) end)"), LUA_OK);
 	s = source_of_top(&src);
 	lb_source_set_warm(s, true);
-	assert_non_null(src.begin(src.arg, false, &why));
-	assert_false(lb_source_is_warm(s));
-	assert_non_null(src.begin(src.arg, false, &why));
+	for (int i = 0; i < 3; i++) {
+		/* what the body has put into the table is taken out again */
+		w = src.begin(src.arg, false, &why);
+		assert_non_null(w);
+		assert_true(lb_source_is_warm(s));
+		assert_int_equal(world_step(w, world_task(w, 0), 0), STEP_OK);
+		assert_int_equal(world_violation_count(w), 0);
+		src.end(src.arg, w, EXEC_COMPLETE);
+	}
+	assert_null(src.refused(src.arg));
 	release(s);
 }
 

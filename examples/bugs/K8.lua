@@ -14,7 +14,7 @@
 -- the next grace period hangs, and the other bank has one reader too few.  The wrappers
 -- warn about every nested lock, whatever the indices are.
 --
--- Scenarios and what exploring them says (model sc, tree SRCU on 1 CPU):
+-- Scenarios and what exploring them says (model sc, tree SRCU on 2 CPUs):
 --   buggy         violation, unbalanced-unlock   beside an updater
 --   hidden        ok                             the same code, and no updater
 --   fixed         ok                             the nested lock keeps its own index
@@ -38,7 +38,7 @@ end
 
 local function scenario(body, updater)
   return function()
-    cpus(1)
+    cpus(2)
     local ss = srcu.new("kvm.srcu")
     local vcpu = kmalloc("kvm_vcpu", {srcu_idx = 0}, {static = true})
     thread("vcpu", function() body(ss, vcpu) end)
@@ -47,7 +47,7 @@ local function scenario(body, updater)
 end
 
 local function wrappers()
-  cpus(1)
+  cpus(2)
   local vcpu = kvm.create_vm("kvm").vcpus[0]
   thread("vcpu", function()
     kvm_vcpu_srcu_read_lock(vcpu)

@@ -24,8 +24,8 @@
 --   no_scan2      violation, assertion     the core: no second scan, 1 grace period
 --   no_flip       violation, assertion     the core: no flip, 1 grace period
 --   both_banks    ok                       the core: both banks, no flip, 2 grace periods
---   tree_*        the same for tree SRCU, on one CPU; the violations are of the kind
---                 grace-period, and tree_fixed is one grace period
+--   tree_*        the same for tree SRCU on 2 CPUs; the violations are of the kind
+--                 grace-period, and tree_fixed and tree_both_banks are one grace period
 --
 --	srcush explore S1.lua:buggy
 
@@ -113,7 +113,7 @@ end
 
 local function tree(periods, fault)
   return function()
-    cpus(1)
+    cpus(2)
     local ss = srcu.new("ss", {faults = {fault}})
     thread("reader", function()
       local idx = srcu_read_lock(ss)

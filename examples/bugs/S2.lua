@@ -12,14 +12,13 @@
 -- comes and goes between the two sums (1 unlock, and its lock is missed): 1 = 1, and
 -- the first reader is still inside.  Unlocks first, each unlock that is seen has its
 -- lock seen as well, so that equal sums mean an empty bank at some moment in between.
--- A single reader cannot fool even the wrong order: its own unlock is what is waited
--- for.
+-- A single reader does not fool even the wrong order: its own unlock is what is waited for.
 --
 -- Scenarios and what exploring them says (model sc):
 --   buggy         violation, assertion     the core, 2 readers, locks first
 --   fixed         ok                       the core, 2 readers, unlocks first
 --   alone         ok                       the core, 1 reader of two sections, locks first
---   tree_buggy    violation, grace-period  tree SRCU, 2 readers, 1 CPU, locks first
+--   tree_buggy    violation, grace-period  tree SRCU, 2 readers, 3 CPUs, locks first
 --
 --	srcush explore S2.lua:buggy
 
@@ -96,7 +95,7 @@ end
 
 local function tree(fault)
   return function()
-    cpus(1)
+    cpus(3)
     local ss = srcu.new("ss", {faults = {fault}})
     for r = 1, 2 do
       thread("reader" .. r, function()

@@ -16,7 +16,8 @@
 -- (The memory model of Linux 6.1 flagged overlapping sections of one srcu_struct; that
 -- of 6.12 does not.)
 --
--- Scenarios and what exploring them says (model sc, tree SRCU, 1 CPU):
+-- Scenarios and what exploring them says (model sc, tree SRCU on 2 CPUs; those
+-- of two srcu_structs or three tasks on ideal SRCU):
 --   buggy         violation, unbalanced-unlock   the index is overwritten by a nested lock
 --   fixed         ok                             each lock has a variable of its own
 --   wrong_index   violation, unbalanced-unlock
@@ -33,7 +34,7 @@
 -- A reader beside an updater, whose grace period flips the index.
 local function beside_updater(reader)
   return function()
-    cpus(1)
+    cpus(2)
     local ss = srcu.new("ss")
     thread("reader", function() reader(ss) end)
     thread("updater", function() synchronize_srcu(ss) end)

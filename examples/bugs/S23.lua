@@ -13,11 +13,11 @@
 -- leaks what it cannot free, while there are readers or callbacks.
 --
 -- Scenarios and what exploring them says (model sc; ideal SRCU, what is told to clean up
--- tree SRCU on 1 CPU):
+-- tree SRCU on 2 CPUs):
 --   buggy              violation, self-deadlock   synchronize_srcu() in one's own section
 --   fixed              ok                         after the section
 --   cycle              violation, lock-order      two srcu_structs, each waited for by the
---                      (and deadlock)             other's reader
+--                      or deadlock                other's reader
 --   ordered            ok                         both wait for b in a section of a
 --   cleanup_reader     violation, warning         a reader may still be inside
 --   cleanup_waited     ok                         it has ended before
@@ -76,7 +76,7 @@ local INSIDE, GONE = 1, 2
 
 local function cleanup_reader(waits_for)
   return function()
-    cpus(1)
+    cpus(2)
     local ss, reader = srcu.new("ss"), var "reader_is"
     thread("reader", function()
       local idx = srcu_read_lock(ss)
@@ -93,7 +93,7 @@ end
 
 local function cleanup_callback(waits)
   return function()
-    cpus(1)
+    cpus(2)
     local ss = srcu.new("ss")
     thread("owner", function()
       call_srcu(ss, function() end)

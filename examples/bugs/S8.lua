@@ -19,8 +19,9 @@
 --   fixed         ok                       1 reader of two sections, M = 2
 --   claim         ok                       3 readers, M = 4
 --   claim_twice   ok                       2 readers of two sections each, M = 4
---   tree_buggy    violation, grace-period  tree SRCU, counter_bits = 2, a reader with 4
---                                          sections open at once (Nt counts sections)
+--   tree_buggy    violation, grace-period  tree SRCU on 2 CPUs, counter_bits = 2, a
+--                                          reader with 4 sections open at once (Nt
+--                                          counts them, too)
 --
 -- All scenarios of the core assert the bound itself, too: of each task, no more than one
 -- section in the bank left behind goes on after the flip, or begins there.
@@ -99,7 +100,7 @@ end
 -- The fewest bits that a counter may have are two.
 local function tree(sections)
   return function()
-    cpus(1)
+    cpus(2)
     local ss = srcu.new("ss", {counter_bits = 2})
     thread("reader", function()
       local idx = {}

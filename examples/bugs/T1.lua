@@ -24,7 +24,6 @@
 --   inside        ok                       the lock around all three: safe, but not needed
 --   exchange      ok                       no lock, xchg()
 --   sync_only     violation, double-free   the lock around synchronize_srcu() only
---   tree_claim    ok                       as claim, tree SRCU, 1 CPU, no reader
 --
 --	srcush explore T1.lua:buggy
 
@@ -69,19 +68,17 @@ local function sync_only(s, new)
   return old
 end
 
-local function scenario(replace, flavor, readers)
+local function scenario(replace)
   return function()
-    cpus(flavor == "tree" and 1 or 2)
-    local s = {ss = srcu.new("ss", {flavor = flavor}), lock = mutex "lock",
+    cpus(2)
+    local s = {ss = srcu.new("ss", {flavor = "ideal"}), lock = mutex "lock",
                filter = ptr("filter", kmalloc("first", {allow = 1}))}
-    for i = 1, readers do
-      thread("vcpu" .. i, function()
-        local idx = srcu_read_lock(s.ss)
-        local filter = srcu_dereference(s.filter, s.ss)
-        local _ = filter.allow
-        srcu_read_unlock(s.ss, idx)
-      end)
-    end
+    thread("vcpu", function()
+      local idx = srcu_read_lock(s.ss)
+      local filter = srcu_dereference(s.filter, s.ss)
+      local _ = filter.allow
+      srcu_read_unlock(s.ss, idx)
+    end)
     for i = 1, 2 do
       thread("writer" .. i, function()
         kfree(replace(s, kmalloc("new", {allow = 0})))
@@ -91,10 +88,9 @@ local function scenario(replace, flavor, readers)
 end
 
 return {
-  buggy = scenario(unlocked, "ideal", 1),
-  claim = scenario(outside, "ideal", 1),
-  inside = scenario(inside, "ideal", 1),
-  exchange = scenario(exchange, "ideal", 1),
-  sync_only = scenario(sync_only, "ideal", 1),
-  tree_claim = scenario(outside, "tree", 0),
+  buggy = scenario(unlocked),
+  claim = scenario(outside),
+  inside = scenario(inside),
+  exchange = scenario(exchange),
+  sync_only = scenario(sync_only),
 }

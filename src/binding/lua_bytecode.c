@@ -187,13 +187,43 @@ struct scan {
 	size_t found;
 };
 
+struct depth { bool deep, written; };
+
+static bool note_depth(void *arg, size_t pc, enum bc_kind kind, const struct bc_key *key)
+{
+	struct depth *d = arg;
+
+	(void)pc;
+	(void)key;
+	d->deep |= kind != BC_LOOK;
+	d->written |= kind != BC_LOOK && kind != BC_GET && kind != BC_GET_ANY;
+	return true;
+}
+
+/* What becomes of the value that the instruction puts into its register? */
+static struct depth depth_of(struct scan *s, size_t pc)
+{
+	uint32_t i = code_at(s->f, pc);
+	struct depth d = { false, false };
+
+	if (ins_op(i) == L_LEN)
+		return d;
+	if (!regflow(s->f, ins_a(i), pc + 1, note_depth, &d))
+		d.deep = d.written = true;
+	return d;
+}
+
 static bool add_use(struct scan *s, int up, size_t pc, enum bc_kind kind, const struct bc_key *key)
 {
 	struct bytecode *b = s->r->b;
+	struct depth d = { true, true };
 
+	if (kind == BC_GET || kind == BC_GET_ANY)
+		d = depth_of(s, pc);
 	if (!room(s->r, &b->uses, b->nuses, &s->r->cap_uses, sizeof(*b->uses)))
 		return false;
 	b->uses[b->nuses++] = (struct bc_use){
+		.shallow = !d.deep, .only_read = !d.written,
 		.up = (uint8_t)up, .kind = (uint8_t)kind, .proto = s->proto,
 		.line = line_of(s->f, pc), .key = key ? *key : (struct bc_key){ 0 },
 	};

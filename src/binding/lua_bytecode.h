@@ -33,6 +33,8 @@ struct bc_key {
 struct bc_use {
 	uint8_t up;		/* which variable: upvalue number, from 0 */
 	uint8_t kind;		/* enum bc_kind */
+	bool shallow;		/* of what was read nothing is used: it is only tested ... */
+	bool only_read;		/* ... or only fields of it are read */
 	uint32_t proto;		/* the function in which: itself 0, inner ones in order */
 	int line;		/* 0: not known */
 	struct bc_key key;	/* BC_GET, BC_SET */

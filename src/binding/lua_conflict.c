@@ -136,6 +136,9 @@ _Noreturn static void refuse_pair(struct purity *p, lua_State *L, const struct n
 	const char *both = who_both(p, L, a->body, b->body);
 	const char *one = who_of_both(p, L, a->body, b->body), *at = where(L, a);
 
+	if (n->kind == NODE_STATE && a->body == b->body)
+		purity_refuse(p, L, "the ghost '%s' holds a coroutine, which keeps what it was "
+			      "resumed with", p->bodies[a->body].name);
 	if (n->kind == NODE_STATE)
 		purity_refuse(p, L, "%s share the coroutine or iterator '%s': each needs its own",
 			      both, n->name);

@@ -313,8 +313,8 @@ static int ghosts_save(lua_State *L)
 	for (size_t i = 0; i < g->n; i++) {
 		int type = lua_rawgeti(L, -1, g->v[i].o->id);
 
-		/* what bodies may change inside of it would have to be copied */
-		if (type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TTHREAD)
+		/* what bodies change inside of tables is put back by lua_purity.c */
+		if (type == LUA_TTHREAD)
 			luaL_error(L, "ghost \"%s\" holds a %s", g->v[i].o->name, luaL_typename(L, -1));
 		g->v[i].ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	}

@@ -7,6 +7,7 @@
 
 #include "binding/lua_claim.h"
 #include "binding/lua_purity_internal.h"
+#include "engine/peek.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 /* Executions in which every stretch is looked at: all of the first ones, then some. */
 #define SAMPLE_FIRST 100
 #define SAMPLE_EVERY 64
+/* Lua's own tables are large, and seldom does anybody have them as a whole. */
+#define STANDARD_FIRST 8
+#define STANDARD_EVERY 1024
 
 /* --- calls that may raise --- */
 
@@ -123,13 +127,43 @@ uint32_t purity_body_of(const struct purity *p, const struct task *t)
 	return NOBODY;
 }
 
+static bool is_plain(lua_State *L, int idx)
+{
+	return !lua_isfunction(L, idx) && !lua_istable(L, idx) && !lua_isthread(L, idx) &&
+	       !lua_isuserdata(L, idx);
+}
+
+/* The value on top, of a local or ghost, is what the same had in the last world that was
+ * built.  Pops it. */
+static void same_value(struct purity *p, lua_State *L, const char *what, const char *name)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, p->values_ref);
+	lua_rawgeti(L, -1, ++p->nvalues);	/* value, list, the one before */
+	lua_insert(L, -3);
+	lua_insert(L, -2);			/* before, list, value */
+	if (p->builds && is_plain(L, -1) && is_plain(L, -3) && !lua_rawequal(L, -1, -3)) {
+		int now = lua_gettop(L);
+		const char *first = luaL_tolstring(L, now - 2, NULL);
+
+		purity_refuse(p, L, "the scenario function builds a different world each time: %s '%s' "
+			      "is %s the first time and %s the second", what, name, first,
+			      luaL_tolstring(L, now, NULL));
+	}
+	lua_rawseti(L, -2, p->nvalues);
+	lua_pop(L, 2);
+}
+
 static void walk_fn(struct purity *p, lua_State *L, enum body_kind kind, const char *name,
 		    const struct lb_fn *fn)
 {
+	const char *local;
+
 	if (!fn)
 		return;
 	p->body = reach_body(p, L, kind, name);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, fn->ref);
+	for (int i = 1; !lua_iscfunction(L, -1) && (local = lua_getupvalue(L, -1, i)); i++)
+		same_value(p, L, "the local", local);
 	reach_walk(p, L);
 }
 
@@ -159,6 +193,8 @@ static void walk_objects(struct purity *p, lua_State *L)
 		lb_ghosts_push(L);
 		lua_rawgeti(L, -1, o->id);
 		lua_replace(L, -2);
+		lua_pushvalue(L, -1);
+		same_value(p, L, "ghost", o->name);
 		reach_ghost(p, L, arena_offset(w, o->base), o->name);
 	}
 }
@@ -205,6 +241,7 @@ static void do_built(struct purity *p, lua_State *L, void *arg)
 	(void)arg;
 	reach_reset(p);
 	p->nwatch = 0;
+	p->nvalues = 0;
 	p->everything = p->globals = p->fresh = false;
 	reach_standard(p, L);
 	watch_add(p, L, 0);
@@ -226,6 +263,7 @@ static void do_built(struct purity *p, lua_State *L, void *arg)
 	p->built_bodies = p->nbodies;
 	p->built_anchors = p->nanchors;
 	p->built_watch = p->nwatch;
+	p->builds++;
 }
 
 static int new_anchors(lua_State *L)
@@ -268,10 +306,10 @@ static void do_begin(struct purity *p, lua_State *L, void *arg)
 	(void)arg;
 	/* one that was given up has not been compared; after the others finally() and
 	 * outcome() may have changed globals */
-	if (p->sampling && p->ended)
-		watch_accept(p, L);
-	else if (p->sampling && p->was_sampling)
+	if (p->was_standard && !p->ended)
 		watch_compare(p, L, NULL, true);
+	else if (p->standard)
+		watch_accept(p, L);
 	/* what the last execution has handed on is gone */
 	p->nwatch = p->built_watch;
 	reach_forget(p);
@@ -286,11 +324,13 @@ bool purity_begin(struct purity *p)
 		     p->nbodies == p->built_bodies;
 
 	p->executions++;
-	p->was_sampling = p->sampling;
+	p->was_standard = p->standard;
+	p->standard = p->executions <= STANDARD_FIRST || p->globals ||
+		      p->executions % STANDARD_EVERY == 0;
 	p->sampling = p->executions <= SAMPLE_FIRST || p->executions % SAMPLE_EVERY == 0;
 	if (p->s->unexplorable[0])
 		return false;
-	if ((!clean || p->sampling) && !calls(p, do_begin, NULL))
+	if ((!clean || p->standard || p->was_standard) && !calls(p, do_begin, NULL))
 		return false;
 	p->ended = false;
 	return true;
@@ -308,11 +348,20 @@ static void do_compare(struct purity *p, lua_State *L, void *arg)
 	p->fresh = false;
 }
 
+/* Nobody has anything that may change, and no ghost was touched in this stretch. */
+static bool nothing_to_see(const struct purity *p)
+{
+	size_t ghosts;
+
+	world_ghosts(p->s->w, &ghosts);
+	return p->nwatch == p->nstandard && !p->globals && !ghosts;
+}
+
 bool purity_stepped(struct purity *p, struct task *t)
 {
 	struct stretch st = { t, false };
 
-	if (!p->fresh && !p->sampling)
+	if (!p->fresh && (!p->sampling || nothing_to_see(p)))
 		return true;
 	return calls(p, do_compare, &st);
 }
@@ -324,7 +373,7 @@ bool purity_end(struct purity *p)
 	p->ended = true;
 	if (p->s->unexplorable[0])
 		return false;
-	if (p->nwatch == p->nstandard && !p->sampling)
+	if (p->nwatch == p->nstandard && !p->standard)
 		return true;
 	return calls(p, do_compare, &st);
 }
@@ -419,6 +468,8 @@ static int new_thread(lua_State *L)
 
 	p->L = lua_newthread(L);
 	p->l_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_newtable(L);
+	p->values_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 0;
 }
 
@@ -429,8 +480,9 @@ struct purity *purity_new(struct session *s)
 	if (!p)
 		return NULL;
 	p->s = s;
-	p->l_ref = p->anchors_ref = p->old_ref = LUA_NOREF;
+	p->l_ref = p->values_ref = p->anchors_ref = p->old_ref = LUA_NOREF;
 	if (!lb_protected(s, new_thread, p)) {
+		luaL_unref(s->L, LUA_REGISTRYINDEX, p->l_ref);
 		free(p);
 		return NULL;
 	}
@@ -442,6 +494,7 @@ void purity_free(struct purity *p)
 	if (!p)
 		return;
 	luaL_unref(p->s->L, LUA_REGISTRYINDEX, p->l_ref);
+	luaL_unref(p->s->L, LUA_REGISTRYINDEX, p->values_ref);
 	luaL_unref(p->s->L, LUA_REGISTRYINDEX, p->anchors_ref);
 	luaL_unref(p->s->L, LUA_REGISTRYINDEX, p->old_ref);
 	reach_reset(p);

@@ -81,13 +81,17 @@ struct purity {
 	size_t entries;		/* of all tables that are watched */
 	uint64_t executions;
 	bool sampling;		/* looks after each stretch of this execution */
-	bool was_sampling;	/* did so in the last */
+	bool standard, was_standard; /* looks at Lua's own tables after this one; the last one */
 	bool ended;		/* none runs, and the last came to its end */
 	bool fresh;		/* something was handed on in this stretch */
 	const struct lua_Debug *handed_on; /* the function that is being handed on, or NULL */
 	bool everything;	/* a function's bytecode says nothing, or debug is used */
-	bool globals;		/* some body has the table of globals */
+	bool globals;		/* some body has the table of globals or another of Lua's own */
+	const void *loaders[4];	/* load() and its like */
 	bool warm;
+	uint64_t builds;	/* worlds that were walked through */
+	int values_ref;		/* registry: what bodies' locals and ghosts had in the last */
+	lua_Integer nvalues;
 	int old_ref;		/* registry: the anchors of the world built before */
 	const void **states;	/* its coroutines */
 	size_t nstates;
@@ -102,17 +106,20 @@ static inline void purity_push(lua_State *L, uint32_t anchor)
 	lua_rawgeti(L, ANCHORS, (lua_Integer)anchor);
 }
 void *purity_room(lua_State *L, void *array, size_t n, size_t *cap, size_t elem);
-/* lua_reach.c */
+/* lua_graph.c */
 uint32_t reach_body(struct purity *p, lua_State *L, enum body_kind kind, const char *name);
+/* The node of an address; made if there is none, without an anchor then. */
+struct node *reach_node(struct purity *p, lua_State *L, const void *id, enum node_kind kind);
+struct node *reach_find(struct purity *p, const void *id);	/* NULL: there is none */
+void reach_use(lua_State *L, struct node *n, const struct use *u);
+void reach_forget(struct purity *p);	/* what came since the world was built */
+void reach_reset(struct purity *p);	/* all */
+
+/* lua_reach.c */
 /* All that the function on top, the body p->body, can reach.  Pops it. */
 void reach_walk(struct purity *p, lua_State *L);
 /* The same of a value in a ghost. */
 void reach_ghost(struct purity *p, lua_State *L, uint32_t loc, const char *name);
-struct node *reach_node(struct purity *p, lua_State *L, const void *id, enum node_kind kind);
-struct node *reach_find(struct purity *p, const void *id);
-void reach_use(lua_State *L, struct node *n, const struct use *u);
-void reach_forget(struct purity *p);	/* what came since the world was built */
-void reach_reset(struct purity *p);	/* all */
 /* Lua's own tables and that of globals, as nodes. */
 void reach_standard(struct purity *p, lua_State *L);
 

@@ -12,126 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NODES_MAX 200000
 #define GHOST_DEPTH 100
-
-/* --- the graph --- */
-
-static size_t slot_of(const struct purity *p, const void *id)
-{
-	size_t i = ((uintptr_t)id >> 4) * 0x9e3779b97f4a7c15ull >> 20 & (p->hash_size - 1);
-
-	while (p->hash[i] && p->nodes[p->hash[i] - 1].id != id)
-		i = (i + 1) & (p->hash_size - 1);
-	return i;
-}
-
-struct node *reach_find(struct purity *p, const void *id)
-{
-	size_t i = p->hash_size ? slot_of(p, id) : 0;
-
-	return p->hash_size && p->hash[i] ? &p->nodes[p->hash[i] - 1] : NULL;
-}
-
-static void rehash(struct purity *p)
-{
-	memset(p->hash, 0, p->hash_size * sizeof(*p->hash));
-	for (size_t i = 0; i < p->nnodes; i++)
-		p->hash[slot_of(p, p->nodes[i].id)] = (uint32_t)i + 1;
-}
-
-/* Finds it, or makes it; its anchor is then 0.  Earlier pointers to nodes end. */
-struct node *reach_node(struct purity *p, lua_State *L, const void *id, enum node_kind kind)
-{
-	struct node *n = reach_find(p, id);
-
-	if (n)
-		return n;
-	if (p->nnodes == NODES_MAX)
-		purity_refuse(p, L, "the Lua tables and functions that its threads use are too large "
-			      "to watch: more than %d", NODES_MAX);
-	p->nodes = purity_room(L, p->nodes, p->nnodes, &p->nodes_cap, sizeof(*p->nodes));
-	if (p->hash_size < 2 * p->nodes_cap) {
-		uint32_t *hash = calloc(4 * p->nodes_cap, sizeof(*hash));
-
-		if (!hash)
-			luaL_error(L, "out of memory");
-		free(p->hash);
-		p->hash = hash;
-		for (p->hash_size = 64; p->hash_size * 2 <= 4 * p->nodes_cap; p->hash_size *= 2)
-			;
-		rehash(p);
-	}
-	p->hash[slot_of(p, id)] = (uint32_t)p->nnodes + 1;
-	n = &p->nodes[p->nnodes++];
-	*n = (struct node){ .id = id, .kind = kind };
-	return n;
-}
-
-static void drop_nodes(struct purity *p, size_t first)
-{
-	while (p->nnodes > first)
-		free(p->nodes[--p->nnodes].uses);
-	if (p->hash_size)
-		rehash(p);
-}
-
-void reach_forget(struct purity *p)
-{
-	if (p->nnodes > p->built_nodes)
-		drop_nodes(p, p->built_nodes);
-	if (p->nbodies == p->built_bodies)
-		return;
-	for (size_t i = 0; i < p->nnodes; i++) {
-		p->nodes[i].nuses = p->nodes[i].built;
-		p->nodes[i].walked = p->nodes[i].walked_lib = 0;
-	}
-	while (p->nbodies > p->built_bodies)
-		free(p->bodies[--p->nbodies].name);
-	p->nanchors = p->built_anchors;
-}
-
-void reach_reset(struct purity *p)
-{
-	p->built_nodes = p->built_bodies = 0;
-	drop_nodes(p, 0);
-	while (p->nbodies)
-		free(p->bodies[--p->nbodies].name);
-	p->ntodo = 0;
-	p->entries = 0;
-	p->nwatch = 0;
-	p->nanchors = p->built_anchors = 0;
-}
-
-uint32_t reach_body(struct purity *p, lua_State *L, enum body_kind kind, const char *name)
-{
-	char *copy = strdup(name);
-
-	if (!copy)
-		luaL_error(L, "out of memory");
-	if (p->nbodies == p->bodies_cap) {
-		struct body *b = realloc(p->bodies, (p->bodies_cap * 2 + 8) * sizeof(*b));
-
-		if (!b) {
-			free(copy);
-			luaL_error(L, "out of memory");
-		}
-		p->bodies = b;
-		p->bodies_cap = p->bodies_cap * 2 + 8;
-	}
-	p->bodies[p->nbodies++] = (struct body){ kind, copy };
-	return (uint32_t)p->nbodies - 1;
-}
-
-void reach_use(lua_State *L, struct node *n, const struct use *u)
-{
-	for (size_t i = 0; i < n->nuses; i++)
-		if (n->uses[i].body == u->body && n->uses[i].kind == u->kind &&
-		    n->uses[i].in == u->in && n->uses[i].bc == u->bc)
-			return;
-	n->uses = purity_room(L, n->uses, n->nuses, &n->cap, sizeof(*n->uses));
-	n->uses[n->nuses++] = *u;
-}
 
 /* --- names --- */
 
@@ -213,6 +94,13 @@ void reach_standard(struct purity *p, lua_State *L)
 	static const char *const names[] = { "string", "table", "math", "io", "os", "coroutine",
 					     "utf8", "debug", "package" };
 
+	static const char *const loaders[] = { "load", "loadfile", "dofile", "require" };
+
+	for (size_t i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++) {
+		lua_getglobal(L, loaders[i]);
+		p->loaders[i] = lua_topointer(L, -1);
+		lua_pop(L, 1);
+	}
 	lua_pushglobaltable(L);
 	standard_table(p, L, "_G");
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -283,9 +171,19 @@ static void reach_state(struct purity *p, lua_State *L, struct place at)
 		later(p, L, n);
 }
 
+/* Functions that run any code, or can get at anything. */
+static bool is_loader(const struct purity *p, const void *fn)
+{
+	for (size_t i = 0; i < sizeof(p->loaders) / sizeof(p->loaders[0]); i++)
+		if (p->loaders[i] == fn)
+			return true;
+	return false;
+}
+
 /* Of C functions: what they call, and what they step along. */
 static void reach_c_function(struct purity *p, lua_State *L, struct place at)
 {
+	p->globals |= is_loader(p, lua_topointer(L, -1));
 	for (int i = 1; lua_getupvalue(L, -1, i); i++) {
 		int type = lua_type(L, -1);
 
@@ -410,7 +308,10 @@ static void use_global(struct purity *p, lua_State *L, const struct use *u)
 	reach_use(L, n, u);
 	lua_rawget(L, -2);
 	if (u->kind == BC_GET) {
+		const struct node *own = lua_istable(L, -1) ? reach_find(p, lua_topointer(L, -1)) : NULL;
+
 		p->everything |= key_is(&u->key, "debug");
+		p->globals |= own && own->standard && !(u->in && u->in->only_read);
 		if (key_is(&u->key, "require") || key_is(&u->key, "package"))
 			reach_modules(p, L);
 		else
@@ -427,8 +328,10 @@ static void use_table(struct purity *p, lua_State *L, struct use u, const char *
 	char text[48];
 
 	lua_settop(L, lua_gettop(L) - meta);
-	if (n->standard)
+	if (n->standard) {
+		p->globals |= u.kind != BC_GET && u.kind != BC_GET_ANY;
 		return;
+	}
 	if (meta || u.kind == BC_VALUE || u.kind == BC_GET_ANY || u.kind == BC_SET_ANY) {
 		/* a metamethod may do what it likes with the table */
 		if (meta)
@@ -437,14 +340,14 @@ static void use_table(struct purity *p, lua_State *L, struct use u, const char *
 			reach_use(L, n, &u);
 		if (u.kind == BC_VALUE) {
 			reach_table(p, L, (struct place){ "", name }, false);
-		} else if (n->walked != p->body + 1) {
+		} else if (!(u.in && u.in->shallow) && n->walked != p->body + 1) {
 			n->walked = p->body + 1;
 			later(p, L, n);
 		}
 		return;
 	}
 	reach_use(L, n, &u);
-	if (u.kind != BC_GET)
+	if (u.kind != BC_GET || (u.in && u.in->shallow))
 		return;
 	push_key(L, &u.key);
 	key_text(L, -1, text, sizeof(text));
@@ -498,18 +401,31 @@ static void walk_upvalue(struct purity *p, lua_State *L, uint32_t fn, const stru
 				 .in = &bc->uses[k], .kind = bc->uses[k].kind, .key = bc->uses[k].key });
 }
 
+/* Does a function of our own get at what a table of its own holds? */
+static bool takes_out(const struct bytecode *bc, int i)
+{
+	for (size_t k = 0; k < bc->nuses; k++) {
+		const struct bc_use *u = &bc->uses[k];
+
+		if (u->up == i - 1 && (u->kind == BC_VALUE || ((u->kind == BC_GET ||
+						u->kind == BC_GET_ANY) && !u->shallow)))
+			return true;
+	}
+	return !bc->known;
+}
+
 static void walk_function(struct purity *p, lua_State *L, uint32_t fn)
 {
 	bool library = is_library(L, -1);
-	const struct bytecode *bc = library ? NULL : bc_get(&p->cache, L);
+	const struct bytecode *bc = bc_get(&p->cache, L);
 	const char *name;
 
-	if (!library && !bc)
+	if (!bc)
 		luaL_error(L, "out of memory");
 	for (int i = 1; (name = lua_getupvalue(L, -1, i)); i++) {
-		if (library)
+		if (library && takes_out(bc, i))
 			reach_value(p, L, (struct place){ "", name }, true);
-		else
+		else if (!library)
 			walk_upvalue(p, L, fn, bc, i, name);
 		lua_pop(L, 1);
 	}
@@ -605,6 +521,12 @@ static void ghost_value(struct purity *p, lua_State *L, uint32_t loc, const char
 		p->body = reach_body(p, L, BODY_SHARED, name);
 		lua_pushvalue(L, -1);
 		reach_walk(p, L);
+		return;
+	}
+	if (lua_type(L, -1) == LUA_TTHREAD) {
+		p->body = reach_body(p, L, BODY_SHARED, name);
+		reach_state(p, L, (struct place){ "", name });
+		walk_all(p, L);
 		return;
 	}
 	if (lua_type(L, -1) != LUA_TTABLE)

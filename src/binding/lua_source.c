@@ -9,7 +9,9 @@
 #include "binding/lua_purity.h"
 #include "binding/lua_source.h"
 #include "engine/checkpoint.h"
+#include "engine/shape.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,7 @@ struct lb_source {
 	bool has_heap;			/* see below */
 	bool invariants;		/* there are some */
 	struct purity *purity;
+	struct shape *shape;		/* of the first world that was built */
 	char why[1024];
 };
 
@@ -37,13 +40,37 @@ static bool has_heap(struct world *w)
 	return false;
 }
 
+/* Builds it once more.  It has to come out the same: an execution is what its steps say
+ * only where they are made in the same world. */
+static bool rebuild(struct lb_source *src)
+{
+	struct session *s = src->s;
+	struct world *w = s->w;
+
+	if (src->fresh) {
+		src->fresh = false;
+		src->shape = shape_take(w);
+		if (!src->shape)
+			return world_fail(w, "out of memory");
+		if (!purity_built(src->purity))
+			return false;
+	}
+	if (!world_rebuild(w))
+		return false;
+	if (!shape_check(src->shape, w)) {
+		snprintf(s->unexplorable, sizeof(s->unexplorable), "the scenario function builds a "
+			 "different world each time: %s", world_error(w));
+		return false;
+	}
+	return true;
+}
+
 /* The world as the scenario function leaves it. */
 static bool build(struct lb_source *src)
 {
 	struct world *w = src->s->w;
-	bool ok = src->fresh || world_rebuild(w);
+	bool ok = rebuild(src);
 
-	src->fresh = false;
 	lb_ghosts_drop(src->s, src->ghosts);
 	src->ghosts = NULL;
 	if (!ok || !purity_built(src->purity))
@@ -198,6 +225,7 @@ void lb_source_free(struct lb_source *src)
 	src->s->busy--;
 	src->s->purity = NULL;
 	purity_free(src->purity);
+	shape_free(src->shape);
 	src->s->lean = false;
 	lb_ghosts_drop(src->s, src->ghosts);
 	lb_world_take_back(src->s, &src->aside);

@@ -297,7 +297,7 @@ void watch_compare(struct purity *p, lua_State *L, struct task *t, bool at_end)
 {
 	struct look k = { .p = p, .t = t, .at_end = at_end,
 			  .body = t ? purity_body_of(p, t) : NOBODY };
-	size_t first = p->sampling && (p->globals || at_end) ? 0 : p->nstandard;
+	size_t first = p->globals || (p->standard && at_end) ? 0 : p->nstandard;
 
 	for (size_t i = first; i < p->nwatch; i++) {
 		size_t node = p->watch[i];

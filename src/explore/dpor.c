@@ -61,6 +61,10 @@ static bool visit(struct dpor *d)
 	bool moved = true, cut = false;
 
 	d->dropped = false;
+	if (prune_hopeless(d)) {
+		d->pruned++;
+		return true;
+	}
 	if (!visit_replay(d))
 		return d->anew || d->dropped;
 	for (;;) {
@@ -90,15 +94,21 @@ static bool search(struct dpor *d)
 	for (;;) {
 		if (d->anew && !begin_anew(d))
 			return false;
-		if (!d->stack.n)
+		if (!d->stack.n && !places_watch(d))
 			return true;
+		if (d->anew)
+			continue;
 		if (!explore_go_on(d->x))
 			return !d->x->report.error;
 		if (!gstack_pop(&d->stack, &d->g))
 			return visit_oom(d);
 		d->x->now.pending = d->stack.n;
-		if (!visit(d) && !d->anew)
-			return !d->failed && !d->x->report.error;
+		if (visit(d) || d->anew)
+			continue;
+		if (d->stopped)
+			return !d->x->report.error;
+		/* nothing but an error may end it otherwise: never a silent ok */
+		return explore_fail(d->x, "the exploration ended where it may not: this is an error in srcush");
 	}
 }
 
@@ -116,7 +126,7 @@ static bool is_voluntary(struct explore *x)
 
 bool dpor_run(struct explore *x)
 {
-	struct dpor d = { .x = x, .stride = STRIDE, .anew = true };
+	struct dpor d = { .x = x, .stride = STRIDE, .anew = true, .watch = LOC_NONE };
 	bool ok;
 
 	if (is_voluntary(x))
@@ -126,10 +136,13 @@ bool dpor_run(struct explore *x)
 	d.clock = malloc(STRIDE * sizeof(*d.clock));
 	ok = (d.clock || visit_oom(&d)) && places_init(&d) && search(&d);
 	note_bounds(&d);
+	if (ok && !x->report.bound && !x->executions)
+		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
 	places_release(&d);
 	gstack_release(&d.stack);
 	order_release(&d.order);
 	peek_release(&d.peek);
+	free(d.prune_mem);
 	free(d.g.ev);
 	free(d.next.ev);
 	free(d.po);

@@ -16,6 +16,7 @@
 struct dslot {
 	uint32_t id;		/* identity */
 	char *name;
+	uint8_t kind;		/* enum task_kind */
 	uint32_t initial;	/* number in order of making, if the scenario made it; else UINT32_MAX */
 	/* in the graph that is visited: */
 	struct task *t;		/* NULL: not made */
@@ -66,6 +67,8 @@ struct dpor {
 	uint16_t *slot_of;	/* by identity: slot + 1 */
 	size_t slot_of_cap;
 	struct loc_table *locs;
+	size_t nwatched;	/* locations that invariants read, as far as is known */
+	uint32_t watch;		/* one of them, LOC_NONE */
 	uint16_t *clock;	/* scratch: one clock */
 	struct peek peek;
 	bool ghost_written;	/* by the step performed last */
@@ -78,7 +81,11 @@ struct dpor {
 	bool dropped;		/* this graph turned out to be none */
 	bool idle_stale;	/* a worker would poll again: others stand for this execution */
 	bool failed;		/* x->report.error is set */
+	bool stopped;		/* explore_end() said so */
 	unsigned preempted;	/* graphs left out because of the bound on preemptions */
+	uint16_t *prune_mem;	/* prune.c's */
+	size_t prune_size;
+	uint64_t pruned;	/* graphs that were given up before a visit */
 	uint64_t stale;		/* graphs that were visited for nothing */
 };
 
@@ -104,6 +111,8 @@ static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_
 /* --- places.c: slots and classes --- */
 bool places_init(struct dpor *d);
 void places_release(struct dpor *d);
+/* Invariants have been found to read more than was known.  True: d->anew. */
+bool places_watch(struct dpor *d);
 /* The slot of a task; -1: failed, or too many for the clocks (d->anew). */
 int place_task(struct dpor *d, struct task *t);
 /* The class of a location; -1: failed. */
@@ -111,8 +120,11 @@ int place_loc(struct dpor *d, uint32_t loc);
 /* The class of ghost state that a task uses: none as long as nobody else does. */
 #define PLACE_PRIVATE (-2)
 int place_ghost(struct dpor *d, uint32_t loc, unsigned slot);
+/* The class of a location that a condition reads: from then on it is somebody's. */
+int place_seen(struct dpor *d, uint32_t loc);
 /* Makes locations one class.  False if they were already (nothing was learnt). */
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
+bool place_join(struct dpor *d, int x, int y);	/* the same of classes */
 
 /* --- shape.c: what an announced event is to the graph --- */
 struct shape {
@@ -142,6 +154,10 @@ bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const u
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+/* --- prune.c --- */
+/* Can no execution come from the graph that was popped, as its CPUs stand? */
+bool prune_hopeless(struct dpor *d);
+
 /* --- visit.c --- */
 bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 /* Performs the pending event of e's task as event i; *ev is what was announced. */

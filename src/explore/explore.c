@@ -194,6 +194,8 @@ bool explore_run(struct explore *x)
 	if (!x->judge)
 		return explore_fail(x, "out of memory");
 	ok = run_strategy(x) && judge_conclude(x);
+	if (ok && !x->executions && !x->report.bound)
+		explore_fail(x, "the exploration came to its end without a single execution");
 	if (explore_refused(x))		/* by a run that judge_conclude() repeated */
 		explore_fail(x, "%s", explore_refused(x));
 	judge_free(x->judge);

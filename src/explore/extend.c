@@ -43,6 +43,42 @@ static const uint16_t *past_from(struct dpor *d, const struct added *a, uint16_t
 	return d->clock;
 }
 
+/* The event as which a write was performed. */
+static const struct gevent *step_of(const struct dpor *d, uint32_t i)
+{
+	const struct gevent *e = &d->g.ev[i];
+
+	return e->kind == G_RMW_WRITE ? &d->g.ev[e->rf] : e;
+}
+
+/*
+ * Would the new event stand between two writes that another task made on the same CPU
+ * without letting it go?  That can never become an order of steps, whatever else comes:
+ * the new event keeps the first write, which keeps its task where it was.
+ */
+static bool lacks_cpu_between(const struct dpor *d, const struct added *a, uint32_t first, uint32_t second)
+{
+	static const uint8_t levels[] = { [TASK_THREAD] = 1, [TASK_WORKER] = 1, [TASK_TIMER] = 2,
+					  [TASK_IRQ] = 3 };
+	const struct gevent *w = step_of(d, first);
+	uint8_t level = levels[d->slots[a->e.task].t->kind];
+
+	if (w->own < level || w->cpu != a->e.cpu || w->task == a->e.task ||
+	    d->g.ev[second].task != w->task)
+		return false;
+	for (uint32_t i = first + 1; i < d->g.n; i++) {
+		const struct gevent *e = &d->g.ev[i];
+
+		if (e->task != w->task || !g_steps(e))
+			continue;
+		if (d->po[i] >= d->po[second])
+			return true;
+		if (e->own < level)
+			return false;
+	}
+	return true;
+}
+
 static bool instead_read(struct dpor *d, struct added *a, uint32_t k)
 {
 	const struct gclass *c = &d->classes[a->e.cls];
@@ -53,6 +89,8 @@ static bool instead_read(struct dpor *d, struct added *a, uint32_t k)
 	e.flags &= GF_AWAIT;
 	e.own = 0;
 	e.rf = k ? c->w[k - 1] : GNONE;
+	if (k && k < c->n && lacks_cpu_between(d, a, c->w[k - 1], c->w[k]))
+		return true;
 	known = k < c->n ? value_at(d, c, k, chain, &v) : !chain;
 	if (k == c->n)
 		v = d->info[a->i].value;
@@ -98,7 +136,8 @@ static bool instead_write(struct dpor *d, struct added *a)
 	for (uint32_t k = c->n; k--;) {
 		if (in_clock(d, a->hb, c->w[k]))
 			break;
-		if (d->g.ev[c->w[k]].kind != G_RMW_WRITE && !push_forward(d, &e, k))
+		if (d->g.ev[c->w[k]].kind != G_RMW_WRITE &&
+		    !(k && lacks_cpu_between(d, a, c->w[k - 1], c->w[k])) && !push_forward(d, &e, k))
 			return false;
 	}
 	return revisit_reads(d, d->g.n, &e, past_from(d, a, GNONE));

@@ -100,6 +100,39 @@ static uint32_t freeable(const struct dpor *d, uint32_t loc)
 	return o && o->heap ? arena_offset(d->w, o->base) : LOC_NONE;
 }
 
+/* What an invariant reads is looked at after every step: the order of any two writes there
+ * can be seen. */
+static bool is_watched(const struct dpor *d, uint32_t loc)
+{
+	return d->x->src.watched && d->x->src.watched(d->x->src.arg, d->w, loc);
+}
+
+bool places_watch(struct dpor *d)
+{
+	int first = -1;
+
+	if (!d->x->src.nwatched || d->nwatched == d->x->src.nwatched(d->x->src.arg))
+		return false;
+	d->nwatched = d->x->src.nwatched(d->x->src.arg);
+	d->watch = LOC_NONE;
+	for (size_t i = 0; i < d->locs->cap; i++) {
+		struct loc_entry *e = &d->locs->v[i];
+
+		if (!e->loc || !is_watched(d, e->loc))
+			continue;
+		if (first < 0) {
+			d->watch = e->loc;
+			first = root(d->locs, e->cls);
+			d->cls[first].chain = true;
+			d->cls[first].lock = false;
+		}
+		place_join(d, root(d->locs, (uint16_t)first), root(d->locs, e->cls));
+		e->user = 0;
+	}
+	d->anew = true;
+	return true;
+}
+
 static bool entry_new(struct dpor *d, uint32_t loc)
 {
 	uint32_t base = freeable(d, loc);
@@ -123,6 +156,14 @@ static bool entry_new(struct dpor *d, uint32_t loc)
 		return visit_oom(d);
 	*find(d->locs, loc) = (struct loc_entry){ .loc = loc, .cls = (uint16_t)cls };
 	d->locs->n++;
+	if (is_watched(d, loc)) {
+		d->cls[cls].chain = true;
+		d->cls[cls].lock = false;
+		if (d->watch == LOC_NONE)
+			d->watch = loc;
+		else
+			place_join(d, root(d->locs, find(d->locs, d->watch)->cls), root(d->locs, (uint16_t)cls));
+	}
 	return true;
 }
 
@@ -143,6 +184,18 @@ int place_loc(struct dpor *d, uint32_t loc)
 	return root(d->locs, e->cls);
 }
 
+int place_seen(struct dpor *d, uint32_t loc)
+{
+	int cls = place_loc(d, loc);
+	struct loc_entry *e = cls < 0 ? NULL : find(d->locs, loc);
+
+	if (e && e->user) {
+		e->user = 0;
+		d->anew = true;
+	}
+	return cls;
+}
+
 int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
 {
 	struct loc_entry *e;
@@ -156,7 +209,7 @@ int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
 	if (place_loc(d, loc) < 0)
 		return -1;
 	e = find(d->locs, loc);
-	if (!met)
+	if (!met && !is_watched(d, loc))
 		e->user = (uint16_t)(slot + 1);
 	if (!e->user)
 		return root(d->locs, e->cls);
@@ -167,10 +220,8 @@ int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
 	return -1;
 }
 
-bool place_unite(struct dpor *d, uint32_t a, uint32_t b)
+bool place_join(struct dpor *d, int x, int y)
 {
-	int x = place_loc(d, a), y = place_loc(d, b);
-
 	if (x < 0 || y < 0 || x == y)
 		return false;
 	if (x > y) {
@@ -185,6 +236,11 @@ bool place_unite(struct dpor *d, uint32_t a, uint32_t b)
 	d->cls[x].shared_wait = true;
 	d->anew = true;
 	return true;
+}
+
+bool place_unite(struct dpor *d, uint32_t a, uint32_t b)
+{
+	return place_join(d, place_loc(d, a), place_loc(d, b));
 }
 
 /* The order of turns: what the scenario made as it made it, then by name.  A function of
@@ -217,7 +273,7 @@ static bool slot_new(struct dpor *d, struct task *t)
 	name = strdup(task_name(t));
 	if (!name)
 		return visit_oom(d);
-	d->slots[n] = (struct dslot){ .id = task_id(t), .name = name, .last = GNONE, .maker = GNONE,
+	d->slots[n] = (struct dslot){ .id = task_id(t), .name = name, .kind = t->kind, .last = GNONE, .maker = GNONE,
 				      .initial = t->obj->creator == IDENT_WORLD && t->kind != TASK_WORKER &&
 						 t->kind != TASK_TIMER ? t->index : UINT32_MAX };
 	d->nslots++;

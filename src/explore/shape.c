@@ -71,8 +71,8 @@ static int condition_class(struct dpor *d, struct task *t)
 		return -1;
 	}
 	for (size_t i = 0; i < p->n; i++) {
-		if (i)
-			place_unite(d, p->locs[0], p->locs[i]);
+		place_seen(d, p->locs[i]);
+		place_unite(d, p->locs[0], p->locs[i]);
 		cls = place_loc(d, p->locs[0]);
 	}
 	return cls;

@@ -180,7 +180,7 @@ static bool meet_tasks(struct dpor *d, size_t from, uint16_t maker)
 
 /* What the stretch behind a step did to ghost state is part of the step: another location
  * of it, or its only one. */
-static bool note_ghosts(struct dpor *d, struct gevent *e, uint32_t i)
+static bool note_ghosts(struct dpor *d, struct gevent *e)
 {
 	size_t n;
 	const struct ghost_access *g = world_ghosts(d->w, &n);
@@ -199,7 +199,7 @@ static bool note_ghosts(struct dpor *d, struct gevent *e, uint32_t i)
 			e->cls = (uint16_t)cls;
 			e->kind = G_READ;
 		} else if (e->cls != cls) {
-			place_unite(d, d->info[i].loc != LOC_NONE ? d->info[i].loc : g[0].loc, g[k].loc);
+			place_join(d, e->cls, cls);
 			return false;
 		}
 		if (!shape_is_data(d, cls, g[k].write))
@@ -207,6 +207,12 @@ static bool note_ghosts(struct dpor *d, struct gevent *e, uint32_t i)
 		d->ghost_written |= g[k].write;
 	}
 	return true;
+}
+
+/* Does it keep a task from moving, rather than only from moving now? */
+static bool is_block(enum block_why why)
+{
+	return why != BLOCK_NONE && why != BLOCK_CPU && why != BLOCK_IRQ_OFF && why != BLOCK_IDLE_PASS;
 }
 
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
@@ -229,6 +235,11 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 	}
 	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = e->choice };
 	why = task_blocked(t).why;
+	if (is_block(why)) {
+		d->failed = true;
+		return explore_fail(d->x, "a step of \"%s\" was planned that it cannot make: this is an error "
+				    "in srcush", task_name(t));
+	}
 	d->forced |= why == BLOCK_CPU || why == BLOCK_IRQ_OFF;
 	d->w->found = t;
 	if (!step(d->w, t, e->choice, &r)) {
@@ -243,7 +254,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 				     .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
-	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e, i);
+	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e);
 }
 
 static uint32_t mix(uint32_t h, uint64_t v)
@@ -285,12 +296,6 @@ static bool diverged(struct dpor *d, const struct gevent *e, const struct event 
 			    site_file(ev->site), ev->site->line);
 }
 
-static bool blocks_await(enum block_why why)
-{
-	return why == BLOCK_LOCK || why == BLOCK_SELF || why == BLOCK_WAIT || why == BLOCK_COND ||
-	       why == BLOCK_READERS || why == BLOCK_QUEUE;
-}
-
 /* --- replay --- */
 
 /* An event that was newly placed: does it fit what was assumed of it? */
@@ -317,7 +322,7 @@ static bool stays_waiting(struct gevent *e, struct task *t)
 	if (!(e->flags & GF_AWAIT))
 		return false;
 	if (e->flags & GF_FRESH) {
-		if (!blocks_await(task_blocked(t).why))
+		if (!is_block(task_blocked(t).why))
 			return false;
 		e->flags |= GF_WAITING;
 	}
@@ -350,7 +355,7 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 		s->waiting = true;
 		d->info[i] = (struct dinfo){ .loc = LOC_NONE };
 	} else {
-		if (e->flags & GF_FRESH && blocks_await(task_blocked(s->t).why)) {
+		if (e->flags & GF_FRESH && is_block(task_blocked(s->t).why)) {
 			d->dropped = true;
 			return false;
 		}
