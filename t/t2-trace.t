@@ -59,8 +59,8 @@ local function under_mutex(f)
 	return function(s) mutex_lock(s.m) f(s) mutex_unlock(s.m) end
 end
 
-local v = wrong("data-race", "^b plainly read v at step 2 %(get, t/t2%-trace%.t:%d+%), and a plainly wrote it at " ..
-	"step 1 %(set, t/t2%-trace%.t:%d+%), with nothing that orders the two%.",
+local v = wrong("data-race", "^b plainly read v at step 2 %(get, %S-t/t2%-trace%.t:%d+%), and a plainly wrote it at " ..
+	"step 1 %(set, %S-t/t2%-trace%.t:%d+%), with nothing that orders the two%.",
 	pair(function(s) s.v:set(1) end, get), "a plain write and a plain read")
 tap.is(v.thread, "b", "who came second")
 tap.is(v.other, "a", "and who first")
@@ -180,8 +180,8 @@ local function mutexes(f, names, opts)
 	end
 end
 
-wrong("lock-order", "^x took mutex b at step 2 %(mutex_lock, t/t2%-trace%.t:%d+%) while holding mutex a since " ..
-	"step 1 %(mutex_lock, t/t2%-trace%.t:%d+%); y took mutex a at step %d+ %(.-%) while holding mutex b since " ..
+wrong("lock-order", "^x took mutex b at step 2 %(mutex_lock, %S-t/t2%-trace%.t:%d+%) while holding mutex a since " ..
+	"step 1 %(mutex_lock, %S-t/t2%-trace%.t:%d+%); y took mutex a at step %d+ %(.-%) while holding mutex b since " ..
 	"step %d+ %(.-%)%. This run did not stop there, but where both come so far at once, each waits for " ..
 	"the other for ever%.$", mutexes(function(a, b) return orders(nest(a, b), nest(b, a)) end, { "a", "b" }),
 	"two mutexes, crosswise")
