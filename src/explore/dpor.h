@@ -31,6 +31,7 @@ struct dclass {
 	bool chain;		/* writes read what was before: each is a read-modify-write */
 	bool lock;		/* only ever locked and unlocked */
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
+	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
 };
 

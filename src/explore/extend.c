@@ -355,7 +355,7 @@ static bool has_event(struct dpor *d, int slot, bool *failed)
 	case BLOCK_NONE:
 		return !polls_idly(d, s->t);
 	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
-	case BLOCK_READERS: case BLOCK_QUEUE:
+	case BLOCK_READERS: case BLOCK_QUEUE: case BLOCK_IDLE_TIMER:
 		if (!shape_of(d, slot, &shape)) {
 			*failed = true;
 			return false;
