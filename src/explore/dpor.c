@@ -69,8 +69,10 @@ static bool visit(struct dpor *d)
 		return d->anew || d->dropped;
 	for (;;) {
 		cut = d->nsteps >= d->x->opts.max_steps || d->nsteps >= DPOR_STEPS_MAX;
-		if (cut)
+		if (cut) {
+			explore_bound(d->x, "max_steps %zu", d->nsteps);
 			break;
+		}
 		if (!extend_next(d, &moved))
 			return d->anew;
 		if (!moved)
@@ -138,7 +140,7 @@ bool dpor_run(struct explore *x)
 	note_bounds(&d);
 	if (ok && !x->report.bound && !x->executions)
 		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
-	stuck_release(&d);
+	snare_release(&d);
 	places_release(&d);
 	gstack_release(&d.stack);
 	order_release(&d.order);

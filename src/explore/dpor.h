@@ -31,6 +31,7 @@ struct dclass {
 	bool chain;		/* writes read what was before: each is a read-modify-write */
 	bool lock;		/* only ever locked and unlocked */
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
+	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
 };
 
@@ -75,8 +76,9 @@ struct dpor {
 	struct exec_step *steps; /* performed in this execution */
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
-	uint8_t stuck[(WORLD_CPUS_MAX + 7) / 8]; /* CPUs on which somebody was stuck for good */
-	struct stuck *locks;	/* stuck.c's */
+	uint8_t stuck[WORLD_CPUS_MAX]; /* CPUs on which somebody may be stuck for good: whoever
+				 * owns less than that of the CPU may never move again */
+	struct snare *snare;	/* snare.c's */
 	bool forced;		/* a step was made on a CPU that was not to be had: the order of
 				 * the steps is none that can be, see leaf.c */
 	bool dropped;		/* this graph turned out to be none */
@@ -163,6 +165,13 @@ bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
 bool prune_hopeless(struct dpor *d);
 
 /* --- visit.c --- */
+/* How much of its CPU a task owns, as in struct gevent. */
+static inline uint8_t owns_cpu(const struct task *t)
+{
+	if (t->state == TASK_DONE || t->state == TASK_FAILED || !keeps_cpu(t))
+		return 0;
+	return t->ctx.irq ? 3 : t->ctx.bh ? 2 : 1;
+}
 /* Does it keep a task from moving, rather than only from moving now? */
 static inline bool is_block(enum block_why why)
 {
@@ -193,15 +202,16 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise);
 bool extend_next(struct dpor *d, bool *moved);
 
 
-/* --- stuck.c --- */
-/* Somebody was seen to be stuck for good on a CPU that he keeps.  False: that was known. */
-bool stuck_learn(struct dpor *d, uint32_t cpu);
+/* --- snare.c --- */
+/* Somebody may be stuck for good on a CPU that he keeps, so that those who own less of it
+ * (as in struct gevent) do not move.  False: that was known. */
+bool snare_learn(struct dpor *d, uint32_t cpu, uint8_t level);
 /* What may make somebody stuck: the task is about to take a lock, as event i; event i took
- * one; a task waits in place.  False: d->anew or d->failed. */
-bool stuck_wants(struct dpor *d, unsigned slot, uint32_t i);
-bool stuck_has(struct dpor *d, const struct gevent *e, uint32_t i);
-bool stuck_waits(struct dpor *d, const struct task *t);
-void stuck_release(struct dpor *d);
+ * one; a task is about to do what it may have to wait for.  False: d->anew or d->failed. */
+bool snare_wants(struct dpor *d, unsigned slot, uint32_t i);
+bool snare_has(struct dpor *d, const struct gevent *e, uint32_t i);
+bool snare_waits(struct dpor *d, const struct task *t);
+void snare_release(struct dpor *d);
 
 /* --- leaf.c --- */
 /* A worker whose last pass changed nothing, or the timer that would start its next? */

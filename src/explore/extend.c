@@ -271,7 +271,7 @@ static bool add_waiting(struct dpor *d, struct added *a)
 	a->e.flags = GF_AWAIT | GF_WAITING;
 	d->info[a->i] = (struct dinfo){ .loc = LOC_NONE };
 	s->waiting = true;
-	return stuck_waits(d, s->t) && instead(d, a) && append(d, a);
+	return instead(d, a) && append(d, a);
 }
 
 /* Where somebody was seen to be stuck on its CPU for good a task may not come to its next
@@ -296,10 +296,9 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 
 	if (!visit_widen(d, d->g.n + 2) || !shape_of(d, slot, &shape))
 		return false;
-	if (s->t->ev.op == OP_LOCK && !stuck_wants(d, (unsigned)slot, a.i))
+	if (!snare_waits(d, s->t) || (s->t->ev.op == OP_LOCK && !snare_wants(d, (unsigned)slot, a.i)))
 		return false;
-	if (!promise && d->stuck[s->t->cpu / 8] >> s->t->cpu % 8 & 1 && !keeps_cpu(s->t) &&
-	    !instead_starve(d, slot))
+	if (!promise && d->stuck[s->t->cpu] > owns_cpu(s->t) && !instead_starve(d, slot))
 		return false;
 	d->po[a.i] = s->count;
 	clocks_begin(d, s, a.i);
@@ -370,7 +369,7 @@ static bool has_event(struct dpor *d, int slot, bool *failed)
 	case BLOCK_NONE:
 		return !polls_idly(d, s->t);
 	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
-	case BLOCK_READERS: case BLOCK_QUEUE:
+	case BLOCK_READERS: case BLOCK_QUEUE: case BLOCK_IDLE_TIMER:
 		if (!shape_of(d, slot, &shape)) {
 			*failed = true;
 			return false;

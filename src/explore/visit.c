@@ -157,13 +157,6 @@ static bool step(struct world *w, struct task *t, unsigned choice, struct record
 	return true;
 }
 
-static uint8_t owns_cpu(const struct task *t)
-{
-	if (t->state == TASK_DONE || t->state == TASK_FAILED || !keeps_cpu(t))
-		return 0;
-	return t->ctx.irq ? 3 : t->ctx.bh ? 2 : 1;
-}
-
 static bool meet_tasks(struct dpor *d, size_t from, uint16_t maker)
 {
 	for (size_t i = from; i < d->w->ntasks; i++) {
@@ -249,7 +242,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
 	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e) &&
-	       ((ev->op != OP_LOCK && ev->op != OP_TRYLOCK) || stuck_has(d, e, i));
+	       ((ev->op != OP_LOCK && ev->op != OP_TRYLOCK) || snare_has(d, e, i));
 }
 
 static uint32_t mix(uint32_t h, uint64_t v)
@@ -343,8 +336,6 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	if (e->flags & GF_FRESH && !shape_of_condition(d, s->t, e))
 		return false;
 	if (stays_waiting(e, s->t)) {
-		if (!stuck_waits(d, s->t))
-			return false;
 		if (has_write) {
 			d->dropped = true; /* it was assumed to go through */
 			return false;

@@ -21,23 +21,23 @@ struct lock_use {
 /* One that is wanted by a task that has another. */
 struct lock_nest { uint32_t held, wanted; };
 
-struct stuck {
+struct snare {
 	struct lock_use *uses;
 	size_t nuses, uses_cap;
 	struct lock_nest *nests;
 	size_t nnests, nests_cap;
 };
 
-bool stuck_learn(struct dpor *d, uint32_t cpu)
+bool snare_learn(struct dpor *d, uint32_t cpu, uint8_t level)
 {
-	if (d->stuck[cpu / 8] >> cpu % 8 & 1)
+	if (d->stuck[cpu] >= level)
 		return false;
-	d->stuck[cpu / 8] |= (uint8_t)(1u << cpu % 8);
+	d->stuck[cpu] = level;
 	d->anew = true;
 	return true;
 }
 
-static struct lock_use *use_of(struct stuck *s, uint32_t loc, uint16_t cpu)
+static struct lock_use *use_of(struct snare *s, uint32_t loc, uint16_t cpu)
 {
 	for (size_t i = 0; i < s->nuses; i++)
 		if (s->uses[i].loc == loc && s->uses[i].cpu == cpu)
@@ -48,7 +48,7 @@ static struct lock_use *use_of(struct stuck *s, uint32_t loc, uint16_t cpu)
 	return &s->uses[s->nuses++];
 }
 
-static bool nest(struct stuck *s, uint32_t held, uint32_t wanted)
+static bool nest(struct snare *s, uint32_t held, uint32_t wanted)
 {
 	for (size_t i = 0; i < s->nnests; i++)
 		if (s->nests[i].held == held && s->nests[i].wanted == wanted)
@@ -60,7 +60,7 @@ static bool nest(struct stuck *s, uint32_t held, uint32_t wanted)
 }
 
 /* May the owner of `from` have to wait for that of `to`?  They are few; `depth` ends rings. */
-static bool leads(const struct stuck *s, uint32_t from, uint32_t to, size_t depth)
+static bool leads(const struct snare *s, uint32_t from, uint32_t to, size_t depth)
 {
 	if (from == to)
 		return true;
@@ -72,18 +72,18 @@ static bool leads(const struct stuck *s, uint32_t from, uint32_t to, size_t dept
 
 #define CHAIN_MAX 8	/* locks from the one waited for to the one held below */
 
-static void learn_from_locks(struct dpor *d, const struct stuck *s)
+static void learn_from_locks(struct dpor *d, const struct snare *s)
 {
 	for (size_t i = 0; i < s->nuses; i++)
 		for (size_t j = 0; s->uses[i].high && j < s->nuses; j++)
 			if (s->uses[j].cpu == s->uses[i].cpu && s->uses[j].low < s->uses[i].high &&
 			    leads(s, s->uses[i].loc, s->uses[j].loc, CHAIN_MAX))
-				stuck_learn(d, s->uses[i].cpu);
+				snare_learn(d, s->uses[i].cpu, s->uses[i].high);
 }
 
 /* What the task took before is nested as far as it was under a spinlock all the time:
  * that it took it at all is near enough. */
-static bool note_nests(struct dpor *d, struct stuck *s, unsigned slot, uint32_t i, uint32_t wanted)
+static bool note_nests(struct dpor *d, struct snare *s, unsigned slot, uint32_t i, uint32_t wanted)
 {
 	for (uint32_t j = 0; j < i; j++) {
 		const struct gevent *e = &d->g.ev[j];
@@ -98,12 +98,12 @@ static bool note_nests(struct dpor *d, struct stuck *s, unsigned slot, uint32_t 
 
 static bool room(struct dpor *d)
 {
-	if (!d->locks)
-		d->locks = calloc(1, sizeof(*d->locks));
-	return d->locks;
+	if (!d->snare)
+		d->snare = calloc(1, sizeof(*d->snare));
+	return d->snare;
 }
 
-bool stuck_wants(struct dpor *d, unsigned slot, uint32_t i)
+bool snare_wants(struct dpor *d, unsigned slot, uint32_t i)
 {
 	const struct task *t = d->slots[slot].t;
 	uint8_t level = t->kind == TASK_IRQ ? 3 : t->kind == TASK_TIMER ? 2 : 0;
@@ -112,45 +112,56 @@ bool stuck_wants(struct dpor *d, unsigned slot, uint32_t i)
 
 	if (!level && !t->ctx.spin)
 		return true;
-	use = room(d) ? use_of(d->locks, loc, (uint16_t)t->cpu) : NULL;
+	use = room(d) ? use_of(d->snare, loc, (uint16_t)t->cpu) : NULL;
 	if (!use)
 		return visit_oom(d);
 	if (use->high < level)
 		use->high = level;
-	if (t->ctx.spin && !note_nests(d, d->locks, slot, i, loc))
+	if (t->ctx.spin && !note_nests(d, d->snare, slot, i, loc))
 		return visit_oom(d);
-	learn_from_locks(d, d->locks);
+	learn_from_locks(d, d->snare);
 	return !d->anew;
 }
 
-bool stuck_has(struct dpor *d, const struct gevent *e, uint32_t i)
+bool snare_has(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	struct lock_use *use;
 
 	if (!e->own || e->own > 2)
 		return true;
-	use = room(d) ? use_of(d->locks, d->info[i].loc, e->cpu) : NULL;
+	use = room(d) ? use_of(d->snare, d->info[i].loc, e->cpu) : NULL;
 	if (!use)
 		return visit_oom(d);
 	if (use->low > e->own) {
 		use->low = e->own;
-		learn_from_locks(d, d->locks);
+		learn_from_locks(d, d->snare);
 	}
 	return !d->anew;
 }
 
-bool stuck_waits(struct dpor *d, const struct task *t)
+/* An owner of a spinlock keeps his CPU himself: that is looked at above.  Whatever else is
+ * waited for may be up to somebody below. */
+bool snare_waits(struct dpor *d, const struct task *t)
 {
-	/* an owner who is waited for releases it: see above */
-	return t->ev.op == OP_LOCK || !keeps_cpu(t) || !stuck_learn(d, t->cpu);
+	switch (t->ev.op) {
+	case OP_LOCK:
+		if (t->ev.site->flags & SITE_SPIN)
+			return true;
+		break;
+	case OP_LOCK_READ: case OP_WAIT: case OP_WQ_WAIT: case OP_COND:
+		break;
+	default:
+		return true;
+	}
+	return !keeps_cpu(t) || !snare_learn(d, t->cpu, 1);
 }
 
-void stuck_release(struct dpor *d)
+void snare_release(struct dpor *d)
 {
-	if (!d->locks)
+	if (!d->snare)
 		return;
-	free(d->locks->uses);
-	free(d->locks->nests);
-	free(d->locks);
-	d->locks = NULL;
+	free(d->snare->uses);
+	free(d->snare->nests);
+	free(d->snare);
+	d->snare = NULL;
 }
