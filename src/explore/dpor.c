@@ -17,7 +17,6 @@
 #include <string.h>
 
 #define STRIDE 8	/* of clocks at first; doubled when there are more tasks */
-#define DPOR_STEPS_MAX 30000	/* events are counted in 16 bits, writes twice */
 
 static void stack_clear(struct gstack *s)
 {

@@ -82,8 +82,8 @@ void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i)
 	uint16_t before = s->last != GNONE ? s->last : s->maker;
 
 	if (before != GNONE) {
-		memcpy(hb_of(d, i), hb_of(d, before), bytes);
-		memcpy(past_of(d, i), past_of(d, before), bytes);
+		clock_copy(d, hb_of(d, i), hb_of(d, before));
+		clock_copy(d, past_of(d, i), past_of(d, before));
 	} else {
 		memset(hb_of(d, i), 0, bytes);
 		memset(past_of(d, i), 0, bytes);
@@ -99,7 +99,6 @@ static dclock of_class(const struct dpor *d, uint16_t *clocks, uint16_t cls)
 void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	dclock hb = hb_of(d, i), past = past_of(d, i);
-	size_t bytes = d->stride * sizeof(uint16_t);
 
 	hb[e->task] = past[e->task] = (uint16_t)(d->po[i] + 1);
 	switch (e->kind) {
@@ -127,18 +126,16 @@ void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 	if (e->kind == G_READ) {
 		clock_join(d, of_class(d, d->touched, e->cls), hb);
 	} else {
-		memcpy(of_class(d, d->written, e->cls), hb, bytes);
-		memcpy(of_class(d, d->touched, e->cls), hb, bytes);
+		clock_copy(d, of_class(d, d->written, e->cls), hb);
+		clock_copy(d, of_class(d, d->touched, e->cls), hb);
 	}
 }
 
 /* A write part shares everything with its read part. */
 void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
 {
-	size_t bytes = d->stride * sizeof(uint16_t);
-
-	memcpy(hb_of(d, write), hb_of(d, read), bytes);
-	memcpy(past_of(d, write), past_of(d, read), bytes);
+	clock_copy(d, hb_of(d, write), hb_of(d, read));
+	clock_copy(d, past_of(d, write), past_of(d, read));
 	d->po[write] = d->po[read];
 	d->info[write] = d->info[read];
 }
