@@ -69,8 +69,10 @@ static bool visit(struct dpor *d)
 		return d->anew || d->dropped;
 	for (;;) {
 		cut = d->nsteps >= d->x->opts.max_steps || d->nsteps >= DPOR_STEPS_MAX;
-		if (cut)
+		if (cut) {
+			explore_bound(d->x, "max_steps %zu", d->nsteps);
 			break;
+		}
 		if (!extend_next(d, &moved))
 			return d->anew;
 		if (!moved)

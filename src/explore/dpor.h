@@ -42,6 +42,7 @@ struct dclass {
 	bool chain;		/* writes read what was before: each is a read-modify-write */
 	bool lock;		/* only ever locked and unlocked */
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
+	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
 };
 
@@ -179,6 +180,16 @@ bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const u
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+/* Will event i be as it is if the write with that past comes? */
+bool revisit_maximal(const struct dpor *d, uint32_t i, const uint16_t *past);
+
+/* --- stuck.c --- */
+/* A lock event that an interrupt is about to add, with the past of its program order: it
+ * may find whoever it struck holding the lock. */
+bool stuck_push(struct dpor *d, const struct gevent *add, const uint16_t *before);
+/* Is the CPU of the task with him who waits for a lock of that very task? */
+bool stuck_by_own_lock(const struct dpor *d, unsigned slot);
+
 /* --- prune.c --- */
 /* Can no execution come from the graph that was popped, as its CPUs stand? */
 bool prune_hopeless(struct dpor *d);

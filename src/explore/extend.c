@@ -232,7 +232,7 @@ static bool add_lock(struct dpor *d, struct added *a)
 	uint16_t last = c->n ? c->w[c->n - 1] : GNONE;
 	struct dslot *s = &d->slots[a->e.task];
 
-	if (!revisit_locks(d, &a->e, a->past))
+	if (!revisit_locks(d, &a->e, a->past) || !stuck_push(d, &a->e, a->past))
 		return false;
 	a->e.rf = last;
 	if (last != GNONE && d->unlock[last] == GNONE) {
@@ -354,7 +354,7 @@ static bool has_event(struct dpor *d, int slot, bool *failed)
 	case BLOCK_NONE:
 		return !polls_idly(d, s->t);
 	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
-	case BLOCK_READERS: case BLOCK_QUEUE:
+	case BLOCK_READERS: case BLOCK_QUEUE: case BLOCK_IDLE_TIMER:
 		if (!shape_of(d, slot, &shape)) {
 			*failed = true;
 			return false;
