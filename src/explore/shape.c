@@ -37,8 +37,11 @@ static void needs_chain(struct dpor *d, int cls)
 /* Does a second task wait on it? */
 static bool wait_is_shared(struct dpor *d, int cls, int slot)
 {
-	struct dclass *c = &d->cls[cls];
+	struct dclass *c;
 
+	if (!d->cls[cls].waiter && !place_waiter(d, cls, (unsigned)slot))
+		return false;
+	c = &d->cls[cls];
 	if (!c->shared_wait && c->waiter && c->waiter != (uint32_t)slot + 1) {
 		c->shared_wait = true;
 		d->anew = true;
