@@ -137,7 +137,7 @@ tap.is(output(help, srcu.new), output(help, "srcu.new"), "help of a library's fu
 tap.is(output(help, "state"), output(help, "srcu:state"), "help of a method by its name")
 tap.is(output(help, "ss:state"), output(help, "srcu:state"), "help of a method as it is called")
 tap.is(output(help, srcu.new("ss")), output(help, "srcu:state"), "help of an object")
-tap.like(output(help, mutex("m")), "^mutex%(name%)", "help of an object without methods")
+tap.like(output(help, mutex("m")), "^mutex%(name", "help of an object without methods")
 tap.like(output(help, srcu), "^SRCU:", "help of a library")
 tap.like(output(help, "srcu"), "^SRCU:", "help of a section")
 tap.like(output(help, "xchg_relaxed"), "As xchg%(%), without ordering", "help of a variant")

@@ -311,6 +311,104 @@ static void test_many_sections(void **state)
 	assert_clean();
 }
 
+/* --- barriers --- */
+
+static struct rcu_head *queued;
+
+static void two_steps(struct rcu_head *head)
+{
+	(void)head;
+	smp_mb();
+	smp_mb();
+}
+
+static bool only_queues(struct srcu *s, struct rcu_head *head, rcu_callback_t func)
+{
+	(void)s;
+	head->func = func;
+	smp_mb();
+	return true;
+}
+
+static void posts(void *arg)
+{
+	static struct srcu_ops queueing;
+
+	(void)arg;
+	queueing = fake_ops;
+	queueing.call = only_queues;
+	ss->ops = &queueing;
+	call_srcu(ss, queued, two_steps);
+}
+
+static void invokes(void *arg)
+{
+	(void)arg;
+	smp_mb();
+	srcu_invoke_callback(ss, queued);
+}
+
+static void waits_for_callbacks(void *arg)
+{
+	(void)arg;
+	srcu_barrier(ss);
+}
+
+static struct task *scene_barrier(struct task **worker)
+{
+	queued = arena_alloc(w, sizeof(*queued));
+	steps(make("caller", posts, NULL), 1);
+	*worker = make("worker", invokes, NULL);
+	return make("barrier", waits_for_callbacks, NULL);
+}
+
+static void test_barrier(void **state)
+{
+	struct task *worker, *barrier = scene_barrier(&worker);
+
+	(void)state;
+	steps(worker, 3);	/* the callback is over with its last step */
+	steps(barrier, 2);
+	assert_clean();
+}
+
+static void test_barrier_before_the_callback(void **state)
+{
+	struct task *worker, *barrier = scene_barrier(&worker);
+
+	(void)state;
+	steps(barrier, 2);
+	assert_violation("grace-period",
+		"srcu_barrier(ss) by barrier returned at step 3 although the callback that caller "
+		"queued with call_srcu(ss) at step 1 has not been invoked. It had been queued "
+		"before the barrier, which had to wait for it.");
+}
+
+static void test_barrier_in_the_callback(void **state)
+{
+	struct task *worker, *barrier = scene_barrier(&worker);
+
+	(void)state;
+	steps(worker, 2);
+	steps(barrier, 2);
+	assert_violation("grace-period",
+		"srcu_barrier(ss) by barrier returned at step 5 although the callback that caller "
+		"queued with call_srcu(ss) at step 1 has not come to its end. It had been queued "
+		"before the barrier, which had to wait for it.");
+}
+
+/* It counts from its first step, however early it was announced. */
+static void test_barrier_announced_early(void **state)
+{
+	struct task *barrier = make("barrier", waits_for_callbacks, NULL);
+
+	(void)state;
+	queued = arena_alloc(w, sizeof(*queued));
+	steps(make("caller", posts, NULL), 1);
+	steps(barrier, 2);
+	assert_int_equal(world_violation_count(w), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +427,10 @@ int main(void)
 		SCENE(test_handed_over),
 		SCENE(test_other_kind),
 		SCENE(test_many_sections),
+		SCENE(test_barrier),
+		SCENE(test_barrier_before_the_callback),
+		SCENE(test_barrier_in_the_callback),
+		SCENE(test_barrier_announced_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,8 +59,8 @@ local function under_mutex(f)
 	return function(s) mutex_lock(s.m) f(s) mutex_unlock(s.m) end
 end
 
-local v = wrong("data-race", "^b plainly read v at step 2 %(get, t/t2%-trace%.t:%d+%), and a plainly wrote it at " ..
-	"step 1 %(set, t/t2%-trace%.t:%d+%), with nothing that orders the two%.",
+local v = wrong("data-race", "^b plainly read v at step 2 %(get, %S-t/t2%-trace%.t:%d+%), and a plainly wrote it at " ..
+	"step 1 %(set, %S-t/t2%-trace%.t:%d+%), with nothing that orders the two%.",
 	pair(function(s) s.v:set(1) end, get), "a plain write and a plain read")
 tap.is(v.thread, "b", "who came second")
 tap.is(v.other, "a", "and who first")
@@ -87,11 +87,11 @@ legal(pair(function(s) set(s) WRITE_ONCE(s.f, 1) end, function(s)
 end, function(s) s.f = var("f") end), "a condition")
 legal(pair(function(s) set(s) s.g.value = true end, function(s)
 	cond_wait(function() return s.g.value end) set(s)
-end, function(s) s.g = ghost("g", false) end), "a condition over a ghost", { strategy = "naive" })
+end, function(s) s.g = ghost("g", false) end), "a condition over a ghost")
 wrong("data-race", "v at step", pair(function(s) set(s) s.g.value = true end, function(s)
 	yield()
 	if s.g.value then set(s) end
-end, function(s) s.g = ghost("g", false) end), "a ghost that is only read", { strategy = "naive" })
+end, function(s) s.g = ghost("g", false) end), "a ghost that is only read")
 legal(function()
 	local x = var("v")
 	thread("a", function()
@@ -180,8 +180,8 @@ local function mutexes(f, names, opts)
 	end
 end
 
-wrong("lock-order", "^x took mutex b at step 2 %(mutex_lock, t/t2%-trace%.t:%d+%) while holding mutex a since " ..
-	"step 1 %(mutex_lock, t/t2%-trace%.t:%d+%); y took mutex a at step %d+ %(.-%) while holding mutex b since " ..
+wrong("lock-order", "^x took mutex b at step 2 %(mutex_lock, %S-t/t2%-trace%.t:%d+%) while holding mutex a since " ..
+	"step 1 %(mutex_lock, %S-t/t2%-trace%.t:%d+%); y took mutex a at step %d+ %(.-%) while holding mutex b since " ..
 	"step %d+ %(.-%)%. This run did not stop there, but where both come so far at once, each waits for " ..
 	"the other for ever%.$", mutexes(function(a, b) return orders(nest(a, b), nest(b, a)) end, { "a", "b" }),
 	"two mutexes, crosswise")

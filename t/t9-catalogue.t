@@ -84,7 +84,7 @@ local expected = {
   S23 = {
     buggy = wrong("self-deadlock", 1),
     fixed = ok(),
-    cycle = wrong({"lock-order", "deadlock"}, 3, {all = {"deadlock"}}),
+    cycle = wrong("lock-order", 2, {all = {"deadlock"}}),
     ordered = ok(),
     cleanup_reader = wrong("warning", 2),
     cleanup_waited = ok(),

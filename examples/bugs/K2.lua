@@ -19,12 +19,12 @@
 --   inside        ok                          inside: none is
 --   vm_none       violation, use-after-free   the ioctl in C on tree SRCU, without any
 --                                             grace period: a vCPU and an updater, 2 CPUs
---   vm_outside    no violation                the same with synchronize_srcu() outside
---   vm_inside     no violation                the same inside
+--   vm_outside    ok                          the same with synchronize_srcu() outside
+--   vm_inside     ok                          the same inside
 --
 -- `claim` and `inside` are written in Lua on ideal SRCU: a vCPU, an updater, and somebody
--- else who wants kvm->lock.  The last two are large (two grace periods), and sampled
--- only.  There is no `buggy`: neither place is a bug.
+-- else who wants kvm->lock.  The last two are two grace periods: some 10,000 executions
+-- each, half a minute.  There is no `buggy`: neither place is a bug.
 --
 --	srcush explore K2.lua:claim
 

@@ -17,7 +17,7 @@
 --   buggy              violation, self-deadlock   synchronize_srcu() in one's own section
 --   fixed              ok                         after the section
 --   cycle              violation, lock-order      two srcu_structs, each waited for by the
---                      or deadlock                other's reader
+--                      (and deadlock)             other's reader
 --   ordered            ok                         both wait for b in a section of a
 --   cleanup_reader     violation, warning         a reader may still be inside
 --   cleanup_waited     ok                         it has ended before

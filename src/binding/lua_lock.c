@@ -219,9 +219,9 @@ static int l_context(lua_State *L)
 
 /* X(name, function, operation, order, flags, type, delta, signature, doc, example) */
 #define LOCKS(X) \
-	X("mutex", l_new, OP_NONE, ORD_NONE, 0, &mutex_objtype, 0, "(name [, {class=}]) -> mutex", \
+	X("mutex", l_new, OP_NONE, ORD_NONE, 0, &mutex_objtype, 0, "(name [, opts]) -> mutex", \
 	  "Makes a mutex, unlocked. Locks of one class are one where their order is judged: " \
-	  "\"vm1.lock\" and \"vm2.lock\" are unless they are given a class each", \
+	  "\"vm1.lock\" and \"vm2.lock\" are unless they are given a class each, by opts: {class=NAME}", \
 	  "local m = mutex(\"vm.lock\")\nlocal parent = mutex(\"a.lock\", {class=\"parent\"})") \
 	X("mutex_lock", l_op, OP_LOCK, ORD_ACQUIRE, SITE_MUTEX | SITE_SLEEPS, &mutex_objtype, 0, \
 	  "(m)", "Takes a mutex; the thread is blocked while another holds it", \
@@ -234,8 +234,8 @@ static int l_context(lua_State *L)
 	X("mutex_is_locked", l_try, OP_LOAD, ORD_ONCE, 0, &mutex_objtype, 0, "(m) -> boolean", \
 	  "Does anybody hold the mutex?", M "print(mutex_is_locked(m)) end)") \
 	X("spinlock", l_new, OP_NONE, ORD_NONE, 0, &spinlock_objtype, 0, \
-	  "(name [, {class=}]) -> spinlock", \
-	  "Makes a spinlock, unlocked; class is as for mutex()", "local l = spinlock(\"l\")") \
+	  "(name [, opts]) -> spinlock", \
+	  "Makes a spinlock, unlocked; opts are as for mutex()", "local l = spinlock(\"l\")") \
 	X("spin_lock", l_op, OP_LOCK, ORD_ACQUIRE, SITE_SPIN, &spinlock_objtype, 0, "(l)", \
 	  "Takes a spinlock; until it is given back the CPU runs nothing else, and the thread may " \
 	  "not sleep", S "spin_lock(l); spin_unlock(l) end)") \

@@ -106,17 +106,20 @@ static inline void purity_push(lua_State *L, uint32_t anchor)
 	lua_rawgeti(L, ANCHORS, (lua_Integer)anchor);
 }
 void *purity_room(lua_State *L, void *array, size_t n, size_t *cap, size_t elem);
-/* lua_reach.c */
+/* lua_graph.c */
 uint32_t reach_body(struct purity *p, lua_State *L, enum body_kind kind, const char *name);
+/* The node of an address; made if there is none, without an anchor then. */
+struct node *reach_node(struct purity *p, lua_State *L, const void *id, enum node_kind kind);
+struct node *reach_find(struct purity *p, const void *id);	/* NULL: there is none */
+void reach_use(lua_State *L, struct node *n, const struct use *u);
+void reach_forget(struct purity *p);	/* what came since the world was built */
+void reach_reset(struct purity *p);	/* all */
+
+/* lua_reach.c */
 /* All that the function on top, the body p->body, can reach.  Pops it. */
 void reach_walk(struct purity *p, lua_State *L);
 /* The same of a value in a ghost. */
 void reach_ghost(struct purity *p, lua_State *L, uint32_t loc, const char *name);
-struct node *reach_node(struct purity *p, lua_State *L, const void *id, enum node_kind kind);
-struct node *reach_find(struct purity *p, const void *id);
-void reach_use(lua_State *L, struct node *n, const struct use *u);
-void reach_forget(struct purity *p);	/* what came since the world was built */
-void reach_reset(struct purity *p);	/* all */
 /* Lua's own tables and that of globals, as nodes. */
 void reach_standard(struct purity *p, lua_State *L);
 

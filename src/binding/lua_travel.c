@@ -137,7 +137,7 @@ static const struct lb_func travel_funcs[] = {
 	  "print(schedule())" },
 	{ "replay", f_replay, "(schedule) -> true [, violation]",
 	  "Starts again and steps exactly as the schedule says; nil and why not when it does not "
-	  "fit, at the last item that did", "assert(replay(\"@sc,4 writer*3 reader\"))" },
+	  "fit, at the last item that did. Data races and the order of locks are judged as well", "assert(replay(\"@sc,4 writer*3 reader\"))" },
 	{ 0 }
 };
 static const struct lb_section travel_section = {

@@ -159,8 +159,8 @@ static int l_up_write(lua_State *L)
 #define R "local s = rwsem(\"s\")\nthread(\"t\", function() "
 
 static const struct lb_func rwsem_funcs[] = {
-	{ "rwsem", l_rwsem, "(name [, {class=}]) -> rwsem",
-	  "Makes a reader-writer semaphore that nobody holds; class is as for mutex()",
+	{ "rwsem", l_rwsem, "(name [, opts]) -> rwsem",
+	  "Makes a reader-writer semaphore that nobody holds; opts are as for mutex()",
 	  "local s = rwsem(\"mmap_lock\")" },
 	{ "down_read", l_down_read, "(sem)",
 	  "Takes it for reading; blocks while a writer holds it or waits for it",

@@ -235,7 +235,8 @@ static bool find_ended(struct graph *g)
 
 		n->cursor = 0;
 		while (node_waits(n) && (e = graph_next(g, n)).kind != EDGE_NONE) {
-			if (!e.to || !is_over(e.to))
+			/* of one who failed it is said already why */
+			if (!e.to || !is_over(e.to) || e.to->state == TASK_FAILED)
 				continue;
 			if (e.section && e.section->any_task && g->may_come)
 				continue;

@@ -141,7 +141,7 @@ void trace_at_step(struct trace *tr, uint32_t step)
 
 static struct tr_slot *slot_of(struct trace *tr, uint32_t off)
 {
-	size_t i = (off * 0x9e3779b1u) >> 7;
+	size_t i = (size_t)((off * 0x9e3779b97f4a7c15u) >> 32);
 
 	for (;; i++) {
 		struct tr_slot *s = &tr->slots[i & (tr->nslots - 1)];

@@ -23,7 +23,9 @@ struct trace_finding {
  * violations of this world.  A use after free or a short grace period that only
  * another linearisation shows is put into *f (to be released with
  * trace_finding_release()) and true is returned; running f->steps from the start
- * shows it.
+ * shows it.  With f NULL that is not looked for.  Each finding is told once in an
+ * execution, however often it is judged.  A trace that cannot be judged (no memory, far
+ * too long) is a violation "error": silence would look like a verdict.
  */
 bool trace_judge(struct world *w, struct trace_finding *f);
 void trace_finding_release(struct trace_finding *f);

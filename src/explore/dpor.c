@@ -67,12 +67,18 @@ bool dpor_visit(struct dpor *d)
 	    !gstack_pop(&d->stack, &d->g))
 		return visit_oom(d);
 	d->dropped = false;
+	if (prune_hopeless(d)) {
+		d->pruned++;
+		return true;
+	}
 	if (!visit_replay(d))
 		return d->anew || d->dropped;
 	for (;;) {
 		cut = d->nsteps >= d->x->opts.max_steps || d->nsteps >= DPOR_STEPS_MAX;
-		if (cut)
+		if (cut) {
+			explore_bound(d->x, "max_steps %zu", d->nsteps);
 			break;
+		}
 		if (!extend_next(d, &moved))
 			return d->anew;
 		if (!moved)
@@ -167,6 +173,7 @@ bool dpor_run(struct explore *x)
 	gstack_release(&d.stack);
 	order_release(&d.order);
 	peek_release(&d.peek);
+	free(d.prune_mem);
 	free(d.g.ev);
 	free(d.next.ev);
 	free(d.po);

@@ -19,6 +19,7 @@
 struct dslot {
 	uint32_t id;		/* identity */
 	char *name;
+	uint8_t kind;		/* enum task_kind */
 	uint32_t initial;	/* number in order of making, if the scenario made it; else UINT32_MAX */
 	/* in the graph that is visited: */
 	struct task *t;		/* NULL: not made */
@@ -97,6 +98,9 @@ struct dpor {
 	bool failed;		/* x->report.error is set */
 	bool stopped;		/* explore_end() said so */
 	unsigned preempted;	/* graphs left out because of the bound on preemptions */
+	uint16_t *prune_mem;	/* prune.c's */
+	size_t prune_size;
+	uint64_t pruned;	/* graphs that were given up before a visit */
 	uint64_t stale;		/* graphs that were visited for nothing */
 	struct estimate estimate; /* of what is still to come */
 	/* with other processes that work on the same, see jobs_dpor.c: */
@@ -186,6 +190,20 @@ bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const u
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+/* Will event i be as it is if the write with that past comes? */
+bool revisit_maximal(const struct dpor *d, uint32_t i, const uint16_t *past);
+
+/* --- stuck.c --- */
+/* A lock event that an interrupt is about to add, with the past of its program order: it
+ * may find whoever it struck holding the lock. */
+bool stuck_push(struct dpor *d, const struct gevent *add, const uint16_t *before);
+/* Is the CPU of the task with him who waits for a lock of that very task? */
+bool stuck_by_own_lock(const struct dpor *d, unsigned slot);
+
+/* --- prune.c --- */
+/* Can no execution come from the graph that was popped, as its CPUs stand? */
+bool prune_hopeless(struct dpor *d);
+
 /* --- visit.c --- */
 bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 /* Performs the pending event of e's task as event i; *ev is what was announced. */

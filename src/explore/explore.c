@@ -201,6 +201,9 @@ bool explore_run(struct explore *x)
 	if (!x->judge)
 		return explore_fail(x, "out of memory");
 	ok = run_strategy(x) && judge_conclude(x);
+	/* whatever cut them, nobody may take this for all there is */
+	if (x->report.cut)
+		explore_bound(x, "max_steps %" PRIu64, x->opts.max_steps);
 	if (ok && !x->executions && !x->report.bound)
 		explore_fail(x, "the exploration came to its end without a single execution");
 	if (explore_refused(x))		/* by a run that judge_conclude() repeated */

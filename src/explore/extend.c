@@ -232,7 +232,7 @@ static bool add_lock(struct dpor *d, struct added *a)
 	uint16_t last = c->n ? c->w[c->n - 1] : GNONE;
 	struct dslot *s = &d->slots[a->e.task];
 
-	if (!revisit_locks(d, &a->e, a->past))
+	if (!revisit_locks(d, &a->e, a->past) || !stuck_push(d, &a->e, a->past))
 		return false;
 	a->e.rf = last;
 	if (last != GNONE && d->unlock[last] == GNONE) {

@@ -103,8 +103,9 @@ void jobs_release(struct dpor *d);
  * what they get their seeds. */
 struct samples { uint64_t first, count, seed, rng; };
 /* Makes the executions from *next on, so many of them at a time in one process, as a loop
- * would that makes one after the other.  False: nobody can be called, nothing was done. */
-bool jobs_sample(struct explore *x, struct samples next,
-		 void (*make)(void *arg, struct samples what), void *arg);
+ * would that makes one after the other.  True: *next is still to be done, by one process;
+ * false: nothing is.  `make` says whether to go on. */
+bool jobs_sample(struct explore *x, struct samples *next,
+		 bool (*make)(void *arg, struct samples what), void *arg);
 
 #endif

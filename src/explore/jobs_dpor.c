@@ -68,11 +68,6 @@ static bool get_graphs(struct wire *from, struct pool *p)
 	return gstack_append(&p->graphs, bytes, used, n);
 }
 
-static void pool_clear(struct pool *p)
-{
-	p->graphs.used = p->graphs.n = 0;
-}
-
 static void pool_release(struct pool *p)
 {
 	gstack_release(&p->graphs);

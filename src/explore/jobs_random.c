@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sampling by several processes: execution i has the same seed whoever makes it, they are
- * handed out in blocks, and what comes of the blocks is put together in their order.  So
+ * handed out in portions, and what comes of the portions is put together in their order.  So
  * the report is the one of a single process, to the last execution: what was made behind
  * the one that ended it is not counted.
  */
@@ -13,11 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BLOCK_FIRST 8	/* executions; then as many as can be made in about BLOCK_SECONDS */
-#define BLOCK_MAX 4096
-#define BLOCK_SECONDS 0.02
+#define PORTION_FIRST 8	/* executions; then as many as can be made in about PORTION_SECONDS */
+#define PORTION_MAX 4096
+#define PORTION_SECONDS 0.02
 
-struct block {
+struct portion {
 	struct samples what;
 	int worker;		/* who makes it; -1: nobody */
 	bool done;
@@ -28,11 +28,11 @@ struct sampling {
 	struct jobs j;
 	struct explore *x;
 	struct samples next;	/* what nobody has been given yet */
-	struct block *v;	/* given away and not yet counted, in order */
+	struct portion *v;	/* given away and not yet counted, in order */
 	size_t n, cap;
 	bool last;		/* one of them ends it: no more are given away */
 	bool over;
-	void (*make)(void *arg, struct samples what);
+	bool (*make)(void *arg, struct samples what);
 	void *arg;
 };
 
@@ -54,6 +54,7 @@ static void work(struct jobs *j, struct wire *packet)
 	if (!p)
 		_exit(EXIT_FAILURE);
 	memcpy(&what, p, sizeof(what));
+	s->x->first = what.first;
 	s->make(s->arg, what);
 	jobs_show(j, 0);
 	if (!results_put(j->x, &m))
@@ -64,12 +65,12 @@ static void work(struct jobs *j, struct wire *packet)
 
 /* --- the coordinator --- */
 
-static uint64_t block_size(const struct sampling *s)
+static uint64_t portion_size(const struct sampling *s)
 {
 	double rate = s->x->now.rate > 0 ? s->x->now.rate / s->j.alive : 0;
-	double size = rate * BLOCK_SECONDS;
+	double size = rate * PORTION_SECONDS;
 	uint64_t max = s->x->opts.max_executions;
-	uint64_t n = size < BLOCK_FIRST ? BLOCK_FIRST : size > BLOCK_MAX ? BLOCK_MAX : (uint64_t)size;
+	uint64_t n = size < PORTION_FIRST ? PORTION_FIRST : size > PORTION_MAX ? PORTION_MAX : (uint64_t)size;
 
 	if (max && max - s->next.first < n)
 		n = max - s->next.first;
@@ -77,14 +78,14 @@ static uint64_t block_size(const struct sampling *s)
 }
 
 /* One that somebody died of, or a further one; NULL: there is none. */
-static struct block *next_block(struct sampling *s)
+static struct portion *next_portion(struct sampling *s)
 {
-	struct block *b;
+	struct portion *b;
 
 	for (size_t i = 0; i < s->n; i++)
 		if (s->v[i].worker < 0 && !s->v[i].done)
 			return &s->v[i];
-	if (s->last || !block_size(s))
+	if (s->last || !portion_size(s))
 		return NULL;
 	if (!grow(&s->v, &s->cap, s->n + 1, sizeof(*s->v))) {
 		oom(s);
@@ -92,7 +93,7 @@ static struct block *next_block(struct sampling *s)
 	}
 	b = &s->v[s->n++];
 	*b = (struct block){ .what = s->next, .worker = -1 };
-	b->what.count = block_size(s);
+	b->what.count = portion_size(s);
 	for (uint64_t i = 0; i < b->what.count; i++)
 		s->next.seed = world_random(&s->next.rng);
 	s->next.first += b->what.count;
@@ -103,11 +104,11 @@ static void hand_out(struct sampling *s)
 {
 	for (unsigned i = 0; i < s->j.n; i++) {
 		struct wire packet = { 0 };
-		struct block *b;
+		struct portion *b;
 
 		if (!s->j.w[i].pid || s->j.w[i].busy)
 			continue;
-		b = next_block(s);
+		b = next_portion(s);
 		if (!b)
 			return;
 		wire_put(&packet, &b->what, sizeof(b->what));
@@ -123,7 +124,7 @@ static void count(struct sampling *s)
 	size_t n = 0;
 
 	while (!s->over && n < s->n && s->v[n].done) {
-		struct block *b = &s->v[n++];
+		struct portion *b = &s->v[n++];
 		bool end = results_end(s->x, &b->result);
 
 		s->over |= !results_get(s->x, &b->result, true) || end;
@@ -137,7 +138,7 @@ static void take(struct sampling *s, unsigned worker, struct wire *m)
 {
 	s->j.w[worker].busy = false;
 	for (size_t i = 0; i < s->n; i++) {
-		struct block *b = &s->v[i];
+		struct portion *b = &s->v[i];
 
 		if (b->worker != (int)worker || b->done)
 			continue;
@@ -157,7 +158,7 @@ static void measure(struct sampling *s, double begun, uint64_t executions)
 {
 	double t = explore_now() - begun;
 
-	if (t > BLOCK_SECONDS)
+	if (t > PORTION_SECONDS)
 		s->x->now.rate = (double)(s->x->executions - executions) / t;
 }
 
@@ -189,28 +190,37 @@ static void coordinate(struct sampling *s)
 	wire_release(&m);
 }
 
-bool jobs_sample(struct explore *x, struct samples next,
-		 void (*make)(void *arg, struct samples what), void *arg)
+/* All have died: what they had been given is done here. */
+static void make_alone(struct sampling *s)
 {
-	struct sampling s = { .j = { .x = x, .work = work }, .x = x, .next = next, .make = make,
+	for (size_t i = 0; i < s->n && !s->over && jobs_go_on(&s->j); i++) {
+		struct portion *b = &s->v[i];
+
+		if (b->done)
+			s->over |= !results_get(s->x, &b->result, true) ||
+				   (s->x->report.nviolations && !s->x->opts.keep_going);
+		else
+			s->over |= !s->make(s->arg, b->what);
+	}
+}
+
+bool jobs_sample(struct explore *x, struct samples *next,
+		 bool (*make)(void *arg, struct samples what), void *arg)
+{
+	struct sampling s = { .j = { .x = x, .work = work }, .x = x, .next = *next, .make = make,
 			      .arg = arg };
-	bool done;
 
 	s.j.arg = &s;
-	if (!jobs_start(&s.j)) {
-		x->opts.jobs = 1;
-		return false;
+	if (jobs_start(&s.j)) {
+		coordinate(&s);
+		if (!s.j.alive)
+			make_alone(&s);
+		jobs_end(&s.j);
 	}
-	coordinate(&s);
-	/* everybody may have died */
-	done = s.over || x->report.error || x->report.bound ||
-	       (x->opts.max_executions && x->executions >= x->opts.max_executions);
-	jobs_end(&s.j);
+	x->opts.jobs = 1;
 	for (size_t i = 0; i < s.n; i++)
 		wire_release(&s.v[i].result);
 	free(s.v);
-	if (!done)
-		return explore_fail(x, "all processes of the exploration died");
-	explore_go_on(x);	/* says which bound it is */
-	return true;
+	*next = s.next;
+	return !s.over && !x->report.error && !x->report.bound;
 }

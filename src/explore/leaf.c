@@ -206,7 +206,8 @@ bool leaf_push_starved(struct dpor *d)
 		const struct dslot *s = &d->slots[d->turn[k]];
 		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
 
-		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(d, s->t))
+		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(d, s->t) ||
+		    stuck_by_own_lock(d, d->turn[k]))
 			continue;
 		c.add = (struct gevent){ .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
 		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))

@@ -315,7 +315,7 @@ static bool comes_before(const struct dslot *a, const struct dslot *b)
 	return strcmp(a->name, b->name) < 0;
 }
 
-static bool slot_put(struct dpor *d, uint32_t id, uint32_t initial, const char *task)
+static bool slot_put(struct dpor *d, uint32_t id, uint32_t initial, enum task_kind kind, const char *task)
 {
 	unsigned n = d->nslots, i;
 	char *name;
@@ -338,8 +338,8 @@ static bool slot_put(struct dpor *d, uint32_t id, uint32_t initial, const char *
 	name = strdup(task);
 	if (!name)
 		return visit_oom(d);
-	d->slots[n] = (struct dslot){ .id = id, .name = name, .last = GNONE, .maker = GNONE,
-				      .initial = initial };
+	d->slots[n] = (struct dslot){ .id = id, .name = name, .kind = kind, .last = GNONE,
+				      .maker = GNONE, .initial = initial };
 	d->slot_of[id] = (uint16_t)++d->nslots;
 	for (i = n; i && comes_before(&d->slots[n], &d->slots[d->turn[i - 1]]); i--)
 		d->turn[i] = d->turn[i - 1];
@@ -359,14 +359,15 @@ static bool slot_new(struct dpor *d, struct task *t)
 		return false;
 	if (d->slot_of[id])
 		return told(d, true);
-	if (2 * sizeof(*v) + len > sizeof(v))
+	if (3 * sizeof(*v) + len > sizeof(v))
 		return told(d, explore_fail(d->x, "the name of a thread is too long to be explored: %s",
 					    task_name(t)));
 	v[0] = id;
 	v[1] = initial;
-	memcpy(&v[2], task_name(t), len);
-	return told(d, slot_put(d, id, initial, task_name(t)) &&
-		    tell(d, AGREE_TASK, v, 2 * sizeof(*v) + len));
+	v[2] = t->kind;
+	memcpy(&v[3], task_name(t), len);
+	return told(d, slot_put(d, id, initial, t->kind, task_name(t)) &&
+		    tell(d, AGREE_TASK, v, 3 * sizeof(*v) + len));
 }
 
 int place_task(struct dpor *d, struct task *t)
@@ -396,7 +397,8 @@ bool places_sync(struct dpor *d)
 	while (ok && d->agree && (r = agree_next(d->agree, &d->agreed)))
 		switch (r->kind) {
 		case AGREE_TASK:
-			ok = slot_put(d, r->v[0], r->v[1], (const char *)&r->v[2]);
+			ok = slot_put(d, r->v[0], r->v[1], (enum task_kind)r->v[2],
+				      (const char *)&r->v[3]);
 			break;
 		case AGREE_PLACE:
 			ok = put_entry(d, r->v);

@@ -304,14 +304,15 @@ static bool sample_one(struct sampler *s, uint64_t *rng)
 }
 
 /* In another process. */
-static void sample_some(void *arg, struct samples what)
+static bool sample_some(void *arg, struct samples what)
 {
 	struct sampler *s = arg;
 
 	s->x->seed = what.seed;
-	s->x->first = what.first;
-	while (what.count-- && sample_one(s, &what.rng))
-		;
+	for (uint64_t i = 0; i < what.count; i++)
+		if (!sample_one(s, &what.rng))
+			return false;
+	return true;
 }
 
 /* Are there enough to come for others to help? */
@@ -332,8 +333,12 @@ static bool sample(struct sampler *s)
 	while (explore_go_on(x) && sample_one(s, &rng)) {
 		struct samples rest = { .first = x->executions, .seed = x->seed, .rng = rng };
 
-		if (is_long(x) && jobs_sample(x, rest, sample_some, s))
-			break;
+		if (is_long(x)) {
+			if (!jobs_sample(x, &rest, sample_some, s))
+				break;
+			x->seed = rest.seed;
+			rng = rest.rng;
+		}
 		expect(x);
 	}
 	return !x->report.error;
