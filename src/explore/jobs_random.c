@@ -92,7 +92,7 @@ static struct portion *next_portion(struct sampling *s)
 		return NULL;
 	}
 	b = &s->v[s->n++];
-	*b = (struct block){ .what = s->next, .worker = -1 };
+	*b = (struct portion){ .what = s->next, .worker = -1 };
 	b->what.count = portion_size(s);
 	for (uint64_t i = 0; i < b->what.count; i++)
 		s->next.seed = world_random(&s->next.rng);
