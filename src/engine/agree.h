@@ -19,6 +19,7 @@ enum agree_kind {
 	AGREE_TASK,	/* explorer: a task's slot */
 	AGREE_PLACE,	/* explorer: a location's class */
 	AGREE_WAITER,	/* explorer: the only one who waits on a class */
+	AGREE_TIMER,	/* explorer: a class is a timer's, or is disarmed */
 };
 
 struct agree_record {

@@ -18,7 +18,6 @@
 
 #define STRIDE 8	/* of clocks at first; doubled when there are more tasks */
 #define JOBS_PATIENCE 64 /* executions without news before others are called to help */
-#define DPOR_STEPS_MAX 30000	/* events are counted in 16 bits, writes twice */
 
 static void stack_clear(struct gstack *s)
 {
@@ -35,6 +34,7 @@ static bool begin_anew(struct dpor *d)
 	stack_clear(&d->stack);
 	d->g.n = 0;
 	d->anew = false;
+	d->begun = 0;
 	explore_forget(d->x);
 	estimate_clear(&d->estimate);
 	d->told = 0;
@@ -169,6 +169,7 @@ bool dpor_run(struct explore *x)
 		results_sort(x);
 	jobs_release(&d);
 	estimate_release(&d.estimate);
+	keep_release(&d);
 	places_release(&d);
 	gstack_release(&d.stack);
 	order_release(&d.order);

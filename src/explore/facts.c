@@ -63,6 +63,8 @@ static void get_classes(struct dpor *d, struct wire *from)
 		d->cls[i].chain |= c.chain;
 		d->cls[i].lock &= c.lock;
 		d->cls[i].shared_wait |= c.shared_wait;
+		d->cls[i].timer |= c.timer;
+		d->cls[i].disarmed |= c.disarmed;
 		if (p != i)
 			place_join(d, class_root(d, (uint16_t)i), class_root(d, p));
 	}

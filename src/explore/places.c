@@ -270,6 +270,26 @@ bool place_waiter(struct dpor *d, int cls, unsigned slot)
 	return told(d, tell(d, AGREE_WAITER, v, sizeof(v)));
 }
 
+static void put_timer(struct dpor *d, uint32_t cls, bool timer, bool disarmed)
+{
+	struct dclass *c = &d->cls[cls];
+	bool before = c->timer && c->disarmed;
+
+	c->timer |= timer;
+	c->disarmed |= disarmed;
+	d->anew |= c->timer && c->disarmed && !before;
+}
+
+bool place_timer(struct dpor *d, int cls, bool timer, bool disarmed)
+{
+	uint32_t v[3] = { (uint32_t)cls, timer, disarmed };
+
+	if (!ask(d))
+		return false;
+	put_timer(d, v[0], timer, disarmed);
+	return told(d, tell(d, AGREE_TIMER, v, sizeof(v)));
+}
+
 uint16_t class_root(const struct dpor *d, uint16_t cls)
 {
 	return root(d->locs, cls);
@@ -406,6 +426,9 @@ bool places_sync(struct dpor *d)
 		case AGREE_WAITER:
 			if (!d->cls[r->v[0]].waiter)
 				d->cls[r->v[0]].waiter = r->v[1];
+			break;
+		case AGREE_TIMER:
+			put_timer(d, r->v[0], r->v[1], r->v[2]);
 			break;
 		default:
 			break;
