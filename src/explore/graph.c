@@ -127,6 +127,10 @@ bool gstack_push(struct gstack *s, const struct graph *g)
 {
 	size_t bytes = g->n * sizeof(*g->ev), need = s->used + bytes + sizeof(uint32_t);
 
+	if (need > GSTACK_MAX) {
+		s->full = true;
+		return false;
+	}
 	if (need > s->cap) {
 		size_t cap = s->cap ? s->cap : 16384;
 		unsigned char *p;

@@ -16,6 +16,11 @@
 bool visit_oom(struct dpor *d)
 {
 	d->failed = true;
+	if (d->stack.full) {
+		explore_bound(d->x, "memory %zu MiB", GSTACK_MAX >> 20);
+		d->stopped = true;
+		return false;
+	}
 	return explore_fail(d->x, "out of memory while exploring");
 }
 
