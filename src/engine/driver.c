@@ -106,26 +106,6 @@ static void fill_record(struct world *w, struct task *t, unsigned choice, struct
 		r->flags |= REC_CHOICE;
 }
 
-void world_effect(struct world *w, const struct event *ev, struct record *r)
-{
-	uint64_t old;
-
-	w->log.n++;
-	*r = (struct record){ 0 };
-	if (!ev->loc) {
-		r->value = ev->value;
-		r->stored = ev->a;
-		return;
-	}
-	old = mem_read(ev->loc, ev->size);
-	if (ev->op == OP_STORE)
-		mem_write(ev->loc, ev->size, ev->a);
-	else if (ev->op != OP_LOAD)
-		mem_write(ev->loc, ev->size, rmw_value(ev, old));
-	r->value = old;
-	r->stored = mem_read(ev->loc, ev->size);
-}
-
 /* The most frequent events without a detour; event_perform() does the same. */
 static inline void perform(struct world *w, struct task *t, unsigned choice, struct record *r)
 {

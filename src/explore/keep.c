@@ -107,19 +107,43 @@ bool keep_follows(struct dpor *d, const struct gevent *e)
 	       !(e->flags & GF_AWAIT) && e->maker == GNONE && same_answer(&s->kept[s->count], e);
 }
 
-const struct event *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
+/* What performing it does to memory. */
+static void effect(const struct event *ev, struct dinfo *info)
+{
+	uint64_t *word = ev->loc, old;
+
+	if (ev->size == 8 && ev->op == OP_LOAD) {
+		info->value = info->stored = *word;
+		return;
+	}
+	old = mem_read(ev->loc, ev->size);
+	if (ev->op == OP_STORE)
+		mem_write(ev->loc, ev->size, ev->a);
+	else if (ev->op != OP_LOAD)
+		mem_write(ev->loc, ev->size, rmw_value(ev, old));
+	info->value = old;
+	info->stored = mem_read(ev->loc, ev->size);
+}
+
+const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
 {
 	struct dslot *s = &d->slots[e->task];
 	const struct dkept *k = &s->kept[s->count];
-	struct record r;
+	struct dinfo *info = &d->info[i];
 
-	world_effect(d->w, &k->ev, &r);
+	info->size = k->ev.size;
+	info->loc = k->loc;
+	if (k->ev.loc) {
+		effect(&k->ev, info);
+	} else {
+		info->value = k->answer;
+		info->stored = k->ev.a;
+	}
+	d->w->log.n++;
 	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = e->choice };
 	d->ghost_written = false;
 	e->own = 0;
-	d->info[i] = (struct dinfo){ .value = k->ev.loc ? r.value : k->answer, .stored = r.stored,
-				     .size = k->ev.size, .loc = k->loc };
-	return &k->ev;
+	return k;
 }
 
 void keep_release(struct dpor *d)
