@@ -319,6 +319,16 @@ static void do_begin(struct purity *p, lua_State *L, void *arg)
 	p->nanchors = p->built_anchors;
 }
 
+/* Has the last execution left everything as it had found it? */
+static bool nothing_changed(struct purity *p)
+{
+	struct lb_claim c;
+
+	return p->ended && !p->differs && !p->fresh && !p->globals && !lb_claim_at(p->s->w, 0, &c) &&
+	       p->nwatch == p->built_watch && p->nnodes == p->built_nodes &&
+	       p->nbodies == p->built_bodies && p->nanchors == p->built_anchors;
+}
+
 static bool is_sample(uint64_t execution)
 {
 	return execution <= SAMPLE_FIRST ||
@@ -327,8 +337,8 @@ static bool is_sample(uint64_t execution)
 
 bool purity_begin(struct purity *p)
 {
-	bool clean = p->nwatch == p->nstandard && p->nnodes == p->built_nodes &&
-		     p->nbodies == p->built_bodies;
+	bool clean = (p->nwatch == p->nstandard && p->nnodes == p->built_nodes &&
+		      p->nbodies == p->built_bodies) || nothing_changed(p);
 
 	p->executions++;
 	p->was_standard = p->standard;

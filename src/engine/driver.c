@@ -74,16 +74,15 @@ bool world_prime(struct world *w)
 	return true;
 }
 
-bool task_begin_again(struct task *t)
+bool task_begin_again(struct task *t, bool (*tell)(void *arg, struct task *t), void *arg)
 {
-	return checkpoint_task(t) && resume(t->w, t);
-}
+	bool ok = checkpoint_task(t);
 
-bool task_answer(struct task *t, uint64_t value)
-{
-	t->ev.value = value;
-	t->steps++;
-	return resume(t->w, t);
+	t->tell = tell;
+	t->tell_arg = arg;
+	ok = ok && resume(t->w, t);
+	t->tell = NULL;
+	return ok;
 }
 
 void task_poke(struct task *t)

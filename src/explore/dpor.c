@@ -61,7 +61,8 @@ static bool visit(struct dpor *d)
 	bool moved = true, cut = false;
 
 	d->dropped = false;
-	if (prune_hopeless(d)) {
+	/* who does nothing but access memory owns no CPU */
+	if (!d->x->lean && prune_hopeless(d)) {
 		d->pruned++;
 		return true;
 	}
