@@ -7,10 +7,13 @@
 #ifndef SRCUSH_EXPLORE_DPOR_H
 #define SRCUSH_EXPLORE_DPOR_H
 
+#include "engine/agree.h"
 #include "engine/internal.h"
 #include "engine/peek.h"
+#include "explore/estimate.h"
 #include "explore/explore.h"
 #include "explore/graph.h"
+#include "explore/wire.h"
 
 /* A step that a task has made, and what it was answered. */
 struct dkept {
@@ -45,6 +48,18 @@ struct dclass {
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
 	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
+};
+
+/* Locations by arena offset: open addressing; a class refers to its representative. */
+struct loc_entry {
+	uint32_t loc;
+	uint16_t cls;
+	uint16_t user;	/* of ghosts: slot + 1 of the only task that uses it; 0: shared */
+};
+struct loc_table {
+	struct loc_entry *v;
+	size_t n, cap;		/* cap: a power of two */
+	uint16_t *parent;	/* of classes; themselves if they have none */
 };
 
 /* What the visit knows of an event beside the graph. */
@@ -104,6 +119,14 @@ struct dpor {
 	size_t prune_size;
 	uint64_t pruned;	/* graphs that were given up before a visit */
 	uint64_t stale;		/* graphs that were visited for nothing */
+	struct estimate estimate; /* of what is still to come */
+	/* with other processes that work on the same, see jobs_dpor.c: */
+	struct agree *agree;	/* NULL: there are none */
+	size_t agreed;		/* read of it so far */
+	struct idspace *ids;	/* which knows of it */
+	uint64_t told;		/* executions of this process that another one counts */
+	uint64_t patience;	/* so many more are to teach nothing before others are called */
+	bool alone;		/* no others are called (any more) */
 };
 
 static inline dclock hb_of(const struct dpor *d, uint32_t i)
@@ -157,6 +180,21 @@ int place_seen(struct dpor *d, uint32_t loc);
 /* Makes locations one class.  False if they were already (nothing was learnt). */
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
 bool place_join(struct dpor *d, int x, int y);	/* the same of classes */
+
+/* A task is the only one who waits on a class. */
+bool place_waiter(struct dpor *d, int cls, unsigned slot);
+/* A class is a timer's cell, or is disarmed by somebody; both: d->anew. */
+bool place_timer(struct dpor *d, int cls, bool timer, bool disarmed);
+/* The class as which it and those that were joined with it are known. */
+uint16_t class_root(const struct dpor *d, uint16_t cls);
+/* A location is everybody's, if it is known. */
+void place_share(struct dpor *d, uint32_t loc);
+/* Takes over what the other processes have met.  False: d->failed, or d->anew. */
+bool places_sync(struct dpor *d);
+
+/* --- facts.c: what one process has learnt on which everything rests --- */
+bool facts_put(struct dpor *d, struct wire *to);
+bool facts_get(struct dpor *d, struct wire *from);
 
 /* --- shape.c: what an announced event is to the graph --- */
 struct shape {
@@ -254,5 +292,9 @@ bool leaf_reached(struct dpor *d);
 bool leaf_push_starved(struct dpor *d);
 /* Counts it.  False: stop exploring. */
 bool leaf_end(struct dpor *d, bool cut);
+
+/* --- dpor.c --- */
+/* The newest graph on the stack, to the end of its execution.  False: stop. */
+bool dpor_visit(struct dpor *d);
 
 #endif
