@@ -153,7 +153,7 @@ bool snare_waits(struct dpor *d, const struct task *t)
 	default:
 		return true;
 	}
-	return !keeps_cpu(t) || !snare_learn(d, t->cpu, 1);
+	return !keeps_cpu(t) || !snare_learn(d, t->cpu, owns_cpu(t));
 }
 
 void snare_release(struct dpor *d)
