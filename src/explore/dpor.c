@@ -166,6 +166,7 @@ bool dpor_run(struct explore *x)
 	note_bounds(&d);
 	if (ok && !x->report.bound && !x->executions)
 		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
+	snare_release(&d);
 	if (x->shared)
 		results_sort(x);
 	jobs_release(&d);

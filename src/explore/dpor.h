@@ -107,7 +107,9 @@ struct dpor {
 	struct exec_step *steps; /* performed in this execution */
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
-	uint8_t stuck[(WORLD_CPUS_MAX + 7) / 8]; /* CPUs on which somebody was stuck for good */
+	uint8_t stuck[WORLD_CPUS_MAX]; /* CPUs on which somebody may be stuck for good: whoever
+				 * owns less than that of the CPU may never move again */
+	struct snare *snare;	/* snare.c's */
 	bool forced;		/* a step was made on a CPU that was not to be had: the order of
 				 * the steps is none that can be, see leaf.c */
 	bool dropped;		/* this graph turned out to be none */
@@ -208,6 +210,9 @@ bool shape_of(struct dpor *d, int slot, struct shape *s);
 bool shape_writes(const struct event *ev, uint64_t v);
 /* Would it be enabled?  Asked of blocking operations on one word. */
 bool shape_enabled(const struct event *ev, uint64_t v);
+/* What the condition of an event that is looked at for the first time reads is part of its
+ * class, as it stands now.  False: d->anew or d->failed. */
+bool shape_of_condition(struct dpor *d, struct task *t, const struct gevent *e);
 /* Does it leave its location alone, whatever is there? */
 bool shape_is_pure(const struct event *ev);
 /* What a performed event turned out to be, where it found v. */
@@ -224,21 +229,23 @@ bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const u
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
-/* Will event i be as it is if the write with that past comes? */
-bool revisit_maximal(const struct dpor *d, uint32_t i, const uint16_t *past);
-
-/* --- stuck.c --- */
-/* A lock event that an interrupt is about to add, with the past of its program order: it
- * may find whoever it struck holding the lock. */
-bool stuck_push(struct dpor *d, const struct gevent *add, const uint16_t *before);
-/* Is the CPU of the task with him who waits for a lock of that very task? */
-bool stuck_by_own_lock(const struct dpor *d, unsigned slot);
-
 /* --- prune.c --- */
 /* Can no execution come from the graph that was popped, as its CPUs stand? */
 bool prune_hopeless(struct dpor *d);
 
 /* --- visit.c --- */
+/* How much of its CPU a task owns, as in struct gevent. */
+static inline uint8_t owns_cpu(const struct task *t)
+{
+	if (t->state == TASK_DONE || t->state == TASK_FAILED || !keeps_cpu(t))
+		return 0;
+	return t->ctx.irq ? 3 : t->ctx.bh ? 2 : 1;
+}
+/* Does it keep a task from moving, rather than only from moving now? */
+static inline bool is_block(enum block_why why)
+{
+	return why != BLOCK_NONE && why != BLOCK_CPU && why != BLOCK_IRQ_OFF && why != BLOCK_IDLE_PASS;
+}
 bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 /* Performs the pending event of e's task as event i; *ev is what was announced. */
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev);
@@ -281,6 +288,17 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise);
 /* The same for whoever's turn it is; *moved: false if it is nobody's. */
 bool extend_next(struct dpor *d, bool *moved);
 
+
+/* --- snare.c --- */
+/* Somebody may be stuck for good on a CPU that he keeps, so that those who own less of it
+ * (as in struct gevent) do not move.  False: that was known. */
+bool snare_learn(struct dpor *d, uint32_t cpu, uint8_t level);
+/* What may make somebody stuck: the task is about to take a lock, as event i; event i took
+ * one; a task is about to do what it may have to wait for.  False: d->anew or d->failed. */
+bool snare_wants(struct dpor *d, unsigned slot, uint32_t i);
+bool snare_has(struct dpor *d, const struct gevent *e, uint32_t i);
+bool snare_waits(struct dpor *d, const struct task *t);
+void snare_release(struct dpor *d);
 
 /* --- leaf.c --- */
 /* A worker whose last pass changed nothing, or the timer that would start its next? */

@@ -64,20 +64,22 @@ bool estimate_take(struct estimate *e, size_t n, uint64_t executions)
 	return true;
 }
 
-/* The sum of what is expected, its variance, and what is known of the level that is being
- * looked at: for a level of which no sub-tree is over, what the open one comes to. */
+/* The sum of what is expected, its variance, and for each level what its open sub-tree
+ * comes to: the large ones are over last, so it is one of the samples. */
 struct sum { double rest, variance, guess[ESTIMATE_LEVELS]; };
 
 static void add(const struct estimate *e, struct sum *s, uint16_t level, double count)
 {
-	const struct estimate_level *l = &e->level[level];
-	double mean = l->n ? l->mean : s->guess[level], v;
+	struct estimate_level l = e->level[level];
+	double v;
 
 	if (count <= 0)
 		return;
-	v = l->n > 1 ? l->squares / (l->n - 1) : mean * mean;
-	s->rest += count * mean;
-	s->variance += count * v + count * count * v / (l->n > 1 ? l->n : 1);
+	if (s->guess[level] > l.mean)
+		learn(&l, s->guess[level]);
+	v = l.n > 1 ? l.squares / (l.n - 1) : l.mean * l.mean;
+	s->rest += count * l.mean;
+	s->variance += count * v + count * count * v / (l.n > 1 ? l.n : 1);
 }
 
 void estimate_rest(const struct estimate *e, size_t n, uint64_t executions, double *low, double *high)
@@ -102,7 +104,7 @@ void estimate_rest(const struct estimate *e, size_t n, uint64_t executions, doub
 	}
 	for (size_t i = 0; i < above && i < e->nbase; i++)
 		add(e, &s, e->base[i], 1);
-	spread = 2 * sqrt(s.variance);
+	spread = sqrt(s.variance);
 	*low = s.rest > spread ? s.rest - spread : 0;
 	*high = s.rest + spread;
 }

@@ -375,6 +375,14 @@ static bool has_ended(const struct share *s)
 	return false;
 }
 
+/* Of graphs that nobody has nothing can be said. */
+static void expect(struct share *s)
+{
+	size_t n = s->pool.graphs.n;
+
+	s->d->x->now = (struct explore_progress){ .pending = n, .low = n ? -1 : 0, .high = n ? -1 : 0 };
+}
+
 /* Until everything is done, or there is a reason to stop. */
 static void coordinate(struct share *s)
 {
@@ -389,7 +397,7 @@ static void coordinate(struct share *s)
 				break;
 			continue;
 		}
-		s->d->x->now = (struct explore_progress){ .pending = s->pool.graphs.n };
+		expect(s);
 		if (!jobs_go_on(&s->j))
 			break;
 		wire_clear(&m);

@@ -131,6 +131,19 @@ static void condition(struct dpor *d, struct task *t, struct shape *s)
 		no_chain_of_locks(d, s->cls);
 }
 
+bool shape_of_condition(struct dpor *d, struct task *t, const struct gevent *e)
+{
+	int cls;
+
+	if (t->ev.op != OP_COND || t->ev.loc)
+		return true;
+	/* it need not read all that it names: what comes first may decide */
+	cls = condition_class(d, t);
+	if (cls >= 0 && cls != e->cls && !d->anew && !d->failed)
+		place_join(d, cls, e->cls);
+	return !d->anew && !d->failed;
+}
+
 bool shape_is_data(struct dpor *d, int cls, bool written)
 {
 	if (written)

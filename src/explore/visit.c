@@ -158,13 +158,6 @@ static bool step(struct world *w, struct task *t, unsigned choice, struct record
 	return true;
 }
 
-static uint8_t owns_cpu(const struct task *t)
-{
-	if (t->state == TASK_DONE || t->state == TASK_FAILED || !keeps_cpu(t))
-		return 0;
-	return t->ctx.irq ? 3 : t->ctx.bh ? 2 : 1;
-}
-
 static bool meet_tasks(struct dpor *d, size_t from, uint16_t maker)
 {
 	for (size_t i = from; i < d->w->ntasks; i++) {
@@ -210,12 +203,6 @@ static bool note_ghosts(struct dpor *d, struct gevent *e)
 	return true;
 }
 
-/* Does it keep a task from moving, rather than only from moving now? */
-static bool is_block(enum block_why why)
-{
-	return why != BLOCK_NONE && why != BLOCK_CPU && why != BLOCK_IRQ_OFF && why != BLOCK_IDLE_PASS;
-}
-
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
 {
 	struct task *t = d->slots[e->task].t;
@@ -257,7 +244,8 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 		d->info[i].value = !r.value;
 	if (!keep_note(d, &d->slots[e->task], ev, r.value))
 		return false;
-	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e);
+	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e) &&
+	       ((ev->op != OP_LOCK && ev->op != OP_TRYLOCK) || snare_has(d, e, i));
 }
 
 static uint32_t mix(uint32_t h, uint64_t v)
@@ -387,6 +375,8 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 		clock_join(d, hb_of(d, i), hb_of(d, e->maker));
 		clock_join(d, past_of(d, i), past_of(d, e->maker));
 	}
+	if (e->flags & GF_FRESH && !shape_of_condition(d, s->t, e))
+		return false;
 	if (stays_waiting(e, s->t)) {
 		if (has_write) {
 			d->dropped = true; /* it was assumed to go through */
