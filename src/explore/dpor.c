@@ -67,7 +67,8 @@ bool dpor_visit(struct dpor *d)
 	    !gstack_pop(&d->stack, &d->g))
 		return visit_oom(d);
 	d->dropped = false;
-	if (prune_hopeless(d)) {
+	/* who does nothing but access memory owns no CPU */
+	if (!d->x->lean && prune_hopeless(d)) {
 		d->pruned++;
 		return true;
 	}

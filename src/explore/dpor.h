@@ -20,6 +20,7 @@ struct dkept {
 	struct event ev;
 	uint64_t answer;
 	uint32_t loc;		/* arena offset, LOC_NONE */
+	uint32_t check;		/* see visit_check() */
 };
 
 /* A task, wherever it occurs; slots are given at first sight and kept. */
@@ -142,16 +143,21 @@ static inline dclock past_of(const struct dpor *d, uint32_t i)
 typedef int16_t clock8 __attribute__((vector_size(16), aligned(2), may_alias));
 static inline void clock_join(const struct dpor *d, dclock to, const uint16_t *from)
 {
-	for (unsigned i = 0; i < d->stride; i += 8) {
+	unsigned i = 0, n = d->stride;
+
+	do {
 		clock8 a = *(const clock8 *)(to + i), b = *(const clock8 *)(from + i), more = a > b;
 
 		*(clock8 *)(to + i) = (a & more) | (b & ~more);
-	}
+	} while ((i += 8) < n);
 }
 static inline void clock_copy(const struct dpor *d, dclock to, const uint16_t *from)
 {
-	for (unsigned i = 0; i < d->stride; i += 8)
+	unsigned i = 0, n = d->stride;
+
+	do
 		*(clock8 *)(to + i) = *(const clock8 *)(from + i);
+	while ((i += 8) < n);
 }
 /* Is event i in the past that the clock describes? */
 static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_t i)
@@ -250,7 +256,7 @@ bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 /* Performs the pending event of e's task as event i; *ev is what was announced. */
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev);
 /* What must be the same whenever event i is performed with the same past. */
-uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev);
+uint32_t visit_check(struct dpor *d, uint32_t i, const struct event *ev);
 /* Room for so many events in all that is kept by event. */
 bool visit_widen(struct dpor *d, uint32_t need);
 bool visit_oom(struct dpor *d);		/* false, with the error set */
@@ -274,8 +280,8 @@ void keep_began(struct dpor *d);	/* one has begun, with nobody's task anywhere *
 bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer);
 /* Is e what its task, which stands somewhere behind, has already done? */
 bool keep_follows(struct dpor *d, const struct gevent *e);
-/* Then what it does to memory; gives what was announced. */
-const struct event *keep_perform(struct dpor *d, struct gevent *e, uint32_t i);
+/* Then what it does to memory. */
+const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i);
 /* Brings the task to where the graph has it.  False: failed. */
 bool keep_catch_up(struct dpor *d, struct dslot *s);
 void keep_release(struct dpor *d);

@@ -144,6 +144,10 @@ bool gstack_push(struct gstack *s, const struct graph *g)
 {
 	size_t bytes = g->n * sizeof(*g->ev), need = s->used + bytes + sizeof(uint32_t);
 
+	if (need > GSTACK_MAX) {
+		s->full = true;
+		return false;
+	}
 	if (!gstack_reserve(s, need))
 		return false;
 	if (bytes)

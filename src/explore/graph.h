@@ -107,7 +107,10 @@ struct gstack {
 	unsigned char *bytes;
 	size_t used, cap;
 	size_t n;		/* graphs */
+	bool full;		/* one could not be pushed, because of this bound: */
 };
+#define GSTACK_MAX ((size_t)512 << 20)	/* bytes */
+/* False: no memory, or full. */
 bool gstack_push(struct gstack *s, const struct graph *g);
 /* Pops the newest; false: empty (or no memory: then s->n stays above 0). */
 bool gstack_pop(struct gstack *s, struct graph *g);

@@ -16,6 +16,11 @@
 bool visit_oom(struct dpor *d)
 {
 	d->failed = true;
+	if (d->stack.full) {
+		explore_bound(d->x, "memory %zu MiB", GSTACK_MAX >> 20);
+		d->stopped = true;
+		return false;
+	}
 	return explore_fail(d->x, "out of memory while exploring");
 }
 
@@ -250,15 +255,19 @@ static uint32_t mix(uint32_t h, uint64_t v)
 }
 
 /* What must be the same whenever this event is performed with the same past. */
-uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev)
+uint32_t visit_check(struct dpor *d, uint32_t i, const struct event *ev)
 {
-	uint32_t where = mix(ev->op + 1u, d->info[i].loc), what = mix(1, ev->a);
+	uint32_t where = mix(ev->op + 1u, d->info[i].loc), what = mix(1, ev->a), check;
+	struct dslot *s = &d->slots[d->g.ev[i].task];
 
 	if (d->g.ev[i].kind == G_READ || d->g.ev[i].kind == G_RMW)
 		what = mix(what, d->info[i].value);
 	if (ev->op == OP_CMPXCHG)
 		what = mix(what, ev->b);
-	return (where & 0xffff) | what << 16;
+	check = (where & 0xffff) | what << 16;
+	if (d->keeps && s->nkept)
+		s->kept[s->nkept - 1].check = check;
+	return check;
 }
 
 bool visit_diverged(struct dpor *d, const struct dslot *s, uint32_t step, const struct event *ev)
@@ -314,15 +323,16 @@ static bool stays_waiting(struct gevent *e, struct task *t)
 }
 
 /* It was performed: is it what it was, or what was expected of it? */
-static bool settle(struct dpor *d, uint32_t i, const struct event *ev, bool revisited, bool has_write)
+static bool settle(struct dpor *d, uint32_t i, const struct event *ev, uint32_t check,
+		   bool revisited, bool has_write)
 {
 	struct gevent *e = &d->g.ev[i];
 
 	if (e->flags & GF_FRESH) {
 		if (!settle_fresh(d, e, i, ev, revisited, has_write))
 			return false;
-		e->check = visit_check(d, i, ev);
-	} else if (e->check != visit_check(d, i, ev)) {
+		e->check = check;
+	} else if (e->check != check) {
 		const struct dslot *s = &d->slots[e->task];
 
 		return visit_diverged(d, s, s->count, ev);
@@ -346,8 +356,10 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	struct event ev;
 
 	if (keep_follows(d, e)) {
+		const struct dkept *k = keep_perform(d, e, i);
+
 		clocks_begin(d, s, i);
-		if (!settle(d, i, keep_perform(d, e, i), revisited, has_write))
+		if (!settle(d, i, &k->ev, k->check, revisited, has_write))
 			return false;
 		replayed(d, i);
 		return true;
@@ -382,7 +394,7 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 		e->flags &= (uint8_t)~GF_WAITING;
 		if (!visit_perform(d, e, i, &ev))
 			return false;
-		if (!settle(d, i, &ev, revisited, has_write))
+		if (!settle(d, i, &ev, visit_check(d, i, &ev), revisited, has_write))
 			return false;
 	}
 	replayed(d, i);
