@@ -25,6 +25,10 @@
 /* A copy of an execution's steps. */
 struct run { struct exec_step *steps; size_t n; bool is; };
 
+/* Complete executions number 1, 16, 256 ... are repeated at the end. */
+#define SAMPLES 6
+#define SAMPLE_FACTOR 16
+
 struct judge {
 	struct run *runs;	/* of report.violations, one for one */
 	size_t runs_cap, violations_cap;
@@ -32,6 +36,7 @@ struct judge {
 	size_t nseen, seen_cap;
 	size_t outcomes_cap, last_outcome;
 	struct run example, shown;
+	struct run samples[SAMPLES];	/* to be repeated, see repeat.c */
 };
 
 struct judge *judge_new(void)
@@ -49,8 +54,7 @@ void judge_free(struct judge *j)
 		free(j->seen[i]);
 	free(j->runs);
 	free(j->seen);
-	free(j->example.steps);
-	free(j->shown.steps);
+	judge_forget(j);
 	free(j);
 }
 
@@ -59,6 +63,10 @@ void judge_forget(struct judge *j)
 	free(j->example.steps);
 	free(j->shown.steps);
 	j->example = j->shown = (struct run){ 0 };
+	for (size_t i = 0; i < SAMPLES; i++) {
+		free(j->samples[i].steps);
+		j->samples[i] = (struct run){ 0 };
+	}
 }
 
 static bool no_memory(struct explore *x)
@@ -396,11 +404,23 @@ static void count(struct explore *x, enum exec_end how, size_t n)
 		explore_bound(x, "max_steps %" PRIu64, x->opts.max_steps);
 }
 
+static bool keep_sample(struct explore *x, const struct exec_step *steps, size_t n)
+{
+	struct run *r = x->judge->samples;
+
+	for (uint64_t i = 1; r < x->judge->samples + SAMPLES; i *= SAMPLE_FACTOR, r++)
+		if (i == x->report.complete)
+			return r->is || run_copy(x, r, steps, n);
+	return true;
+}
+
 static bool keep_examples(struct explore *x, bool violating, const struct exec_step *steps, size_t n)
 {
 	struct judge *j = x->judge;
 
 	if (!violating && !j->example.is && !run_copy(x, &j->example, steps, n))
+		return false;
+	if (!keep_sample(x, steps, n))
 		return false;
 	return j->shown.is || x->opts.show != x->report.complete ||
 	       run_copy(x, &j->shown, steps, n);
@@ -477,6 +497,9 @@ bool judge_conclude(struct explore *x)
 {
 	struct judge *j = x->judge;
 
+	for (size_t i = 0; i < SAMPLES && !x->report.error; i++)
+		if (j->samples[i].is)
+			repeat_check(x, j->samples[i].steps, j->samples[i].n);
 	for (size_t i = 0; i < x->report.nviolations && !x->report.error; i++)
 		if (verify(x, &x->report.violations[i], &j->runs[i]))
 			explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);

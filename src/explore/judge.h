@@ -15,4 +15,8 @@ void judge_forget(struct judge *j);	/* the examples: see explore_forget() */
 /* The exploration is over: puts violations and examples into their final form. */
 bool judge_conclude(struct explore *x);
 
+/* repeat.c: do these steps, which some execution has made, give the same whenever they are
+ * made?  False: report.error says where not. */
+bool repeat_check(struct explore *x, const struct exec_step *steps, size_t n);
+
 #endif

@@ -9,8 +9,9 @@
 #include "explore/dpor.h"
 
 #include "engine/checkpoint.h"
-#include "engine/checkpoint.h"
+#include "engine/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,25 +276,45 @@ uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev)
 	return (where & 0xffff) | what << 16;
 }
 
-/* The task does not do what it did when the same had happened. */
-static bool diverged(struct dpor *d, const struct gevent *e, const struct event *ev)
+/* What the slot's task is about to do, in an execution that keeps its log and so knows
+ * lines: after as many of the steps. */
+static bool view_again(struct dpor *d, const struct dslot *s, size_t nsteps, struct event_view *v)
+{
+	struct world *w = explore_rerun(d->x, d->steps, nsteps, NULL);
+
+	for (size_t i = 0; w && i < world_task_count(w); i++)
+		if (!strcmp(task_name(world_task(w, i)), s->name))
+			return pending_view(w, world_task(w, i), v);
+	return false;
+}
+
+/* The task does not do what it did when the same had happened.  `did`: it has done it,
+ * otherwise it is about to. */
+static bool diverged(struct dpor *d, const struct gevent *e, const struct event *ev, bool did)
 {
 	const struct dslot *s = &d->slots[e->task];
-	char name[96] = "";
+	char name[96] = "", where[160] = "";
+	const char *prim;
+	struct event_view v;
 
 	d->failed = true;
 	if (!ev)
 		return explore_fail(d->x, "the scenario is not deterministic: \"%s\" came to an end or failed "
 				    "after its step %u, where an execution in which it had read the same "
-				    "went on", s->name, s->count);
+				    "went on. " EXPLORE_RULE, s->name, s->count);
+	prim = ev->site->prim;
 	if (ev->loc)
 		location_name(d->w, ev->loc, name, sizeof(name), NULL);
-	return explore_fail(d->x, "the scenario is not deterministic: as its step %u \"%s\" did %s%s%s%s "
-			    "(%s:%d), where an execution in which it had read the same did something else. "
-			    "What a thread does may depend on nothing but what its steps return: no clock, "
-			    "no random numbers, no pairs() over handles, no state from an execution before",
-			    s->count + 1, s->name, ev->site->prim, *name ? "(" : "", name, *name ? ")" : "",
-			    site_file(ev->site), ev->site->line);
+	if (view_again(d, s, d->nsteps - did, &v)) {
+		snprintf(name, sizeof(name), "%s", v.object);
+		prim = v.prim;
+		if (v.line)
+			snprintf(where, sizeof(where), " (%s:%d)", v.file, v.line);
+	}
+	return explore_fail(d->x, "the scenario is not deterministic: as its step %u \"%s\" did %s%s%s%s%s, "
+			    "where an execution in which it had read the same did something else. "
+			    EXPLORE_RULE, s->count + 1, s->name, prim, *name ? "(" : "", name,
+			    *name ? ")" : "", where);
 }
 
 /* --- replay --- */
@@ -337,9 +358,9 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	uint32_t check;
 
 	if (!s->t || s->t->state != TASK_READY)
-		return diverged(d, e, NULL);
+		return diverged(d, e, NULL, false);
 	if (s->t->ev.op != e->op)
-		return diverged(d, e, &s->t->ev);
+		return diverged(d, e, &s->t->ev, false);
 	clocks_begin(d, s, i);
 	if (e->maker != GNONE && s->last != GNONE) {
 		clock_join(d, hb_of(d, i), hb_of(d, e->maker));
@@ -368,7 +389,7 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 				return false;
 			e->check = visit_check(d, i, &ev);
 		} else if (check != visit_check(d, i, &ev)) {
-			return diverged(d, e, &ev);
+			return diverged(d, e, &ev, true);
 		}
 	}
 	clocks_end(d, e, i);
