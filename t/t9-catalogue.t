@@ -16,10 +16,15 @@ local function ok(more)
   return setmetatable(more or {}, {__index = {verdict = "ok"}})
 end
 
+-- So many executions, made by pct.
+local function by_pct(executions, keep_going)
+  return {strategy = "pct", depth = 5, seed = 1, max_executions = executions,
+          keep_going = keep_going}
+end
+
 -- None of so many executions, made by pct, is wrong.
 local function sampled(executions)
-  return {verdict = "incomplete", opts = {strategy = "pct", depth = 5, seed = 1,
-                                          max_executions = executions}}
+  return {verdict = "incomplete", opts = by_pct(executions)}
 end
 
 -- The first violation that is found is of this kind (or one of these), and its schedule
@@ -103,6 +108,25 @@ local expected = {
     unserialised = wrong("assertion", 5),
     own_index = ok(),
     tree_claim = sampled(5000),
+  },
+  T3 = {
+    once_both = ok(), once_both_big = ok(),
+    once_no_gp = ok(), once_no_gp_big = ok(),
+    once_no_cb = ok(), once_no_cb_big = ok(),
+    once_neither = ok(), once_neither_big = ok(),
+    again_both = ok(), again_both_big = ok(),
+    again_no_gp = wrong("data-race", 5), again_no_gp_big = wrong("data-race", 5),
+    again_no_cb = ok(), again_no_cb_big = ok(),
+    again_neither = wrong("data-race", 5), again_neither_big = wrong("data-race", 5),
+    early = wrong({"warning", "data-race", "grace-period"}, 14,
+                  {also = "grace-period", opts = by_pct(4000, true)}),
+    lost = wrong("stall", 20, {opts = by_pct(4000)}),
+    lost_small = sampled(2000),
+    lost_both = sampled(2000),
+    lost_once = sampled(2000),
+    idle = ok(),
+    by_caller = wrong("assertion", 20, {opts = by_pct(4000)}),
+    by_pass = wrong("assertion", 20, {opts = by_pct(4000)}),
   },
   T5 = {
     claim = ok(),

@@ -336,6 +336,35 @@ bool purity_begin(struct purity *p)
 	return true;
 }
 
+static void do_differs(struct purity *p, lua_State *L, void *arg)
+{
+	(void)arg;
+	watch_differs(p, L);
+}
+
+/* finally() and outcome() have been called since the execution was compared. */
+static bool claims_differ(struct purity *p)
+{
+	struct lb_claim c;
+
+	return p->nwatch > p->nstandard && lb_claim_at(p->s->w, 0, &c) &&
+	       (!calls(p, do_differs, NULL) || p->differs);
+}
+
+bool purity_may_go_on(struct purity *p)
+{
+	uint64_t next = p->executions + 1;
+
+	if (p->s->unexplorable[0] || !p->warm || p->fresh || p->globals || p->standard ||
+	    p->nwatch != p->built_watch || !p->ended || p->differs || p->nnodes != p->built_nodes || p->nbodies != p->built_bodies ||
+	    next <= SAMPLE_FIRST || next % SAMPLE_EVERY == 0 || next % STANDARD_EVERY == 0 ||
+	    claims_differ(p))
+		return false;
+	p->executions = next;
+	p->was_standard = p->sampling = p->ended = false;
+	return true;
+}
+
 struct stretch { struct task *t; bool at_end; };
 
 static void do_compare(struct purity *p, lua_State *L, void *arg)
@@ -373,6 +402,7 @@ bool purity_end(struct purity *p)
 	p->ended = true;
 	if (p->s->unexplorable[0])
 		return false;
+	p->differs = false;
 	if (p->nwatch == p->nstandard && !p->standard)
 		return true;
 	return calls(p, do_compare, &st);

@@ -29,6 +29,9 @@ bool purity_warm(const struct purity *p);
 /* An execution is about to begin, before its world is put back or built: Lua variables
  * and tables that bodies changed become what they were. */
 bool purity_begin(struct purity *p);
+/* The same for an execution whose bodies go on where they stand.  False: not now, for they
+ * might have changed what is to be put back, or it is time to look closely. */
+bool purity_may_go_on(struct purity *p);
 /* t has stepped; NULL: fresh threads have run to their first step. */
 bool purity_stepped(struct purity *p, struct task *t);
 /* Nobody moves any more, and no claim has been called. */

@@ -82,6 +82,7 @@ struct purity {
 	uint64_t executions;
 	bool sampling;		/* looks after each stretch of this execution */
 	bool standard, was_standard; /* looks at Lua's own tables after this one; the last one */
+	bool differs;		/* at the last one's end something was not as it began */
 	bool ended;		/* none runs, and the last came to its end */
 	bool fresh;		/* something was handed on in this stretch */
 	const struct lua_Debug *handed_on; /* the function that is being handed on, or NULL */
@@ -142,6 +143,8 @@ void watch_add(struct purity *p, lua_State *L, size_t first);
 void watch_put_back(struct purity *p, lua_State *L);
 /* What has changed since it was looked at last, by t (NULL: not known)? */
 void watch_compare(struct purity *p, lua_State *L, struct task *t, bool at_end);
+/* p->differs is set if anything is not as it was at the start, whoever changed it. */
+void watch_differs(struct purity *p, lua_State *L);
 /* What has changed among Lua's own tables outside of executions is as it should be. */
 void watch_accept(struct purity *p, lua_State *L);
 /* The body that a task runs, or NOBODY. */

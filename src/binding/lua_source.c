@@ -121,6 +121,19 @@ static struct world *source_begin(void *arg, bool lean, const char **why)
 	return w;
 }
 
+static bool source_again(void *arg)
+{
+	struct lb_source *src = arg;
+	struct world *w = src->s->w;
+
+	if (!src->warm || src->invariants || !world_is_lean(w) || !world_has_checkpoint(w) ||
+	    !purity_may_go_on(src->purity) || !world_restore_memory(w))
+		return false;
+	src->s->executions++;
+	lb_claims_restart(w);
+	return true;
+}
+
 /* --- and what comes after --- */
 
 static const char *source_end(void *arg, struct world *w, enum exec_end how)
@@ -169,6 +182,7 @@ void lb_source_fill(struct lb_source *src, struct explore_source *out)
 	*out = (struct explore_source){
 		.arg = src,
 		.begin = source_begin,
+		.again = source_again,
 		.end = source_end,
 		.stepped = source_stepped,
 		.watched = invariants ? source_watched : NULL,

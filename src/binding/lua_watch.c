@@ -235,8 +235,11 @@ static void compare_table(const struct look *k, lua_State *L, size_t node)
 		purity_push(L, n->meta);
 	else
 		lua_pushnil(L);
-	if (!lua_rawequal(L, -1, -2))
+	if (!lua_rawequal(L, -1, -2)) {
+		differs = true;
 		changed(k, L, node, 0);
+	}
+	k->p->differs |= differs || n->last != n->initial;
 	if (differs && !k->at_end)
 		renew(k, L, node, table);
 	lua_settop(L, table - 1);
@@ -255,7 +258,13 @@ static void compare_cell(const struct look *k, lua_State *L, size_t node)
 {
 	struct node *n = &k->p->nodes[node];
 
-	if (!n->handed && is_assigned(n))
+	if (k->at_end) {
+		push_cell(L, n);
+		purity_push(L, n->initial);
+		k->p->differs |= !lua_rawequal(L, -1, -2);
+		lua_pop(L, 2);
+	}
+	if (k->accept || (!n->handed && is_assigned(n)))
 		return;
 	push_cell(L, n);
 	purity_push(L, n->last);
@@ -299,6 +308,7 @@ void watch_compare(struct purity *p, lua_State *L, struct task *t, bool at_end)
 			  .body = t ? purity_body_of(p, t) : NOBODY };
 	size_t first = p->globals || (p->standard && at_end) ? 0 : p->nstandard;
 
+	p->differs = false;
 	for (size_t i = first; i < p->nwatch; i++) {
 		size_t node = p->watch[i];
 
@@ -307,9 +317,22 @@ void watch_compare(struct purity *p, lua_State *L, struct task *t, bool at_end)
 		/* of what ghosts hold nothing is known but after each stretch */
 		else if (!p->nodes[node].ghost || (p->sampling && !at_end))
 			compare_table(&k, L, node);
+		else
+			p->differs = true;
 	}
 	if (p->sampling && !at_end)
 		find_ghosts(p, L);
+}
+
+void watch_differs(struct purity *p, lua_State *L)
+{
+	struct look k = { .p = p, .body = NOBODY, .accept = true, .at_end = true };
+
+	for (size_t i = p->nstandard; i < p->nwatch; i++)
+		if (p->nodes[p->watch[i]].kind == NODE_CELL)
+			compare_cell(&k, L, p->watch[i]);
+		else
+			compare_table(&k, L, p->watch[i]);
 }
 
 void watch_accept(struct purity *p, lua_State *L)

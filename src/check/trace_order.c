@@ -59,7 +59,8 @@ static bool may_come(const struct search *s, uint32_t event)
 			return false;
 	if (p->over && tr_covers(s->tr, clock, p->over))
 		return false;
-	return done(s, p->begun) || !p->start || !tr_covers(s->tr, clock, p->start);
+	/* without a start it is the end itself that must come behind */
+	return done(s, p->begun) || (p->start ? !tr_covers(s->tr, clock, p->start) : event != p->end);
 }
 
 static const struct tr_event *last_of(const struct search *s, size_t task)

@@ -232,6 +232,63 @@ static bool restore_task(struct task *t, const struct saved_task *s)
 	return !t->restart || t->restart(t->arg) || world_oom(t->w);
 }
 
+/* The first chunks are the checkpoint's, and nothing was added. */
+static bool nothing_was_made(const struct world *w, const struct checkpoint *cp)
+{
+	size_t k = 0;
+
+	if (w->nobjs != cp->nobjs || w->ntasks != cp->ntasks || w->made != cp->made || w->nfresh)
+		return false;
+	for (size_t i = 0; i < w->nchunks; i++) {
+		const struct chunk *c = w->chunks[i];
+
+		if (!c->live)
+			continue;
+		if (k == cp->nchunks || cp->chunks[k].c != c || cp->chunks[k].used != c->used ||
+		    cp->chunks[k].nregions != c->nregions)
+			return false;
+		k++;
+	}
+	return k == cp->nchunks;
+}
+
+/* Does the task have nothing but its stack? */
+static bool is_self_contained(const struct task *t)
+{
+	return t->kind == TASK_THREAD && !t->idle && !t->under && !t->ncalls && !t->nwaits &&
+	       (t->state != TASK_READY || t->ev.op != OP_CALL_WAIT);
+}
+
+bool world_restore_memory(struct world *w)
+{
+	const struct checkpoint *cp = w->checkpoint;
+
+	if (!cp || !w->lean || w->aside || w->nviolations || w->model->load || w->model->store ||
+	    !nothing_was_made(w, cp))
+		return false;
+	for (size_t i = 0; i < w->ntasks; i++)
+		if (!is_self_contained(w->tasks[i]))
+			return false;
+	for (unsigned i = 0; i < w->cpus; i++)
+		if (w->cpu_owner[i])
+			return false;
+	if (w->hooks.rebuilt)
+		w->hooks.rebuilt(w);
+	for (size_t i = 0; i < cp->nchunks; i++)
+		memcpy(w->arena + cp->chunks[i].c->offset, cp->chunks[i].bytes, cp->chunks[i].used);
+	awake_reset(w, cp->ntasks);
+	log_reset(&w->log);
+	w->found = NULL;
+	w->ghosts.n = 0;
+	w->begun++;
+	return true;
+}
+
+bool checkpoint_task(struct task *t)
+{
+	return restore_task(t, &t->w->checkpoint->tasks[t->index]);
+}
+
 bool world_restore(struct world *w)
 {
 	const struct checkpoint *cp = w->checkpoint;
@@ -254,6 +311,7 @@ bool world_restore(struct world *w)
 	w->threads_made = cp->threads_made;
 	w->found = NULL;
 	w->ghosts.n = 0;
+	w->aside = false;
 	w->begun++;
 	if (w->nviolations)
 		violations_drop(w);

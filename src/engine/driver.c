@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "engine/carrier.h"
+#include "engine/checkpoint.h"
 #include "engine/switch.h"
 #include "engine/internal.h"
 #include "k/work.h"
@@ -73,6 +74,18 @@ bool world_prime(struct world *w)
 	return true;
 }
 
+bool task_begin_again(struct task *t)
+{
+	return checkpoint_task(t) && resume(t->w, t);
+}
+
+bool task_answer(struct task *t, uint64_t value)
+{
+	t->ev.value = value;
+	t->steps++;
+	return resume(t->w, t);
+}
+
 void task_poke(struct task *t)
 {
 	if (t->state != TASK_READY || t->ev.op != OP_CALL_WAIT)
@@ -91,6 +104,26 @@ static void fill_record(struct world *w, struct task *t, unsigned choice, struct
 	r->flags = (uint8_t)((t->cpu >> 8) << REC_CPU_SHIFT);
 	if (t->ev.op == OP_CHOOSE && choice > 1)
 		r->flags |= REC_CHOICE;
+}
+
+void world_effect(struct world *w, const struct event *ev, struct record *r)
+{
+	uint64_t old;
+
+	w->log.n++;
+	*r = (struct record){ 0 };
+	if (!ev->loc) {
+		r->value = ev->value;
+		r->stored = ev->a;
+		return;
+	}
+	old = mem_read(ev->loc, ev->size);
+	if (ev->op == OP_STORE)
+		mem_write(ev->loc, ev->size, ev->a);
+	else if (ev->op != OP_LOAD)
+		mem_write(ev->loc, ev->size, rmw_value(ev, old));
+	r->value = old;
+	r->stored = mem_read(ev->loc, ev->size);
 }
 
 /* The most frequent events without a detour; event_perform() does the same. */
@@ -252,6 +285,7 @@ bool world_advance(struct world *w, uint64_t ns)
 			      .task = UINT16_MAX };
 	*w->clock += ns;
 	w->found = NULL;
+	w->aside = true;
 	if (w->watch.stepped)
 		w->watch.stepped(w, NULL);
 	return true;

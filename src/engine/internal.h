@@ -119,6 +119,8 @@ struct world {
 	struct peek *peek;	/* who wants to know of reads without a step, or NULL */
 	struct ghosts ghosts;
 	bool lean;		/* no log is kept: checkpoint.h */
+	bool aside;		/* something beside memory, and what is on the tasks' own
+				 * stacks, has changed since the execution began */
 
 	struct engine_hooks hooks;
 	void *check_data;
@@ -242,6 +244,7 @@ void idle_release(struct task *t);
 
 /* checkpoint.c */
 void checkpoint_release(struct world *w);
+bool checkpoint_task(struct task *t);	/* one of its tasks is fresh again */
 
 /* journal.c */
 bool journal_due(struct world *w);

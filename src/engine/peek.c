@@ -90,6 +90,7 @@ bool world_ghost(struct world *w, const void *loc, bool write)
 		peek_add(w->peek, a.loc);
 		return true;
 	}
+	w->aside = true;
 	if (!task_current())
 		return true;
 	a.task = task_id(task_current());

@@ -484,6 +484,7 @@ void kapi_enter(const struct kapi *api, void *obj, uint64_t arg)
 	if (!t)
 		return;
 	w = t->w;
+	w->aside = true;
 	if (t->ncalls == TASK_CALLS_MAX) {
 		world_violate(w, "error", strdup("calls and callbacks are nested too deeply"), t, NULL);
 		task_fail();

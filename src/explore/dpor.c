@@ -17,7 +17,6 @@
 #include <string.h>
 
 #define STRIDE 8	/* of clocks at first; doubled when there are more tasks */
-#define DPOR_STEPS_MAX 30000	/* events are counted in 16 bits, writes twice */
 
 static void stack_clear(struct gstack *s)
 {
@@ -34,6 +33,7 @@ static bool begin_anew(struct dpor *d)
 	stack_clear(&d->stack);
 	d->g.n = 0;
 	d->anew = false;
+	d->begun = 0;
 	explore_forget(d->x);
 	if (stride != d->stride) {
 		size_t classes = (size_t)d->classes_cap * stride * sizeof(uint16_t);
@@ -140,6 +140,7 @@ bool dpor_run(struct explore *x)
 	note_bounds(&d);
 	if (ok && !x->report.bound && !x->executions)
 		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
+	keep_release(&d);
 	places_release(&d);
 	gstack_release(&d.stack);
 	order_release(&d.order);

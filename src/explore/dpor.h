@@ -12,6 +12,13 @@
 #include "explore/explore.h"
 #include "explore/graph.h"
 
+/* A step that a task has made, and what it was answered. */
+struct dkept {
+	struct event ev;
+	uint64_t answer;
+	uint32_t loc;		/* arena offset, LOC_NONE */
+};
+
 /* A task, wherever it occurs; slots are given at first sight and kept. */
 struct dslot {
 	uint32_t id;		/* identity */
@@ -24,6 +31,10 @@ struct dslot {
 	uint16_t count;		/* of its events, in program order */
 	uint16_t maker;		/* the event behind which it was made */
 	bool waiting;		/* its last event waits, or it is starved */
+	/* where the task itself stands: see keep.c */
+	struct dkept *kept;
+	size_t nkept, kept_cap;
+	bool follows;		/* it may not be where the graph has it */
 };
 
 /* Locations that are dependent on each other: one, nearly always. */
@@ -31,6 +42,7 @@ struct dclass {
 	bool chain;		/* writes read what was before: each is a read-modify-write */
 	bool lock;		/* only ever locked and unlocked */
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
+	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
 };
 
@@ -40,6 +52,8 @@ struct dinfo {
 	uint32_t loc;		/* arena offset, LOC_NONE */
 	uint8_t size;
 };
+
+#define DPOR_STEPS_MAX 30000	/* events are counted in 15 bits, writes twice */
 
 /* Clocks: how many events of each slot are in an event's past. */
 typedef uint16_t *dclock;
@@ -71,6 +85,8 @@ struct dpor {
 	uint32_t watch;		/* one of them, LOC_NONE */
 	uint16_t *clock;	/* scratch: one clock */
 	struct peek peek;
+	uint64_t begun;		/* the execution in which the tasks were told what is kept; 0: none */
+	bool keeps;
 	bool ghost_written;	/* by the step performed last */
 	struct exec_step *steps; /* performed in this execution */
 	size_t nsteps;
@@ -97,10 +113,20 @@ static inline dclock past_of(const struct dpor *d, uint32_t i)
 {
 	return d->past + (size_t)i * d->stride;
 }
+/* Clocks are a multiple of eight long, and count no further than DPOR_STEPS_MAX. */
+typedef int16_t clock8 __attribute__((vector_size(16), aligned(2), may_alias));
 static inline void clock_join(const struct dpor *d, dclock to, const uint16_t *from)
 {
-	for (unsigned i = 0; i < d->stride; i++)
-		to[i] = to[i] > from[i] ? to[i] : from[i];
+	for (unsigned i = 0; i < d->stride; i += 8) {
+		clock8 a = *(const clock8 *)(to + i), b = *(const clock8 *)(from + i), more = a > b;
+
+		*(clock8 *)(to + i) = (a & more) | (b & ~more);
+	}
+}
+static inline void clock_copy(const struct dpor *d, dclock to, const uint16_t *from)
+{
+	for (unsigned i = 0; i < d->stride; i += 8)
+		*(clock8 *)(to + i) = *(const clock8 *)(from + i);
 }
 /* Is event i in the past that the clock describes? */
 static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_t i)
@@ -184,6 +210,24 @@ bool class_put(struct dpor *d, uint16_t cls, uint32_t rank, uint16_t i);
 void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i);
 void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i);
 void clocks_share(struct dpor *d, uint32_t read, uint32_t write);
+
+/* A task does not do what it did when the same had happened; ev: what it does, NULL: it came
+ * to an end.  Returns false. */
+bool visit_diverged(struct dpor *d, const struct dslot *s, uint32_t step, const struct event *ev);
+
+/* --- keep.c --- */
+/* Begins an execution with the tasks of the last one.  False: not possible. */
+bool keep_begin(struct dpor *d);
+void keep_began(struct dpor *d);	/* one has begun, with nobody's task anywhere */
+/* The slot's task has made a step.  False: no memory. */
+bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer);
+/* Is e what its task, which stands somewhere behind, has already done? */
+bool keep_follows(struct dpor *d, const struct gevent *e);
+/* Then what it does to memory; gives what was announced. */
+const struct event *keep_perform(struct dpor *d, struct gevent *e, uint32_t i);
+/* Brings the task to where the graph has it.  False: failed. */
+bool keep_catch_up(struct dpor *d, struct dslot *s);
+void keep_release(struct dpor *d);
 
 /* --- extend.c --- */
 /* Adds the next event of a task, behind all that it must be behind.  `promise`: the graph

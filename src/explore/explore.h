@@ -32,6 +32,10 @@ struct explore_source {
 	 * need not keep its log (world_set_lean()).  NULL: failed, for the reason in
 	 * *why (a message for the user, valid until the next call). */
 	struct world *(*begin)(void *arg, bool lean, const char **why);
+	/* The same after an execution that nobody has looked at with a log meanwhile, for
+	 * those who know what each task was answered: only memory goes back, and the tasks
+	 * stand where they stood.  False: not now; begin() is to be called. */
+	bool (*again)(void *arg);
 	/* The execution is over: leaks, finally(), and outcome(), whose text it returns
 	 * (valid until the next call; NULL: none).  What they find is in the world's
 	 * violations. */
@@ -137,6 +141,11 @@ bool naive_run(struct explore *x);	/* every interleaving, one by one: for checki
 
 /* A fresh execution; NULL: x->report.error is set. */
 struct world *explore_begin(struct explore *x);
+/* See explore_source.again. */
+static inline bool explore_again(struct explore *x)
+{
+	return x->lean && x->src.again && x->src.again(x->src.arg);
+}
 /* Why the source cannot go on, or NULL. */
 static inline const char *explore_refused(const struct explore *x)
 {

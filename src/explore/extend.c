@@ -37,7 +37,7 @@ struct added {
 /* The past of the event if it reads from `source`. */
 static const uint16_t *past_from(struct dpor *d, const struct added *a, uint16_t source)
 {
-	memcpy(d->clock, a->past, d->stride * sizeof(uint16_t));
+	clock_copy(d, d->clock, a->past);
 	if (source != GNONE)
 		clock_join(d, d->clock, past_of(d, source));
 	return d->clock;
@@ -276,8 +276,7 @@ static bool instead_starve(struct dpor *d, int slot)
 bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 {
 	struct dslot *s = &d->slots[slot];
-	size_t clock = d->stride * sizeof(uint16_t);
-	uint16_t before[2][UINT8_MAX];
+	uint16_t before[2][UINT8_MAX + 1];
 	struct shape shape;
 	struct added a = { .i = d->g.n, .hb = before[0], .past = before[1] };
 
@@ -292,8 +291,8 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 		clock_join(d, hb_of(d, a.i), hb_of(d, promise->maker));
 		clock_join(d, past_of(d, a.i), past_of(d, promise->maker));
 	}
-	memcpy(a.hb, hb_of(d, a.i), clock);
-	memcpy(a.past, past_of(d, a.i), clock);
+	clock_copy(d, a.hb, hb_of(d, a.i));
+	clock_copy(d, a.past, past_of(d, a.i));
 	a.e = (struct gevent){ .task = (uint8_t)slot, .kind = shape.kind, .cpu = (uint16_t)s->t->cpu,
 			       .flags = shape.await ? GF_AWAIT : 0, .rf = GNONE,
 			       .cls = (uint16_t)(shape.cls < 0 ? 0 : shape.cls),
@@ -355,7 +354,7 @@ static bool has_event(struct dpor *d, int slot, bool *failed)
 	case BLOCK_NONE:
 		return !polls_idly(d, s->t);
 	case BLOCK_LOCK: case BLOCK_SELF: case BLOCK_WAIT: case BLOCK_COND:
-	case BLOCK_READERS: case BLOCK_QUEUE:
+	case BLOCK_READERS: case BLOCK_QUEUE: case BLOCK_IDLE_TIMER:
 		if (!shape_of(d, slot, &shape)) {
 			*failed = true;
 			return false;

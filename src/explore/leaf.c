@@ -27,18 +27,6 @@ static bool is_last(const struct dpor *d, const struct gevent *e)
 	return e->rf == (c->n ? c->w[c->n - 1] : GNONE);
 }
 
-static bool waits_for_what_came(const struct dpor *d)
-{
-	for (unsigned k = 0; k < d->nslots; k++) {
-		const struct dslot *s = &d->slots[k];
-
-		if (s->t && s->waiting && s->last != GNONE && d->g.ev[s->last].flags & GF_WAITING &&
-		    d->g.ev[s->last].kind == G_READ && !is_last(d, &d->g.ev[s->last]))
-			return true;
-	}
-	return false;
-}
-
 /* Behind one that waits, in a chain, stands one that comes before it in turn. */
 static bool waits_out_of_turn(const struct dpor *d)
 {
@@ -94,6 +82,18 @@ bool polls_idly(const struct dpor *d, const struct task *t)
 	return timer->work && timer->work->task && idle_was_idle(timer->work->task);
 }
 
+static bool waits_for_what_came(const struct dpor *d)
+{
+	for (unsigned k = 0; k < d->nslots; k++) {
+		const struct dslot *s = &d->slots[k];
+
+		if (s->t && s->waiting && s->last != GNONE && d->g.ev[s->last].flags & GF_WAITING &&
+		    d->g.ev[s->last].kind == G_READ && !polls_idly(d, s->t) && !is_last(d, &d->g.ev[s->last]))
+			return true;
+	}
+	return false;
+}
+
 /* The first event of the worker's last pass, or of its last check in it. */
 static uint32_t last_begin(const struct dpor *d, unsigned slot, bool check)
 {
@@ -143,6 +143,11 @@ static bool push_retries(struct dpor *d, unsigned slot)
 
 	if (work->timer && work->timer->task && work->timer->expires)
 		mover = place_task(d, work->timer->task);
+	if (mover >= 0 && d->slots[mover].waiting) {
+		/* it would have to fire where it stands and waits to be armed */
+		explore_bound(d->x, "polling by a timer that is disarmed");
+		return true;
+	}
 	for (uint32_t i = last_begin(d, slot, true); mover >= 0 && i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
 		const struct gclass *cls = &d->classes[e->cls];

@@ -11,7 +11,6 @@
 
 #include "explore/dpor.h"
 
-#include <string.h>
 
 static bool push(struct dpor *d, const struct gchange *c)
 {
@@ -219,7 +218,7 @@ bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *bef
 		uint16_t prev = d->g.ev[c->w[k]].rf;
 
 		/* the new one follows whom the old one followed */
-		memcpy(d->clock, before, d->stride * sizeof(uint16_t));
+		clock_copy(d, d->clock, before);
 		if (prev != GNONE) {
 			clock_join(d, d->clock, past_of(d, prev));
 			if (d->unlock[prev] != GNONE)

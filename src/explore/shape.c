@@ -4,8 +4,8 @@
  * read, a write or a read-modify-write of one class of locations, a link in a chain of
  * locks, a choice, or nothing that conflicts.
  *
- * Blocking operations are of three kinds.  What enables a worker, a timer or the only
- * one who waits for a completion is undone by nobody but itself: it is simply not there
+ * Blocking operations are of three kinds.  What enables a worker, a timer that nobody
+ * disarms, or the only one who waits for a completion is undone by nobody but itself: it is simply not there
  * until it is enabled.  A lock that is only locked and unlocked has a chain of owners,
  * in which one can stand before its turn comes.  All others (`await`) are in the graph
  * as a read even when what they read does not enable them, and wait there for a write
@@ -45,6 +45,19 @@ static bool wait_is_shared(struct dpor *d, int cls, int slot)
 	}
 	c->waiter = (uint32_t)slot + 1;
 	return c->shared_wait;
+}
+
+/* Is it a timer that can be disarmed before it fires? */
+static bool timer_is_disarmed(struct dpor *d, int cls, const struct event *ev)
+{
+	struct dclass *c = &d->cls[cls];
+	bool before = c->timer && c->disarmed;
+
+	c->timer |= ev->op == OP_MIN_ARM || ev->op == OP_TIMER_WAIT;
+	c->disarmed |= ev->op == OP_XCHG;
+	if (c->timer && c->disarmed && !before)
+		d->anew = true;
+	return c->timer && c->disarmed;
 }
 
 static bool locks_only(const struct event *ev)
@@ -183,6 +196,10 @@ static void data_shape(struct dpor *d, const struct event *ev, int slot, struct 
 	case OP_WAIT:
 		s->kind = ev->a ? G_READ : G_RMW;
 		s->await = wait_is_shared(d, s->cls, slot) && !ev->a;
+		break;
+	case OP_XCHG: case OP_MIN_ARM: case OP_TIMER_WAIT:
+		s->kind = G_RMW;
+		s->await = timer_is_disarmed(d, s->cls, ev) && ev->op == OP_TIMER_WAIT;
 		break;
 	default:
 		s->kind = G_RMW;

@@ -84,8 +84,8 @@ void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i)
 	uint16_t before = s->last != GNONE ? s->last : s->maker;
 
 	if (before != GNONE) {
-		memcpy(hb_of(d, i), hb_of(d, before), bytes);
-		memcpy(past_of(d, i), past_of(d, before), bytes);
+		clock_copy(d, hb_of(d, i), hb_of(d, before));
+		clock_copy(d, past_of(d, i), past_of(d, before));
 	} else {
 		memset(hb_of(d, i), 0, bytes);
 		memset(past_of(d, i), 0, bytes);
@@ -101,7 +101,6 @@ static dclock of_class(const struct dpor *d, uint16_t *clocks, uint16_t cls)
 void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	dclock hb = hb_of(d, i), past = past_of(d, i);
-	size_t bytes = d->stride * sizeof(uint16_t);
 
 	hb[e->task] = past[e->task] = (uint16_t)(d->po[i] + 1);
 	switch (e->kind) {
@@ -129,18 +128,16 @@ void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 	if (e->kind == G_READ) {
 		clock_join(d, of_class(d, d->touched, e->cls), hb);
 	} else {
-		memcpy(of_class(d, d->written, e->cls), hb, bytes);
-		memcpy(of_class(d, d->touched, e->cls), hb, bytes);
+		clock_copy(d, of_class(d, d->written, e->cls), hb);
+		clock_copy(d, of_class(d, d->touched, e->cls), hb);
 	}
 }
 
 /* A write part shares everything with its read part. */
 void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
 {
-	size_t bytes = d->stride * sizeof(uint16_t);
-
-	memcpy(hb_of(d, write), hb_of(d, read), bytes);
-	memcpy(past_of(d, write), past_of(d, read), bytes);
+	clock_copy(d, hb_of(d, write), hb_of(d, read));
+	clock_copy(d, past_of(d, write), past_of(d, read));
 	d->po[write] = d->po[read];
 	d->info[write] = d->info[read];
 }
@@ -255,6 +252,8 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 				     .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
+	if (!keep_note(d, &d->slots[e->task], ev, r.value))
+		return false;
 	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e);
 }
 
@@ -276,36 +275,38 @@ uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev)
 	return (where & 0xffff) | what << 16;
 }
 
-/* What the slot's task is about to do, in an execution that keeps its log and so knows
- * lines: after as many of the steps. */
-static bool view_again(struct dpor *d, const struct dslot *s, size_t nsteps, struct event_view *v)
+/* What the slot's task is about to do after so many steps of its own, in an execution that
+ * keeps its log and so knows lines. */
+static bool view_again(struct dpor *d, const struct dslot *s, uint32_t step, struct event_view *v)
 {
-	struct world *w = explore_rerun(d->x, d->steps, nsteps, NULL);
+	uint32_t id = s->id;
+	struct world *w;
+	struct task *t;
+	size_t n = 0;
 
-	for (size_t i = 0; w && i < world_task_count(w); i++)
-		if (!strcmp(task_name(world_task(w, i)), s->name))
-			return pending_view(w, world_task(w, i), v);
-	return false;
+	for (; n < d->nsteps; n++)
+		if (d->steps[n].task == id && !step--)
+			break;
+	w = explore_rerun(d->x, d->steps, n, NULL);
+	t = w ? task_by_id(w, id) : NULL;
+	return t && t->state == TASK_READY && pending_view(w, t, v);
 }
 
-/* The task does not do what it did when the same had happened.  `did`: it has done it,
- * otherwise it is about to. */
-static bool diverged(struct dpor *d, const struct gevent *e, const struct event *ev, bool did)
+bool visit_diverged(struct dpor *d, const struct dslot *s, uint32_t step, const struct event *ev)
 {
-	const struct dslot *s = &d->slots[e->task];
 	char name[96] = "", where[160] = "";
-	const char *prim;
 	struct event_view v;
+	const char *prim;
 
 	d->failed = true;
 	if (!ev)
 		return explore_fail(d->x, "the scenario is not deterministic: \"%s\" came to an end or failed "
 				    "after its step %u, where an execution in which it had read the same "
-				    "went on. " EXPLORE_RULE, s->name, s->count);
+				    "went on. " EXPLORE_RULE, s->name, step);
 	prim = ev->site->prim;
 	if (ev->loc)
 		location_name(d->w, ev->loc, name, sizeof(name), NULL);
-	if (view_again(d, s, d->nsteps - did, &v)) {
+	if (view_again(d, s, step, &v)) {
 		snprintf(name, sizeof(name), "%s", v.object);
 		prim = v.prim;
 		if (v.line)
@@ -313,7 +314,7 @@ static bool diverged(struct dpor *d, const struct gevent *e, const struct event 
 	}
 	return explore_fail(d->x, "the scenario is not deterministic: as its step %u \"%s\" did %s%s%s%s%s, "
 			    "where an execution in which it had read the same did something else. "
-			    EXPLORE_RULE, s->count + 1, s->name, prim, *name ? "(" : "", name,
+			    EXPLORE_RULE, step + 1, s->name, prim, *name ? "(" : "", name,
 			    *name ? ")" : "", where);
 }
 
@@ -350,17 +351,51 @@ static bool stays_waiting(struct gevent *e, struct task *t)
 	return e->flags & GF_WAITING;
 }
 
+/* It was performed: is it what it was, or what was expected of it? */
+static bool settle(struct dpor *d, uint32_t i, const struct event *ev, bool revisited, bool has_write)
+{
+	struct gevent *e = &d->g.ev[i];
+
+	if (e->flags & GF_FRESH) {
+		if (!settle_fresh(d, e, i, ev, revisited, has_write))
+			return false;
+		e->check = visit_check(d, i, ev);
+	} else if (e->check != visit_check(d, i, ev)) {
+		const struct dslot *s = &d->slots[e->task];
+
+		return visit_diverged(d, s, s->count, ev);
+	}
+	return true;
+}
+
+static void replayed(struct dpor *d, uint32_t i)
+{
+	struct dslot *s = &d->slots[d->g.ev[i].task];
+
+	clocks_end(d, &d->g.ev[i], i);
+	s->last = (uint16_t)i;
+	s->count++;
+}
+
 static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_write)
 {
 	struct gevent *e = &d->g.ev[i];
 	struct dslot *s = &d->slots[e->task];
 	struct event ev;
-	uint32_t check;
 
+	if (keep_follows(d, e)) {
+		clocks_begin(d, s, i);
+		if (!settle(d, i, keep_perform(d, e, i), revisited, has_write))
+			return false;
+		replayed(d, i);
+		return true;
+	}
+	if (!keep_catch_up(d, s))
+		return false;
 	if (!s->t || s->t->state != TASK_READY)
-		return diverged(d, e, NULL, false);
+		return visit_diverged(d, s, s->count, NULL);
 	if (s->t->ev.op != e->op)
-		return diverged(d, e, &s->t->ev, false);
+		return visit_diverged(d, s, s->count, &s->t->ev);
 	clocks_begin(d, s, i);
 	if (e->maker != GNONE && s->last != GNONE) {
 		clock_join(d, hb_of(d, i), hb_of(d, e->maker));
@@ -383,18 +418,10 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 		e->flags &= (uint8_t)~GF_WAITING;
 		if (!visit_perform(d, e, i, &ev))
 			return false;
-		check = e->check;
-		if (e->flags & GF_FRESH) {
-			if (!settle_fresh(d, e, i, &ev, revisited, has_write))
-				return false;
-			e->check = visit_check(d, i, &ev);
-		} else if (check != visit_check(d, i, &ev)) {
-			return diverged(d, e, &ev, true);
-		}
+		if (!settle(d, i, &ev, revisited, has_write))
+			return false;
 	}
-	clocks_end(d, e, i);
-	s->last = (uint16_t)i;
-	s->count++;
+	replayed(d, i);
 	return true;
 }
 
@@ -445,6 +472,21 @@ static bool index_graph(struct dpor *d)
 
 static bool begin_world(struct dpor *d)
 {
+	bool again = keep_begin(d);
+
+	d->nsteps = 0;
+	d->forced = false;
+	for (unsigned k = 0; k < d->nslots; k++) {
+		struct dslot *s = &d->slots[k];
+
+		if (!again)
+			s->t = NULL;
+		s->last = s->maker = GNONE;
+		s->count = 0;
+		s->waiting = false;
+	}
+	if (again)
+		return true;
 	d->w = explore_begin(d->x);
 	if (!d->w) {
 		d->failed = true;
@@ -454,16 +496,7 @@ static bool begin_world(struct dpor *d)
 		d->failed = true;
 		return explore_fail(d->x, "%s", world_error(d->w));
 	}
-	d->nsteps = 0;
-	d->forced = false;
-	for (unsigned k = 0; k < d->nslots; k++) {
-		struct dslot *s = &d->slots[k];
-
-		s->t = NULL;
-		s->last = s->maker = GNONE;
-		s->count = 0;
-		s->waiting = false;
-	}
+	keep_began(d);
 	return meet_tasks(d, 0, GNONE);
 }
 
@@ -533,6 +566,9 @@ bool visit_replay(struct dpor *d)
 		if (d->where[i] != GNONE)
 			clocks_share(d, i, d->where[i]);
 	}
+	for (unsigned k = 0; k < d->nslots; k++)
+		if (!keep_catch_up(d, &d->slots[k]))
+			return false;
 	for (uint32_t i = 0; i < n; i++)
 		if (d->g.ev[i].kind == G_LOCK) {
 			struct dslot *s = &d->slots[d->g.ev[i].task];

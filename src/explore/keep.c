@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Not doing again what has been done.  As long as all steps of an execution are accesses
+ * of memory, a task is a function of the answers that its steps got.  So between two
+ * graphs the tasks stay where they stand, and only memory goes back: a task whose answers
+ * are those that the new graph gives it as well is left alone, its events are applied to
+ * memory without it.  One that is answered something else begins anew, and is told the
+ * same as before up to there.
+ */
+#include <config.h>
+
+#include "explore/dpor.h"
+
+#include "engine/checkpoint.h"
+
+#include <stdlib.h>
+
+bool keep_begin(struct dpor *d)
+{
+	bool again = d->begun && d->begun == d->w->begun && explore_again(d->x);
+
+	d->keeps = d->x->lean;
+	for (unsigned k = 0; k < d->nslots; k++) {
+		struct dslot *s = &d->slots[k];
+
+		s->follows = again && s->t;
+		if (!s->follows)
+			s->nkept = 0;
+	}
+	d->begun = again ? d->w->begun : 0;
+	return again;
+}
+
+void keep_began(struct dpor *d)
+{
+	d->begun = world_is_lean(d->w) ? d->w->begun : 0;
+	d->keeps = d->begun;
+	for (unsigned k = 0; k < d->nslots; k++) {
+		d->slots[k].nkept = 0;
+		d->slots[k].follows = false;
+	}
+}
+
+bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer)
+{
+	if (!d->keeps)
+		return true;
+	/* code in C may do more to memory than it announces */
+	if (!(ev->site->flags & SITE_LUA)) {
+		d->keeps = false;
+		d->begun = 0;
+		return true;
+	}
+	if (!grow(&s->kept, &s->kept_cap, s->nkept + 1u, sizeof(*s->kept)))
+		return visit_oom(d);
+	s->kept[s->nkept++] = (struct dkept){ .ev = *ev, .answer = answer,
+					      .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
+	return true;
+}
+
+bool keep_catch_up(struct dpor *d, struct dslot *s)
+{
+	uint32_t n = s->count;
+
+	if (!s->follows)
+		return true;
+	s->follows = false;
+	if (s->nkept == n)
+		return true;
+	s->nkept = n;
+	if (!task_begin_again(s->t)) {
+		d->failed = true;
+		return explore_fail(d->x, "%s", world_error(d->w));
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct dkept *k = &s->kept[i];
+		const struct event *ev = &s->t->ev;
+
+		if (s->t->state != TASK_READY)
+			return visit_diverged(d, s, i, NULL);
+		if (ev->op != k->ev.op || ev->loc != k->ev.loc || ev->a != k->ev.a || ev->b != k->ev.b)
+			return visit_diverged(d, s, i, ev);
+		if (!task_answer(s->t, k->answer)) {
+			d->failed = true;
+			return explore_fail(d->x, "%s", world_error(d->w));
+		}
+	}
+	return true;
+}
+
+/* What the task would be answered now: is it what it was? */
+static bool same_answer(const struct dkept *k, const struct gevent *e)
+{
+	const struct event *ev = &k->ev;
+
+	if (ev->op == OP_CHOOSE)
+		return k->answer == (e->choice ? e->choice : 1u);
+	/* who stores is not told what was there */
+	return !ev->loc || ev->op == OP_STORE || mem_read(ev->loc, ev->size) == k->answer;
+}
+
+bool keep_follows(struct dpor *d, const struct gevent *e)
+{
+	struct dslot *s = &d->slots[e->task];
+
+	return s->follows && s->count < s->nkept && s->kept[s->count].ev.op == e->op &&
+	       !(e->flags & GF_AWAIT) && e->maker == GNONE && same_answer(&s->kept[s->count], e);
+}
+
+const struct event *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
+{
+	struct dslot *s = &d->slots[e->task];
+	const struct dkept *k = &s->kept[s->count];
+	struct record r;
+
+	world_effect(d->w, &k->ev, &r);
+	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = e->choice };
+	d->ghost_written = false;
+	e->own = 0;
+	d->info[i] = (struct dinfo){ .value = k->ev.loc ? r.value : k->answer, .stored = r.stored,
+				     .size = k->ev.size, .loc = k->loc };
+	return &k->ev;
+}
+
+void keep_release(struct dpor *d)
+{
+	for (unsigned k = 0; k < d->nslots; k++)
+		free(d->slots[k].kept);
+}
