@@ -16,6 +16,8 @@ void lb_open_determinism(lua_State *L);
  * memory" is said in s->unexplorable as well.  NULL: no memory. */
 struct lb_limit;
 struct lb_limit *lb_limit_set(struct session *s);
+/* Nobody is in the middle of asking for memory: s->unexplorable says all there is to say. */
+void lb_limit_check(struct lb_limit *l);
 void lb_limit_free(struct lb_limit *l);	/* NULL is allowed */
 
 #endif

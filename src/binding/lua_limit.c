@@ -20,7 +20,9 @@ struct lb_limit {
 	lua_Alloc alloc;	/* as it was */
 	void *ud;
 	int64_t taken, most;	/* bytes since the limit was set */
-	bool refused;		/* the last time that somebody asked for more */
+	bool refused;		/* this, the last time that somebody asked for more */
+	const void *block;
+	size_t size;
 };
 
 static int64_t least(uint64_t a, uint64_t b)
@@ -44,17 +46,36 @@ static int64_t find_limit(void)
 	return (int64_t)limit;
 }
 
-/* Lua collects its garbage when it is refused, and asks once more. */
-static void *refuse(struct lb_limit *l)
+/* Somebody has gone without: "not enough memory" was raised. */
+static void conclude(struct lb_limit *l)
 {
 	struct session *s = l->s;
 
-	if (l->refused && !s->unexplorable[0])
-		snprintf(s->unexplorable, sizeof(s->unexplorable), "out of memory: %s fills more than "
-			 "%lld MiB with Lua's tables and strings", s->building ? "the scenario function" :
-			 "a body", (long long)(l->most >> 20));
-	l->refused = true;
-	return NULL;
+	if (!s->unexplorable[0])
+		snprintf(s->unexplorable, sizeof(s->unexplorable), "out of memory: the scenario fills "
+			 "more than %lld MiB with Lua's tables and strings", (long long)(l->most >> 20));
+}
+
+/* Lua collects its garbage when it is refused, and asks for the same once more; some of its
+ * library does not. */
+static void *grow_block(struct lb_limit *l, void *p, size_t osize, size_t nsize, size_t more)
+{
+	bool again = l->refused && l->block == p && l->size == nsize;
+	void *q = NULL;
+
+	if (l->refused && !again)
+		conclude(l);
+	if (l->taken + (int64_t)more <= l->most)
+		q = l->alloc(l->ud, p, osize, nsize);
+	if (q) {
+		l->taken += (int64_t)more;
+	} else if (again) {
+		conclude(l);
+	}
+	l->refused = !q && !again;
+	l->block = p;
+	l->size = nsize;
+	return q;
 }
 
 static void *alloc(void *ud, void *p, size_t osize, size_t nsize)
@@ -63,14 +84,11 @@ static void *alloc(void *ud, void *p, size_t osize, size_t nsize)
 	size_t before = p ? osize : 0;	/* without a block it says what kind is wanted */
 	void *q;
 
-	if (nsize > before && l->taken + (int64_t)(nsize - before) > l->most)
-		return refuse(l);
-	q = l->alloc(l->ud, p, osize, nsize);
-	if (!q && nsize)
-		return nsize > before ? refuse(l) : NULL;
 	if (nsize > before)
-		l->refused = false;
-	l->taken += (int64_t)nsize - (int64_t)before;
+		return grow_block(l, p, osize, nsize, nsize - before);
+	q = l->alloc(l->ud, p, osize, nsize);
+	if (q || !nsize)
+		l->taken -= (int64_t)(before - nsize);
 	return q;
 }
 
@@ -86,6 +104,12 @@ struct lb_limit *lb_limit_set(struct session *s)
 	l->alloc = lua_getallocf(s->L, &l->ud);
 	lua_setallocf(s->L, alloc, l);
 	return l;
+}
+
+void lb_limit_check(struct lb_limit *l)
+{
+	if (l && l->refused)
+		conclude(l);
 }
 
 void lb_limit_free(struct lb_limit *l)

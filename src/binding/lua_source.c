@@ -172,6 +172,7 @@ static const char *source_refused(void *arg)
 {
 	struct lb_source *src = arg;
 
+	lb_limit_check(src->limit);
 	return src->s->unexplorable[0] ? src->s->unexplorable : NULL;
 }
 
@@ -232,9 +233,10 @@ struct lb_source *lb_source_new(lua_State *L, int scenario_idx, const char *titl
 	world_set_objects_max(s->w, OBJECTS_MAX);
 	if (!lb_scenario_build(L, scenario_idx)) {
 		/* what was raised is on top */
+		lb_limit_check(src->limit);
 		drop(src);
-		if (lua_type(L, -1) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), "not enough memory") &&
-		    s->unexplorable[0])
+		if (lua_type(L, -1) == LUA_TSTRING && s->unexplorable[0] &&
+		    strstr(lua_tostring(L, -1), "not enough memory"))
 			luaL_error(L, "%s: %s: %s", lb_func_name(L), title, s->unexplorable);
 		lua_error(L);
 	}
