@@ -240,6 +240,19 @@ size_t lb_claims_nwatched(struct world *w)
 	return claims_of(w)->nlocs + claims_of(w)->everything;
 }
 
+uint32_t lb_claims_watched_at(struct world *w, size_t i)
+{
+	return i < claims_of(w)->nlocs ? claims_of(w)->locs[i] : LOC_NONE;
+}
+
+void lb_claims_watch(struct world *w, uint32_t loc)
+{
+	if (loc == LOC_NONE)
+		claims_of(w)->everything = true;
+	else
+		watch(claims_of(w), loc);
+}
+
 /* --- the end --- */
 
 static void call_finally(struct world *w, struct claims *cs, struct claim *c)

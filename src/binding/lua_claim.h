@@ -22,6 +22,9 @@ bool lb_has_invariants(struct world *w);
  * as long as the world lives. */
 bool lb_claims_watched(struct world *w, uint32_t loc);
 size_t lb_claims_nwatched(struct world *w);
+/* The i-th of them; LOC_NONE: they read more than locations. */
+uint32_t lb_claims_watched_at(struct world *w, size_t i);
+void lb_claims_watch(struct world *w, uint32_t loc);	/* the same, of another process's */
 
 /* Nothing can move any more: calls the finally() functions, once, unless somebody is
  * held by assume(false) or waits for a call, or a violation has been found. */

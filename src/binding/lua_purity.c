@@ -16,7 +16,8 @@
 
 /* Executions in which every stretch is looked at: all of the first ones, then some. */
 #define SAMPLE_FIRST 100
-#define SAMPLE_EVERY 64
+#define SAMPLE_EVERY 64		/* the more there are, the fewer of them: */
+#define SAMPLE_LATER 512
 /* Lua's own tables are large, and seldom does anybody have them as a whole. */
 #define STANDARD_FIRST 8
 #define STANDARD_EVERY 1024
@@ -318,16 +319,32 @@ static void do_begin(struct purity *p, lua_State *L, void *arg)
 	p->nanchors = p->built_anchors;
 }
 
+/* Has the last execution left everything as it had found it? */
+static bool nothing_changed(struct purity *p)
+{
+	struct lb_claim c;
+
+	return p->ended && !p->differs && !p->fresh && !p->globals && !lb_claim_at(p->s->w, 0, &c) &&
+	       p->nwatch == p->built_watch && p->nnodes == p->built_nodes &&
+	       p->nbodies == p->built_bodies && p->nanchors == p->built_anchors;
+}
+
+static bool is_sample(uint64_t execution)
+{
+	return execution <= SAMPLE_FIRST ||
+	       execution % (execution < SAMPLE_FIRST * SAMPLE_EVERY ? SAMPLE_EVERY : SAMPLE_LATER) == 0;
+}
+
 bool purity_begin(struct purity *p)
 {
-	bool clean = p->nwatch == p->nstandard && p->nnodes == p->built_nodes &&
-		     p->nbodies == p->built_bodies;
+	bool clean = (p->nwatch == p->nstandard && p->nnodes == p->built_nodes &&
+		      p->nbodies == p->built_bodies) || nothing_changed(p);
 
 	p->executions++;
 	p->was_standard = p->standard;
 	p->standard = p->executions <= STANDARD_FIRST || p->globals ||
 		      p->executions % STANDARD_EVERY == 0;
-	p->sampling = p->executions <= SAMPLE_FIRST || p->executions % SAMPLE_EVERY == 0;
+	p->sampling = is_sample(p->executions);
 	if (p->s->unexplorable[0])
 		return false;
 	if ((!clean || p->standard || p->was_standard) && !calls(p, do_begin, NULL))
@@ -357,8 +374,7 @@ bool purity_may_go_on(struct purity *p)
 
 	if (p->s->unexplorable[0] || !p->warm || p->fresh || p->globals || p->standard ||
 	    p->nwatch != p->built_watch || !p->ended || p->differs || p->nnodes != p->built_nodes || p->nbodies != p->built_bodies ||
-	    next <= SAMPLE_FIRST || next % SAMPLE_EVERY == 0 || next % STANDARD_EVERY == 0 ||
-	    claims_differ(p))
+	    is_sample(next) || next % STANDARD_EVERY == 0 || claims_differ(p))
 		return false;
 	p->executions = next;
 	p->was_standard = p->sampling = p->ended = false;

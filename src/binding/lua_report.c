@@ -64,7 +64,8 @@ static void push_violations(lua_State *L, const struct exploring *e)
 		set_string(L, "other", v->other);
 		set_string(L, "schedule", v->schedule);
 		set_integer(L, "step", v->step);
-		set_integer(L, "execution", v->execution);
+		if (v->execution)
+			set_integer(L, "execution", v->execution);
 		if (samples(e))
 			set_integer(L, "seed", v->seed);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -131,8 +132,10 @@ static void add_verdict(const struct exploring *e, struct sbuf *b)
 		sbuf_add(b, "violation: ");
 		for (size_t i = 0; i < r->nviolations; i++)
 			sbuf_addf(b, "%s%s", i ? ", " : "", r->violations[i].kind);
-		sbuf_addf(b, " in execution %s%s%s", lb_number(n, (double)r->violations[0].execution),
-			  bound ? "; stopped by " : "", bound ? bound : "");
+		/* of several at the same time none is the n-th */
+		if (r->violations[0].execution)
+			sbuf_addf(b, " in execution %s", lb_number(n, (double)r->violations[0].execution));
+		sbuf_addf(b, "%s%s", bound ? "; stopped by " : "", bound ? bound : "");
 	} else if (samples(e)) {
 		sbuf_addf(b, "incomplete: no violation in %s %s schedules from seed %" PRIu64,
 			  lb_number(n, (double)(r->complete + r->blocked + r->cut)),

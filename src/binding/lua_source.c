@@ -168,6 +168,20 @@ static size_t source_nwatched(void *arg)
 	return lb_claims_nwatched(src->s->w);
 }
 
+static uint32_t source_watched_at(void *arg, size_t i)
+{
+	struct lb_source *src = arg;
+
+	return lb_claims_watched_at(src->s->w, i);
+}
+
+static void source_watch(void *arg, uint32_t loc)
+{
+	struct lb_source *src = arg;
+
+	lb_claims_watch(src->s->w, loc);
+}
+
 static const char *source_refused(void *arg)
 {
 	struct lb_source *src = arg;
@@ -188,6 +202,8 @@ void lb_source_fill(struct lb_source *src, struct explore_source *out)
 		.stepped = source_stepped,
 		.watched = invariants ? source_watched : NULL,
 		.nwatched = invariants ? source_nwatched : NULL,
+		.watched_at = invariants ? source_watched_at : NULL,
+		.watch = invariants ? source_watch : NULL,
 		.refused = source_refused,
 	};
 }

@@ -8,6 +8,7 @@
  */
 #include <config.h>
 
+#include "engine/agree.h"
 #include "engine/internal.h"
 
 #include <search.h>
@@ -23,7 +24,7 @@
 
 /* --- identities --- */
 
-struct placed { uint32_t offset, size; };
+struct placed { uint32_t nth, offset, size; };
 struct creator {
 	uint32_t *children;
 	size_t nchildren, cap;
@@ -38,6 +39,8 @@ struct idspace {
 	uint32_t next;			/* the next free identity */
 	uint32_t top;			/* first free byte of the arena's layout */
 	void *named;			/* tsearch tree of struct named */
+	struct agree *agree;		/* with other processes; NULL: there are none */
+	size_t agreed;			/* read so far */
 };
 
 bool grow(void *arrayp, size_t *cap, size_t need, size_t elem)
@@ -88,60 +91,194 @@ static struct creator *creator_get(struct idspace *s, uint32_t id)
 		       &s->creators[id] : NULL;
 }
 
-/* The nth (from 0) thing that `creator` makes; 0 when memory runs out. */
-uint32_t idspace_get(struct idspace *s, uint32_t creator, uint32_t nth)
-{
-	struct creator *c = creator_get(s, creator);
-
-	if (!c || !grow(&c->children, &c->cap, (size_t)nth + 1, sizeof(*c->children)))
-		return 0;
-	if (!c->children[nth])
-		c->children[nth] = s->next++;
-	return c->children[nth];
-}
-
 static int cmp_named(const void *a, const void *b)
 {
 	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
+/* Each of the following puts something new into the tables; false: no memory. */
+
+static uint32_t *child(struct idspace *s, uint32_t creator, uint32_t nth)
+{
+	struct creator *c = creator_get(s, creator);
+
+	return c && grow(&c->children, &c->cap, (size_t)nth + 1, sizeof(*c->children)) ?
+		       &c->children[nth] : NULL;
+}
+
+static bool put_child(struct idspace *s, uint32_t creator, uint32_t nth)
+{
+	uint32_t *id = child(s, creator, nth);
+
+	if (id)
+		*id = s->next++;
+	return id;
+}
+
+static struct named *find_named(struct idspace *s, struct named *key)
+{
+	struct named **found = tfind(key, &s->named, cmp_named);
+
+	return found ? *found : NULL;
+}
+
+static bool put_named(struct idspace *s, const char *name)
+{
+	size_t n = strlen(name) + 1;
+	struct named *key = malloc(sizeof(*key) + n);
+
+	if (!key)
+		return false;
+	memcpy(key->name, name, n);
+	key->id = s->next;
+	if (!tsearch(key, &s->named, cmp_named)) {
+		free(key);
+		return false;
+	}
+	s->next++;
+	return true;
+}
+
+static struct placed *find_chunk(struct creator *c, uint32_t nth, uint32_t size)
+{
+	for (size_t i = 0; i < c->nchunks; i++)
+		if (c->chunks[i].nth == nth && c->chunks[i].size == size)
+			return &c->chunks[i];
+	return NULL;
+}
+
+static bool put_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32_t size)
+{
+	struct creator *c = creator_get(s, creator);
+
+	if (!c || s->top > UINT32_MAX - 64 - size ||
+	    !grow(&c->chunks, &c->chunks_cap, c->nchunks + 1, sizeof(*c->chunks)))
+		return false;
+	c->chunks[c->nchunks++] = (struct placed){ .nth = nth, .offset = s->top, .size = size };
+	s->top += (size + 63) & ~63u;
+	return true;
+}
+
+/* What the others have met since. */
+static bool catch_up(struct idspace *s)
+{
+	const struct agree_record *r;
+	bool ok = true;
+
+	while (ok && (r = agree_next(s->agree, &s->agreed)))
+		switch (r->kind) {
+		case AGREE_CHILD:
+			ok = put_child(s, r->v[0], r->v[1]);
+			break;
+		case AGREE_NAME:
+			ok = put_named(s, (const char *)r->v);
+			break;
+		case AGREE_CHUNK:
+			ok = put_chunk(s, r->v[0], r->v[1], r->v[2]);
+			break;
+		default:
+			break;
+		}
+	return ok;
+}
+
+/* Something is not in the tables: this is what makes room for it in all processes' tables.
+ * True: the lock is held, and all is known that the others know. */
+static bool meet_begin(struct idspace *s)
+{
+	if (!s->agree)
+		return true;
+	agree_lock(s->agree);
+	if (catch_up(s))
+		return true;
+	agree_unlock(s->agree);
+	return false;
+}
+
+static bool meet_end(struct idspace *s, enum agree_kind kind, const void *v, size_t len, bool isnew)
+{
+	size_t at = s->agreed;
+	bool ok = true;
+
+	if (!s->agree)
+		return true;
+	if (isnew) {
+		ok = agree_add(s->agree, kind, v, len);
+		agree_next(s->agree, &at);
+		s->agreed = at;	/* one's own is known */
+	}
+	agree_unlock(s->agree);
+	return ok;
+}
+
+/* The nth (from 0) thing that `creator` makes; 0 when memory runs out. */
+uint32_t idspace_get(struct idspace *s, uint32_t creator, uint32_t nth)
+{
+	uint32_t *id = child(s, creator, nth), v[2] = { creator, nth };
+	bool ok = true, isnew;
+
+	if (!id || *id)
+		return id ? *id : 0;
+	if (!meet_begin(s))
+		return 0;
+	id = child(s, creator, nth);	/* the tables may have moved */
+	isnew = id && !*id;
+	if (isnew)
+		ok = put_child(s, creator, nth);
+	ok = meet_end(s, AGREE_CHILD, v, sizeof(v), isnew && ok) && ok;
+	id = ok ? child(s, creator, nth) : NULL;
+	return id ? *id : 0;
+}
+
 uint32_t idspace_by_name(struct idspace *s, const char *name)
 {
 	size_t n = strlen(name) + 1;
-	struct named *key = malloc(sizeof(*key) + n), **found;
+	struct named *key = malloc(sizeof(*key) + n), *found;
+	bool ok = true, isnew;
 
 	if (!key)
 		return 0;
 	memcpy(key->name, name, n);
-	found = tsearch(key, &s->named, cmp_named);
-	if (!found) {
-		free(key);
-		return 0;
+	found = find_named(s, key);
+	if (!found && meet_begin(s)) {
+		isnew = !find_named(s, key);
+		if (isnew)
+			ok = put_named(s, name);
+		ok = meet_end(s, AGREE_NAME, name, n, isnew && ok) && ok;
+		found = ok ? find_named(s, key) : NULL;
 	}
-	if (*found == key)
-		key->id = s->next++;
-	else
-		free(key);
-	return (*found)->id;
+	free(key);
+	return found ? found->id : 0;
 }
 
-/* Where the creator's nth chunk of at least `size` bytes lies; 0: arena full. */
+/* Where the creator's nth chunk, which has that size, lies; 0: arena full. */
 uint32_t idspace_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32_t size)
 {
 	struct creator *c = creator_get(s, creator);
-	struct placed *p;
+	struct placed *p = c ? find_chunk(c, nth, size) : NULL;
+	uint32_t v[3] = { creator, nth, size };
+	bool ok = true, isnew;
 
-	if (!c || !grow(&c->chunks, &c->chunks_cap, (size_t)nth + 1, sizeof(*c->chunks)))
+	if (!c || p)
+		return p ? p->offset : 0;
+	if (!meet_begin(s))
 		return 0;
-	p = &c->chunks[nth];
-	if (p->size < size) {
-		if (s->top > UINT32_MAX - 64 - size)
-			return 0;
-		p->offset = s->top;
-		p->size = size;
-		s->top += (size + 63) & ~63u;
-	}
-	return p->offset;
+	c = creator_get(s, creator);
+	isnew = !find_chunk(c, nth, size);
+	if (isnew)
+		ok = put_chunk(s, creator, nth, size);
+	ok = meet_end(s, AGREE_CHUNK, v, sizeof(v), isnew && ok) && ok;
+	c = creator_get(s, creator);
+	p = ok && c ? find_chunk(c, nth, size) : NULL;
+	return p ? p->offset : 0;
+}
+
+void idspace_agree(struct idspace *s, struct agree *a)
+{
+	if (s->agree)
+		catch_up(s);	/* its numbers stay what they are */
+	s->agree = a;
+	s->agreed = 0;
 }
 
 /* --- memory --- */

@@ -23,14 +23,9 @@ bool world_restore(struct world *w);
  * then nothing was done.  Only of lean worlds.
  */
 bool world_restore_memory(struct world *w);
-/* After that: one task begins anew, up to its first announcement ... */
-bool task_begin_again(struct task *t);
-/* ... and goes on as if what it announces had been performed with that answer. */
-bool task_answer(struct task *t, uint64_t value);
-/* What performing the event would do to memory, of a task that stays where it stands.
- * *r gets the value and what is stored. */
-void world_effect(struct world *w, const struct event *ev, struct record *r);
-
+/* After that: one task begins anew, and goes on past what it announces as if that had been
+ * performed, as long as tell() knows the answer (task.h). */
+bool task_begin_again(struct task *t, bool (*tell)(void *arg, struct task *t), void *arg);
 /* A lean world keeps no records and no marks: world_steps() counts on, schedules and
  * traces are not to be had, sites may have no line.  To be changed only between two
  * executions. */

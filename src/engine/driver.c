@@ -74,16 +74,15 @@ bool world_prime(struct world *w)
 	return true;
 }
 
-bool task_begin_again(struct task *t)
+bool task_begin_again(struct task *t, bool (*tell)(void *arg, struct task *t), void *arg)
 {
-	return checkpoint_task(t) && resume(t->w, t);
-}
+	bool ok = checkpoint_task(t);
 
-bool task_answer(struct task *t, uint64_t value)
-{
-	t->ev.value = value;
-	t->steps++;
-	return resume(t->w, t);
+	t->tell = tell;
+	t->tell_arg = arg;
+	ok = ok && resume(t->w, t);
+	t->tell = NULL;
+	return ok;
 }
 
 void task_poke(struct task *t)
@@ -104,26 +103,6 @@ static void fill_record(struct world *w, struct task *t, unsigned choice, struct
 	r->flags = (uint8_t)((t->cpu >> 8) << REC_CPU_SHIFT);
 	if (t->ev.op == OP_CHOOSE && choice > 1)
 		r->flags |= REC_CHOICE;
-}
-
-void world_effect(struct world *w, const struct event *ev, struct record *r)
-{
-	uint64_t old;
-
-	w->log.n++;
-	*r = (struct record){ 0 };
-	if (!ev->loc) {
-		r->value = ev->value;
-		r->stored = ev->a;
-		return;
-	}
-	old = mem_read(ev->loc, ev->size);
-	if (ev->op == OP_STORE)
-		mem_write(ev->loc, ev->size, ev->a);
-	else if (ev->op != OP_LOAD)
-		mem_write(ev->loc, ev->size, rmw_value(ev, old));
-	r->value = old;
-	r->stored = mem_read(ev->loc, ev->size);
 }
 
 /* The most frequent events without a detour; event_perform() does the same. */

@@ -153,6 +153,10 @@ bool arena_add_region(struct world *w, const struct region *r);
 void *arena_alloc_for(struct world *w, uint32_t creator, size_t size);
 uint32_t idspace_by_name(struct idspace *s, const char *name);
 uint32_t idspace_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32_t size);
+/* From now on whatever is new is agreed on with the processes that share the (fresh)
+ * journal; NULL: no more. */
+struct agree;
+void idspace_agree(struct idspace *s, struct agree *a);
 
 /* object.c */
 struct object *object_make(struct world *w, const struct objtype *type, const char *name,

@@ -94,6 +94,11 @@ struct task {
 	struct task *flushes;	/* OP_COND of flush_work(): the worker waited for */
 	unsigned nwaits;
 
+	/* begun again: gives the answer to what it announces in t->ev.value, as long as it
+	 * knows; false: no longer.  NULL: nobody does */
+	bool (*tell)(void *arg, struct task *t);
+	void *tell_arg;
+
 	struct stack *stack;	/* where it is suspended (carrier.h) */
 	struct os_thread *thread; /* its pthread carrier, made when first needed */
 	struct task *park_next;	/* awake.c's */
@@ -129,6 +134,8 @@ static inline uint64_t task_event(struct event ev)
 
 	t->ev = ev;
 	t->state = TASK_READY;
+	if (t->tell && t->tell(t->tell_arg, t))
+		return t->ev.value;
 	stack_suspend(t->stack);
 	return t->ev.value;
 }

@@ -10,13 +10,14 @@
  */
 #include <config.h>
 
-#include "explore/dpor.h"
+#include "explore/jobs.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STRIDE 8	/* of clocks at first; doubled when there are more tasks */
+#define JOBS_PATIENCE 64 /* executions without news before others are called to help */
 
 static void stack_clear(struct gstack *s)
 {
@@ -35,6 +36,8 @@ static bool begin_anew(struct dpor *d)
 	d->anew = false;
 	d->begun = 0;
 	explore_forget(d->x);
+	estimate_clear(&d->estimate);
+	d->told = 0;
 	if (stride != d->stride) {
 		size_t classes = (size_t)d->classes_cap * stride * sizeof(uint16_t);
 
@@ -56,12 +59,16 @@ static bool begin_anew(struct dpor *d)
 }
 
 /* One graph, to the end of its execution.  False: stop. */
-static bool visit(struct dpor *d)
+bool dpor_visit(struct dpor *d)
 {
 	bool moved = true, cut = false;
 
+	if (!estimate_take(&d->estimate, d->stack.n, d->told + d->x->executions) ||
+	    !gstack_pop(&d->stack, &d->g))
+		return visit_oom(d);
 	d->dropped = false;
-	if (prune_hopeless(d)) {
+	/* who does nothing but access memory owns no CPU */
+	if (!d->x->lean && prune_hopeless(d)) {
 		d->pruned++;
 		return true;
 	}
@@ -91,6 +98,16 @@ static void note_bounds(struct dpor *d)
 		explore_bound(d->x, "preemptions %d", d->x->opts.preemptions);
 }
 
+/* How much is still to come, for those who watch. */
+static void expect(struct dpor *d)
+{
+	struct explore_progress *p = &d->x->now;
+
+	p->pending = d->stack.n;
+	if (d->x->progress && !(d->x->executions & 255))
+		estimate_rest(&d->estimate, d->stack.n, d->told + d->x->executions, &p->low, &p->high);
+}
+
 static bool search(struct dpor *d)
 {
 	for (;;) {
@@ -102,10 +119,16 @@ static bool search(struct dpor *d)
 			continue;
 		if (!explore_go_on(d->x))
 			return !d->x->report.error;
-		if (!gstack_pop(&d->stack, &d->g))
-			return visit_oom(d);
-		d->x->now.pending = d->stack.n;
-		if (visit(d) || d->anew)
+		if (jobs_are_due(d)) {
+			switch (jobs_run(d)) {
+			case JOBS_DONE:
+				return !d->x->report.error;
+			case JOBS_ANEW: case JOBS_ALONE:
+				continue;
+			}
+		}
+		expect(d);
+		if (dpor_visit(d) || d->anew)
 			continue;
 		if (d->stopped)
 			return !d->x->report.error;
@@ -128,9 +151,12 @@ static bool is_voluntary(struct explore *x)
 
 bool dpor_run(struct explore *x)
 {
-	struct dpor d = { .x = x, .stride = STRIDE, .anew = true, .watch = LOC_NONE };
+	struct dpor d = { .x = x, .stride = STRIDE, .anew = true, .watch = LOC_NONE,
+			  .patience = JOBS_PATIENCE };
 	bool ok;
 
+	/* the n-th of several at the same time would not be the same each time */
+	x->shared = x->opts.jobs > 1 && !x->opts.show;
 	if (is_voluntary(x))
 		return naive_run(x);
 	if (x->report.error)
@@ -140,6 +166,11 @@ bool dpor_run(struct explore *x)
 	note_bounds(&d);
 	if (ok && !x->report.bound && !x->executions)
 		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
+	snare_release(&d);
+	if (x->shared)
+		results_sort(x);
+	jobs_release(&d);
+	estimate_release(&d.estimate);
 	keep_release(&d);
 	places_release(&d);
 	gstack_release(&d.stack);

@@ -7,16 +7,20 @@
 #ifndef SRCUSH_EXPLORE_DPOR_H
 #define SRCUSH_EXPLORE_DPOR_H
 
+#include "engine/agree.h"
 #include "engine/internal.h"
 #include "engine/peek.h"
+#include "explore/estimate.h"
 #include "explore/explore.h"
 #include "explore/graph.h"
+#include "explore/wire.h"
 
 /* A step that a task has made, and what it was answered. */
 struct dkept {
 	struct event ev;
 	uint64_t answer;
 	uint32_t loc;		/* arena offset, LOC_NONE */
+	uint32_t check;		/* see visit_check() */
 };
 
 /* A task, wherever it occurs; slots are given at first sight and kept. */
@@ -44,6 +48,18 @@ struct dclass {
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
 	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
+};
+
+/* Locations by arena offset: open addressing; a class refers to its representative. */
+struct loc_entry {
+	uint32_t loc;
+	uint16_t cls;
+	uint16_t user;	/* of ghosts: slot + 1 of the only task that uses it; 0: shared */
+};
+struct loc_table {
+	struct loc_entry *v;
+	size_t n, cap;		/* cap: a power of two */
+	uint16_t *parent;	/* of classes; themselves if they have none */
 };
 
 /* What the visit knows of an event beside the graph. */
@@ -91,7 +107,9 @@ struct dpor {
 	struct exec_step *steps; /* performed in this execution */
 	size_t nsteps;
 	bool anew;		/* something was learnt on which everything rests: begin again */
-	uint8_t stuck[(WORLD_CPUS_MAX + 7) / 8]; /* CPUs on which somebody was stuck for good */
+	uint8_t stuck[WORLD_CPUS_MAX]; /* CPUs on which somebody may be stuck for good: whoever
+				 * owns less than that of the CPU may never move again */
+	struct snare *snare;	/* snare.c's */
 	bool forced;		/* a step was made on a CPU that was not to be had: the order of
 				 * the steps is none that can be, see leaf.c */
 	bool dropped;		/* this graph turned out to be none */
@@ -103,6 +121,14 @@ struct dpor {
 	size_t prune_size;
 	uint64_t pruned;	/* graphs that were given up before a visit */
 	uint64_t stale;		/* graphs that were visited for nothing */
+	struct estimate estimate; /* of what is still to come */
+	/* with other processes that work on the same, see jobs_dpor.c: */
+	struct agree *agree;	/* NULL: there are none */
+	size_t agreed;		/* read of it so far */
+	struct idspace *ids;	/* which knows of it */
+	uint64_t told;		/* executions of this process that another one counts */
+	uint64_t patience;	/* so many more are to teach nothing before others are called */
+	bool alone;		/* no others are called (any more) */
 };
 
 static inline dclock hb_of(const struct dpor *d, uint32_t i)
@@ -117,16 +143,21 @@ static inline dclock past_of(const struct dpor *d, uint32_t i)
 typedef int16_t clock8 __attribute__((vector_size(16), aligned(2), may_alias));
 static inline void clock_join(const struct dpor *d, dclock to, const uint16_t *from)
 {
-	for (unsigned i = 0; i < d->stride; i += 8) {
+	unsigned i = 0, n = d->stride;
+
+	do {
 		clock8 a = *(const clock8 *)(to + i), b = *(const clock8 *)(from + i), more = a > b;
 
 		*(clock8 *)(to + i) = (a & more) | (b & ~more);
-	}
+	} while ((i += 8) < n);
 }
 static inline void clock_copy(const struct dpor *d, dclock to, const uint16_t *from)
 {
-	for (unsigned i = 0; i < d->stride; i += 8)
+	unsigned i = 0, n = d->stride;
+
+	do
 		*(clock8 *)(to + i) = *(const clock8 *)(from + i);
+	while ((i += 8) < n);
 }
 /* Is event i in the past that the clock describes? */
 static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_t i)
@@ -152,6 +183,21 @@ int place_seen(struct dpor *d, uint32_t loc);
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
 bool place_join(struct dpor *d, int x, int y);	/* the same of classes */
 
+/* A task is the only one who waits on a class. */
+bool place_waiter(struct dpor *d, int cls, unsigned slot);
+/* A class is a timer's cell, or is disarmed by somebody; both: d->anew. */
+bool place_timer(struct dpor *d, int cls, bool timer, bool disarmed);
+/* The class as which it and those that were joined with it are known. */
+uint16_t class_root(const struct dpor *d, uint16_t cls);
+/* A location is everybody's, if it is known. */
+void place_share(struct dpor *d, uint32_t loc);
+/* Takes over what the other processes have met.  False: d->failed, or d->anew. */
+bool places_sync(struct dpor *d);
+
+/* --- facts.c: what one process has learnt on which everything rests --- */
+bool facts_put(struct dpor *d, struct wire *to);
+bool facts_get(struct dpor *d, struct wire *from);
+
 /* --- shape.c: what an announced event is to the graph --- */
 struct shape {
 	uint8_t kind;		/* G_RMW: may turn out to be a read */
@@ -164,6 +210,9 @@ bool shape_of(struct dpor *d, int slot, struct shape *s);
 bool shape_writes(const struct event *ev, uint64_t v);
 /* Would it be enabled?  Asked of blocking operations on one word. */
 bool shape_enabled(const struct event *ev, uint64_t v);
+/* What the condition of an event that is looked at for the first time reads is part of its
+ * class, as it stands now.  False: d->anew or d->failed. */
+bool shape_of_condition(struct dpor *d, struct task *t, const struct gevent *e);
 /* Does it leave its location alone, whatever is there? */
 bool shape_is_pure(const struct event *ev);
 /* What a performed event turned out to be, where it found v. */
@@ -180,26 +229,28 @@ bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const u
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
-/* Will event i be as it is if the write with that past comes? */
-bool revisit_maximal(const struct dpor *d, uint32_t i, const uint16_t *past);
-
-/* --- stuck.c --- */
-/* A lock event that an interrupt is about to add, with the past of its program order: it
- * may find whoever it struck holding the lock. */
-bool stuck_push(struct dpor *d, const struct gevent *add, const uint16_t *before);
-/* Is the CPU of the task with him who waits for a lock of that very task? */
-bool stuck_by_own_lock(const struct dpor *d, unsigned slot);
-
 /* --- prune.c --- */
 /* Can no execution come from the graph that was popped, as its CPUs stand? */
 bool prune_hopeless(struct dpor *d);
 
 /* --- visit.c --- */
+/* How much of its CPU a task owns, as in struct gevent. */
+static inline uint8_t owns_cpu(const struct task *t)
+{
+	if (t->state == TASK_DONE || t->state == TASK_FAILED || !keeps_cpu(t))
+		return 0;
+	return t->ctx.irq ? 3 : t->ctx.bh ? 2 : 1;
+}
+/* Does it keep a task from moving, rather than only from moving now? */
+static inline bool is_block(enum block_why why)
+{
+	return why != BLOCK_NONE && why != BLOCK_CPU && why != BLOCK_IRQ_OFF && why != BLOCK_IDLE_PASS;
+}
 bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 /* Performs the pending event of e's task as event i; *ev is what was announced. */
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev);
 /* What must be the same whenever event i is performed with the same past. */
-uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev);
+uint32_t visit_check(struct dpor *d, uint32_t i, const struct event *ev);
 /* Room for so many events in all that is kept by event. */
 bool visit_widen(struct dpor *d, uint32_t need);
 bool visit_oom(struct dpor *d);		/* false, with the error set */
@@ -223,8 +274,8 @@ void keep_began(struct dpor *d);	/* one has begun, with nobody's task anywhere *
 bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer);
 /* Is e what its task, which stands somewhere behind, has already done? */
 bool keep_follows(struct dpor *d, const struct gevent *e);
-/* Then what it does to memory; gives what was announced. */
-const struct event *keep_perform(struct dpor *d, struct gevent *e, uint32_t i);
+/* Then what it does to memory. */
+const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i);
 /* Brings the task to where the graph has it.  False: failed. */
 bool keep_catch_up(struct dpor *d, struct dslot *s);
 void keep_release(struct dpor *d);
@@ -238,6 +289,17 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise);
 bool extend_next(struct dpor *d, bool *moved);
 
 
+/* --- snare.c --- */
+/* Somebody may be stuck for good on a CPU that he keeps, so that those who own less of it
+ * (as in struct gevent) do not move.  False: that was known. */
+bool snare_learn(struct dpor *d, uint32_t cpu, uint8_t level);
+/* What may make somebody stuck: the task is about to take a lock, as event i; event i took
+ * one; a task is about to do what it may have to wait for.  False: d->anew or d->failed. */
+bool snare_wants(struct dpor *d, unsigned slot, uint32_t i);
+bool snare_has(struct dpor *d, const struct gevent *e, uint32_t i);
+bool snare_waits(struct dpor *d, const struct task *t);
+void snare_release(struct dpor *d);
+
 /* --- leaf.c --- */
 /* A worker whose last pass changed nothing, or the timer that would start its next? */
 bool polls_idly(const struct dpor *d, const struct task *t);
@@ -248,5 +310,9 @@ bool leaf_reached(struct dpor *d);
 bool leaf_push_starved(struct dpor *d);
 /* Counts it.  False: stop exploring. */
 bool leaf_end(struct dpor *d, bool cut);
+
+/* --- dpor.c --- */
+/* The newest graph on the stack, to the end of its execution.  False: stop. */
+bool dpor_visit(struct dpor *d);
 
 #endif

@@ -20,7 +20,7 @@
 
 #define PROGRESS_EVERY 0.25	/* seconds */
 
-static double now(void)
+double explore_now(void)
 {
 	struct timespec ts;
 
@@ -126,12 +126,16 @@ struct world *explore_rerun(struct explore *x, const struct exec_step *steps, si
 static void tell(struct explore *x, double seconds)
 {
 	struct explore_progress p = x->now;
+	const struct explore_progress *o = &x->others;
 
-	p.complete = x->report.complete;
-	p.blocked = x->report.blocked;
-	p.deepest = x->report.deepest;
+	p.complete = x->report.complete + o->complete;
+	p.blocked = x->report.blocked + o->blocked;
+	p.deepest = x->report.deepest > o->deepest ? x->report.deepest : o->deepest;
+	p.pending += o->pending;
+	p.low = p.low < 0 || o->low < 0 ? -1 : p.low + o->low;
+	p.high = p.low < 0 ? -1 : p.high + o->high;
 	p.seconds = seconds;
-	p.rate = seconds > 0 ? (double)x->executions / seconds : 0;
+	p.rate = seconds > 0 ? (double)(p.complete + p.blocked) / seconds : 0;
 	x->progress(x->arg, &p);
 }
 
@@ -152,7 +156,7 @@ bool explore_go_on(struct explore *x)
 	}
 	if (!o->seconds && !x->progress)
 		return true;
-	seconds = now() - x->started;
+	seconds = explore_now() - x->started;
 	if (o->seconds && seconds >= o->seconds) {
 		explore_bound(x, "time %g", o->seconds);
 		return false;
@@ -186,8 +190,11 @@ bool explore_run(struct explore *x)
 	x->executions = x->seed = 0;
 	x->now = (struct explore_progress){ .low = -1, .high = -1 };
 	x->lean = true;
+	x->others = (struct explore_progress){ 0 };
+	x->first = 0;
+	x->shared = x->unnumbered = false;
 	x->next_progress = PROGRESS_EVERY;
-	x->started = now();
+	x->started = explore_now();
 	if (!x->opts.max_steps)
 		x->opts.max_steps = EXPLORE_MAX_STEPS_DEFAULT;
 	x->judge = judge_new();
@@ -203,7 +210,7 @@ bool explore_run(struct explore *x)
 		explore_fail(x, "%s", explore_refused(x));
 	judge_free(x->judge);
 	x->judge = NULL;
-	x->report.seconds = now() - x->started;
+	x->report.seconds = explore_now() - x->started;
 	return ok && !x->report.error;
 }
 
@@ -219,7 +226,7 @@ void explore_forget(struct explore *x)
 	judge_forget(x->judge);
 }
 
-static void violation_release(struct explore_violation *v)
+void violation_release(struct explore_violation *v)
 {
 	free(v->kind);
 	free(v->message);

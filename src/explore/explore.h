@@ -49,6 +49,10 @@ struct explore_source {
 	 * read so far, so that there may be more after an execution than before it: then
 	 * what was concluded without them is to be looked at again. */
 	size_t (*nwatched)(void *arg);
+	/* The i-th of them (LOC_NONE: no location, but all of them are to be taken as
+	 * read), and what another process found an invariant to read. */
+	uint32_t (*watched_at)(void *arg, size_t i);
+	void (*watch)(void *arg, uint32_t loc);
 	/* Why the scenario cannot be explored, as far as the executions so far have shown
 	 * (bodies share a Lua variable ...), or NULL.  To be asked after each end(), and
 	 * after each begin() that fails: it says more than *why. */
@@ -121,10 +125,15 @@ struct explore {
 	void (*progress)(void *, const struct explore_progress *);
 	void *arg;			/* of these two */
 	bool lean;			/* executions keep no log: see explore_lean() */
+	bool shared;			/* several processes work on it: of violations the smallest
+					 * is kept, whoever found which first */
 	double started, next_progress;
 	uint64_t executions;		/* ended so far, those that were cut too */
 	uint64_t seed;			/* random, pct: that of the execution that runs */
 	struct explore_progress now;	/* the strategy's: pending, low, high */
+	struct explore_progress others;	/* the same and more, of processes that work on it */
+	bool unnumbered;		/* of several at the same time none is the n-th */
+	uint64_t first;			/* executions before those that this process counts */
 	struct judge *judge;		/* judge.c's: what was found so far */
 };
 
@@ -139,6 +148,7 @@ bool dpor_run(struct explore *x);
 bool random_run(struct explore *x);	/* EXPLORE_RANDOM and EXPLORE_PCT */
 bool naive_run(struct explore *x);	/* every interleaving, one by one: for checking the others */
 
+double explore_now(void);	/* seconds, of a clock that only goes on */
 /* A fresh execution; NULL: x->report.error is set. */
 struct world *explore_begin(struct explore *x);
 /* See explore_source.again. */
@@ -195,6 +205,22 @@ void explore_bound(struct explore *x, const char *fmt, ...) __attribute__((forma
 /* Runs steps[0..n) in a fresh execution that keeps its log.  The world, standing there;
  * NULL: some step could not be made (*at says which) or report.error. */
 struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at);
+
+/* --- results.c: what several processes found becomes one report --- */
+
+struct wire;
+/* What was counted and found since the last time; it is forgotten then, but for the
+ * violations, which are not told again. */
+bool results_put(struct explore *x, struct wire *to);
+/* Adds it to the report, with the violations or without.  False: x->report.error is set,
+ * maybe by what is in there. */
+bool results_get(struct explore *x, struct wire *from, bool violations);
+/* Is the error or bound, or a violation in there, one that ends the exploration? */
+bool results_end(const struct explore *x, const struct wire *from);
+/* Is the violating execution in this one smaller than the one in that? */
+bool results_smaller(const struct wire *a, const struct wire *b);
+/* By kind and place. */
+void results_sort(struct explore *x);
 
 /* --- judging runs that keep their log, without counting them --- */
 

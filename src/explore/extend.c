@@ -51,10 +51,23 @@ static const struct gevent *step_of(const struct dpor *d, uint32_t i)
 	return e->kind == G_RMW_WRITE ? &d->g.ev[e->rf] : e;
 }
 
+/* May the event come out differently than it did, or be another one, as long as the new
+ * event stays?  Not if it returns nothing, or is in the new event's past. */
+static bool may_change(const struct dpor *d, const struct added *a, uint32_t i)
+{
+	const struct gevent *e = &d->g.ev[i];
+
+	if (in_clock(d, a->past, i))
+		return false;
+	return g_reads(e) || e->choice;
+}
+
 /*
  * Would the new event stand between two writes that another task made on the same CPU
  * without letting it go?  That can never become an order of steps, whatever else comes:
- * the new event keeps the first write, which keeps its task where it was.
+ * the new event keeps the first write, which keeps its task where it was.  Only if the
+ * task's way from the first write to the second is the same in all that may come: else
+ * the second may go, and the task leave its CPU in between.
  */
 static bool lacks_cpu_between(const struct dpor *d, const struct added *a, uint32_t first, uint32_t second)
 {
@@ -69,11 +82,11 @@ static bool lacks_cpu_between(const struct dpor *d, const struct added *a, uint3
 	for (uint32_t i = first + 1; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
 
-		if (e->task != w->task || !g_steps(e))
+		if (e->task != w->task || !g_steps(e) || d->po[i] <= d->po[first])
 			continue;
 		if (d->po[i] >= d->po[second])
 			return true;
-		if (e->own < level)
+		if (e->own < level || may_change(d, a, i))
 			return false;
 	}
 	return true;
@@ -232,7 +245,7 @@ static bool add_lock(struct dpor *d, struct added *a)
 	uint16_t last = c->n ? c->w[c->n - 1] : GNONE;
 	struct dslot *s = &d->slots[a->e.task];
 
-	if (!revisit_locks(d, &a->e, a->past) || !stuck_push(d, &a->e, a->past))
+	if (!revisit_locks(d, &a->e, a->past))
 		return false;
 	a->e.rf = last;
 	if (last != GNONE && d->unlock[last] == GNONE) {
@@ -282,8 +295,9 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 
 	if (!visit_widen(d, d->g.n + 2) || !shape_of(d, slot, &shape))
 		return false;
-	if (!promise && d->stuck[s->t->cpu / 8] >> s->t->cpu % 8 & 1 && !keeps_cpu(s->t) &&
-	    !instead_starve(d, slot))
+	if (!snare_waits(d, s->t) || (s->t->ev.op == OP_LOCK && !snare_wants(d, (unsigned)slot, a.i)))
+		return false;
+	if (!promise && d->stuck[s->t->cpu] > owns_cpu(s->t) && !instead_starve(d, slot))
 		return false;
 	d->po[a.i] = s->count;
 	clocks_begin(d, s, a.i);
@@ -301,7 +315,7 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 		a.e.maker = promise->maker;
 	if (shape.kind == G_LOCK)
 		return add_lock(d, &a);
-	if (shape.await && task_blocked(s->t).why != BLOCK_NONE)
+	if (shape.await && is_block(task_blocked(s->t).why))
 		return add_waiting(d, &a);
 	if (s->t->ev.op == OP_CHOOSE)
 		a.e.choice = promise && promise->choice ? promise->choice : 1;

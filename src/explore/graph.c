@@ -122,28 +122,68 @@ bool graph_derive(struct graph *to, const struct graph *from, const struct gchan
 	return true;
 }
 
+static bool gstack_reserve(struct gstack *s, size_t need)
+{
+	size_t cap = s->cap ? s->cap : 16384;
+	unsigned char *p;
+
+	if (need <= s->cap)
+		return true;
+	while (cap < need)
+		cap += cap / 2;
+	p = realloc(s->bytes, cap);
+	if (!p)
+		return false;
+	s->bytes = p;
+	s->cap = cap;
+	return true;
+}
+
 /* A graph on the stack: its events, then their number. */
 bool gstack_push(struct gstack *s, const struct graph *g)
 {
 	size_t bytes = g->n * sizeof(*g->ev), need = s->used + bytes + sizeof(uint32_t);
 
-	if (need > s->cap) {
-		size_t cap = s->cap ? s->cap : 16384;
-		unsigned char *p;
-
-		while (cap < need)
-			cap += cap / 2;
-		p = realloc(s->bytes, cap);
-		if (!p)
-			return false;
-		s->bytes = p;
-		s->cap = cap;
+	if (need > GSTACK_MAX) {
+		s->full = true;
+		return false;
 	}
+	if (!gstack_reserve(s, need))
+		return false;
 	if (bytes)
 		memcpy(s->bytes + s->used, g->ev, bytes);
 	memcpy(s->bytes + s->used + bytes, &g->n, sizeof(uint32_t));
 	s->used = need;
 	s->n++;
+	return true;
+}
+
+bool gstack_append(struct gstack *s, const void *bytes, size_t used, size_t n)
+{
+	if (!gstack_reserve(s, s->used + used))
+		return false;
+	if (used)
+		memcpy(s->bytes + s->used, bytes, used);
+	s->used += used;
+	s->n += n;
+	return true;
+}
+
+bool gstack_give(struct gstack *s, size_t k, struct gstack *to)
+{
+	size_t at = s->used;
+
+	for (size_t i = s->n; i > k; i--) {
+		uint32_t n;
+
+		memcpy(&n, s->bytes + at - sizeof(n), sizeof(n));
+		at -= sizeof(n) + n * sizeof(struct gevent);
+	}
+	if (!gstack_append(to, s->bytes, at, k))
+		return false;
+	memmove(s->bytes, s->bytes + at, s->used - at);
+	s->used -= at;
+	s->n -= k;
 	return true;
 }
 

@@ -107,11 +107,18 @@ struct gstack {
 	unsigned char *bytes;
 	size_t used, cap;
 	size_t n;		/* graphs */
+	bool full;		/* one could not be pushed, because of this bound: */
 };
+#define GSTACK_MAX ((size_t)512 << 20)	/* bytes */
+/* False: no memory, or full. */
 bool gstack_push(struct gstack *s, const struct graph *g);
 /* Pops the newest; false: empty (or no memory: then s->n stays above 0). */
 bool gstack_pop(struct gstack *s, struct graph *g);
 void gstack_release(struct gstack *s);
+/* The oldest k move to the other stack, on top of what is there. */
+bool gstack_give(struct gstack *s, size_t k, struct gstack *to);
+/* So many graphs, as another stack has them in memory, on top. */
+bool gstack_append(struct gstack *s, const void *bytes, size_t used, size_t n);
 
 /*
  * Puts the steps of a graph into an order that agrees with program order, reads-from,

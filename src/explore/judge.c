@@ -22,23 +22,6 @@
 #define DIFFERS "the scenario is not deterministic: its bodies use something that outlives " \
 	"the execution (a global or an upvalue that they change, the time, random numbers)"
 
-/* A copy of an execution's steps. */
-struct run { struct exec_step *steps; size_t n; bool is; };
-
-/* Complete executions number 1, 16, 256 ... are repeated at the end. */
-#define SAMPLES 6
-#define SAMPLE_FACTOR 16
-
-struct judge {
-	struct run *runs;	/* of report.violations, one for one */
-	size_t runs_cap, violations_cap;
-	char **seen;		/* of executions without a log: what has been repeated */
-	size_t nseen, seen_cap;
-	size_t outcomes_cap, last_outcome;
-	struct run example, shown;
-	struct run samples[SAMPLES];	/* to be repeated, see repeat.c */
-};
-
 struct judge *judge_new(void)
 {
 	return calloc(1, sizeof(struct judge));
@@ -51,7 +34,7 @@ void judge_free(struct judge *j)
 	for (size_t i = 0; i < j->runs_cap; i++)
 		free(j->runs[i].steps);
 	for (size_t i = 0; i < j->nseen; i++)
-		free(j->seen[i]);
+		free(j->seen[i].key);
 	free(j->runs);
 	free(j->seen);
 	judge_forget(j);
@@ -175,12 +158,48 @@ const struct violation *explore_find(struct world *w, const char *kind, const ch
 
 /* --- keeping violations --- */
 
-static bool is_kept(const struct explore_report *r, const char *kind, const char *place)
+size_t judge_find(const struct explore_report *r, const char *kind, const char *place)
 {
-	for (size_t i = 0; i < r->nviolations; i++)
-		if (!strcmp(r->violations[i].kind, kind) && !strcmp(r->violations[i].place, place))
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < r->nviolations && (strcmp(r->violations[i].kind, kind) ||
+				      strcmp(r->violations[i].place, place)))
+		i++;
+	return i;
+}
+
+/* Names rather than numbers: they are the same however many processes there are.  Not
+ * asked for where one process finds everything in the same order each time. */
+static uint64_t hash_of(const struct explore *x, struct world *w, const struct exec_step *steps, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; x->shared && i < n; i++) {
+		const struct task *t = task_by_id(w, steps[i].task);
+
+		for (const char *c = t ? task_name(t) : ""; *c; c++)
+			h = (h ^ (unsigned char)*c) * 0x100000001b3u;
+		h = (h ^ (steps[i].choice + 256u)) * 0x100000001b3u;
+	}
+	return h;
+}
+
+bool judge_take(struct explore *x, size_t i, const struct explore_violation *v, const struct run *r)
+{
+	struct judge *j = x->judge;
+
+	if (i == x->report.nviolations) {
+		if (!grow(&x->report.violations, &j->violations_cap, i + 1, sizeof(*v)) ||
+		    !grow(&j->runs, &j->runs_cap, i + 1, sizeof(*r)))
+			return no_memory(x);
+		x->report.nviolations++;
+	} else {
+		violation_release(&x->report.violations[i]);
+		free(j->runs[i].steps);
+	}
+	x->report.violations[i] = *v;
+	j->runs[i] = *r;
+	return (v->kind && v->message && v->schedule && v->place) || no_memory(x);
 }
 
 static char *copy_of(const char *s)
@@ -188,22 +207,18 @@ static char *copy_of(const char *s)
 	return s ? strdup(s) : NULL;
 }
 
-/* Takes `place`. */
-static bool add_violation(struct explore *x, struct world *w, const struct violation *v,
+/* Takes `place`; as the i-th. */
+static bool add_violation(struct explore *x, struct world *w, const struct violation *v, size_t i,
 			  char *place, const struct exec_step *steps, size_t n)
 {
-	struct explore_report *r = &x->report;
-	struct judge *j = x->judge;
-	struct explore_violation *e;
+	struct run r = { .hash = hash_of(x, w, steps, n) };
+	struct explore_violation e;
 
-	if (!grow(&r->violations, &j->violations_cap, r->nviolations + 1, sizeof(*r->violations)) ||
-	    !grow(&j->runs, &j->runs_cap, r->nviolations + 1, sizeof(*j->runs)) ||
-	    !run_copy(x, &j->runs[r->nviolations], steps, n)) {
+	if (!run_copy(x, &r, steps, n)) {
 		free(place);
-		return no_memory(x);
+		return false;
 	}
-	e = &r->violations[r->nviolations++];
-	*e = (struct explore_violation){
+	e = (struct explore_violation){
 		.kind = strdup(v->kind),
 		.message = strdup(v->message ? v->message : "no memory was left to say more"),
 		.thread = copy_of(name_of(w, v->task)),
@@ -211,10 +226,16 @@ static bool add_violation(struct explore *x, struct world *w, const struct viola
 		.step = v->step,
 		.schedule = v->schedule ? strdup(v->schedule) : world_schedule_upto(w, v->step),
 		.place = place,
-		.execution = x->executions,
+		.execution = x->unnumbered ? 0 : x->first + x->executions,
 		.seed = x->seed,
 	};
-	return (e->kind && e->message && e->schedule) || no_memory(x);
+	if (judge_take(x, i, &e, &r))
+		return true;
+	if (i < x->report.nviolations)
+		return false;	/* it is in there, as far as it goes */
+	violation_release(&e);
+	free(r.steps);
+	return false;
 }
 
 /* Keeps what the world, which stands at the end of `steps` and has a log, found. */
@@ -223,12 +244,16 @@ static bool keep(struct explore *x, struct world *w, const struct exec_step *ste
 	for (size_t i = 0; i < world_violation_count(w); i++) {
 		const struct violation *v = world_violation(w, i);
 		char *place = explore_place(w, v);
+		size_t at = place ? judge_find(&x->report, v->kind, place) : 0;
+		const struct run *known = x->judge->runs + at;
 
 		if (!place)
 			return no_memory(x);
-		if (is_kept(&x->report, v->kind, place))
+		if (at < x->report.nviolations &&
+		    !(x->shared && run_is_less(n, n == known->n ? hash_of(x, w, steps, n) : 0,
+					       known->n, known->hash)))
 			free(place);
-		else if (!add_violation(x, w, v, place, steps, n))
+		else if (!add_violation(x, w, v, at, place, steps, n))
 			return false;
 	}
 	return true;
@@ -261,7 +286,8 @@ static struct world *again(struct explore *x, const struct exec_step *steps, siz
 }
 
 /* Has a violation that looks like this one been repeated before?  Else it is noted. */
-static bool was_seen(struct explore *x, struct world *w, const struct violation *v)
+static bool was_seen(struct explore *x, struct world *w, const struct violation *v,
+		     size_t n, uint64_t hash)
 {
 	struct judge *j = x->judge;
 	char *place = place_text(w, v, false), *key = NULL;
@@ -270,16 +296,20 @@ static bool was_seen(struct explore *x, struct world *w, const struct violation 
 		key = NULL;
 	free(place);
 	for (size_t i = 0; key && i < j->nseen; i++)
-		if (!strcmp(j->seen[i], key)) {
+		if (!strcmp(j->seen[i].key, key)) {
 			free(key);
-			return true;
+			if (!x->shared || !run_is_less(n, hash, j->seen[i].n, j->seen[i].hash))
+				return true;
+			j->seen[i].n = n;
+			j->seen[i].hash = hash;
+			return false;
 		}
 	if (!key || !grow(&j->seen, &j->seen_cap, j->nseen + 1, sizeof(*j->seen))) {
 		free(key);
 		no_memory(x);
 		return true;
 	}
-	j->seen[j->nseen++] = key;
+	j->seen[j->nseen++] = (struct seen){ .key = key, .n = n, .hash = hash };
 	return false;
 }
 
@@ -301,11 +331,12 @@ static bool keep_lean(struct explore *x, struct world *w, enum exec_end how,
 		      const struct exec_step *steps, size_t n)
 {
 	struct essence news = { 0 };
+	uint64_t hash = hash_of(x, w, steps, n);
 
 	for (size_t i = 0; i < world_violation_count(w); i++) {
 		const struct violation *v = world_violation(w, i);
 
-		if (!was_seen(x, w, v))
+		if (!was_seen(x, w, v, n, hash))
 			news = (struct essence){ .kind = v->kind, .task = v->task };
 	}
 	if (!news.kind || x->report.error)
@@ -359,13 +390,13 @@ static bool outcome_add(struct explore *x, size_t at, const char *text)
 	return true;
 }
 
-static bool tally(struct explore *x, const char *text)
+bool judge_tally(struct explore *x, const char *text, uint64_t times)
 {
 	struct explore_report *r = &x->report;
 	size_t low = 0, high = r->noutcomes, last = x->judge->last_outcome;
 
 	if (last < high && !strcmp(r->outcomes[last].text, text)) {
-		r->outcomes[last].count++;
+		r->outcomes[last].count += times;
 		return true;
 	}
 	while (low < high) {
@@ -379,7 +410,7 @@ static bool tally(struct explore *x, const char *text)
 	if ((low == r->noutcomes || strcmp(r->outcomes[low].text, text)) &&
 	    !outcome_add(x, low, text))
 		return false;
-	r->outcomes[low].count++;
+	r->outcomes[low].count += times;
 	x->judge->last_outcome = low;
 	return true;
 }
@@ -439,7 +470,7 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 	text = judge_end(x, w, how);
 	if (explore_refused(x))
 		return explore_fail(x, "%s", explore_refused(x));
-	if (text && how == EXEC_COMPLETE && !tally(x, text))
+	if (text && how == EXEC_COMPLETE && !judge_tally(x, text, 1))
 		return false;
 	finding = !x->lean && trace_judge(w, &f);
 	violating = finding || world_violation_count(w);
@@ -493,13 +524,23 @@ static bool verify(struct explore *x, const struct explore_violation *v, const s
 			    v->kind);
 }
 
+/* Of what other processes have executed only the example is known. */
+static void repeat_samples(struct explore *x)
+{
+	struct judge *j = x->judge;
+
+	if (!j->samples[0].is && j->example.is)
+		repeat_check(x, j->example.steps, j->example.n);
+	for (size_t i = 0; i < SAMPLES && !x->report.error; i++)
+		if (j->samples[i].is)
+			repeat_check(x, j->samples[i].steps, j->samples[i].n);
+}
+
 bool judge_conclude(struct explore *x)
 {
 	struct judge *j = x->judge;
 
-	for (size_t i = 0; i < SAMPLES && !x->report.error; i++)
-		if (j->samples[i].is)
-			repeat_check(x, j->samples[i].steps, j->samples[i].n);
+	repeat_samples(x);
 	for (size_t i = 0; i < x->report.nviolations && !x->report.error; i++)
 		if (verify(x, &x->report.violations[i], &j->runs[i]))
 			explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);

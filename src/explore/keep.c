@@ -58,34 +58,47 @@ bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t
 	return true;
 }
 
+/* What a task that has begun again is told. */
+struct telling {
+	const struct dslot *s;
+	uint32_t i, n;
+	bool differs;		/* it announced something else than before */
+};
+
+static bool tell(void *arg, struct task *t)
+{
+	struct telling *told = arg;
+	const struct dkept *k = &told->s->kept[told->i];
+
+	if (told->differs || told->i == told->n)
+		return false;
+	if (t->ev.op != k->ev.op || t->ev.loc != k->ev.loc || t->ev.a != k->ev.a || t->ev.b != k->ev.b) {
+		told->differs = true;
+		return false;
+	}
+	t->ev.value = k->answer;
+	t->steps++;
+	told->i++;
+	return true;
+}
+
 bool keep_catch_up(struct dpor *d, struct dslot *s)
 {
-	uint32_t n = s->count;
+	struct telling told = { .s = s, .n = s->count };
 
 	if (!s->follows)
 		return true;
 	s->follows = false;
-	if (s->nkept == n)
+	if (s->nkept == told.n)
 		return true;
-	s->nkept = n;
-	if (!task_begin_again(s->t)) {
+	s->nkept = told.n;
+	if (!task_begin_again(s->t, tell, &told)) {
 		d->failed = true;
 		return explore_fail(d->x, "%s", world_error(d->w));
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct dkept *k = &s->kept[i];
-		const struct event *ev = &s->t->ev;
-
-		if (s->t->state != TASK_READY)
-			return visit_diverged(d, s, i, NULL);
-		if (ev->op != k->ev.op || ev->loc != k->ev.loc || ev->a != k->ev.a || ev->b != k->ev.b)
-			return visit_diverged(d, s, i, ev);
-		if (!task_answer(s->t, k->answer)) {
-			d->failed = true;
-			return explore_fail(d->x, "%s", world_error(d->w));
-		}
-	}
-	return true;
+	if (told.differs)
+		return visit_diverged(d, s, told.i, &s->t->ev);
+	return told.i == told.n || visit_diverged(d, s, told.i, NULL);
 }
 
 /* What the task would be answered now: is it what it was? */
@@ -107,19 +120,43 @@ bool keep_follows(struct dpor *d, const struct gevent *e)
 	       !(e->flags & GF_AWAIT) && e->maker == GNONE && same_answer(&s->kept[s->count], e);
 }
 
-const struct event *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
+/* What performing it does to memory. */
+static void effect(const struct event *ev, struct dinfo *info)
+{
+	uint64_t *word = ev->loc, old;
+
+	if (ev->size == 8 && ev->op == OP_LOAD) {
+		info->value = info->stored = *word;
+		return;
+	}
+	old = mem_read(ev->loc, ev->size);
+	if (ev->op == OP_STORE)
+		mem_write(ev->loc, ev->size, ev->a);
+	else if (ev->op != OP_LOAD)
+		mem_write(ev->loc, ev->size, rmw_value(ev, old));
+	info->value = old;
+	info->stored = mem_read(ev->loc, ev->size);
+}
+
+const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
 {
 	struct dslot *s = &d->slots[e->task];
 	const struct dkept *k = &s->kept[s->count];
-	struct record r;
+	struct dinfo *info = &d->info[i];
 
-	world_effect(d->w, &k->ev, &r);
+	info->size = k->ev.size;
+	info->loc = k->loc;
+	if (k->ev.loc) {
+		effect(&k->ev, info);
+	} else {
+		info->value = k->answer;
+		info->stored = k->ev.a;
+	}
+	d->w->log.n++;
 	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = e->choice };
 	d->ghost_written = false;
 	e->own = 0;
-	d->info[i] = (struct dinfo){ .value = k->ev.loc ? r.value : k->answer, .stored = r.stored,
-				     .size = k->ev.size, .loc = k->loc };
-	return &k->ev;
+	return k;
 }
 
 void keep_release(struct dpor *d)

@@ -188,15 +188,6 @@ static bool retry_idle(struct dpor *d)
 	return true;
 }
 
-static bool learn_stuck(struct dpor *d, uint32_t cpu)
-{
-	if (d->stuck[cpu / 8] >> cpu % 8 & 1)
-		return false;
-	d->stuck[cpu / 8] |= (uint8_t)(1u << cpu % 8);
-	d->anew = true;
-	return true;
-}
-
 bool leaf_push_starved(struct dpor *d)
 {
 	struct gchange c = { .revisit = -1 };
@@ -204,15 +195,14 @@ bool leaf_push_starved(struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct task *t = d->slots[k].t;
 
-		if (t && t->state == TASK_READY && keeps_cpu(t) && learn_stuck(d, t->cpu))
+		if (t && t->state == TASK_READY && keeps_cpu(t) && snare_learn(d, t->cpu, 1))
 			return false;
 	}
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct dslot *s = &d->slots[d->turn[k]];
 		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
 
-		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(d, s->t) ||
-		    stuck_by_own_lock(d, d->turn[k]))
+		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(d, s->t))
 			continue;
 		c.add = (struct gevent){ .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
 		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))

@@ -10,19 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Locations by arena offset: open addressing; a class refers to its representative. */
-struct loc_entry {
-	uint32_t loc;
-	uint16_t cls;
-	uint16_t user;	/* of ghosts: slot + 1 of the only task that uses it; 0: shared */
-};
-struct loc_table {
-	struct loc_entry *v;
-	size_t n, cap;		/* cap: a power of two */
-	uint16_t *parent;	/* of classes; themselves if they have none */
-	size_t parent_cap;
-};
-
 static struct loc_entry *find(const struct loc_table *t, uint32_t loc)
 {
 	size_t i = (loc >> 3) * 0x9e3779b1u & (t->cap - 1);
@@ -133,38 +120,93 @@ bool places_watch(struct dpor *d)
 	return true;
 }
 
-static bool entry_new(struct dpor *d, uint32_t loc)
+/* What invariants read is one class. */
+static void join_watched(struct dpor *d, uint32_t loc)
 {
-	uint32_t base = freeable(d, loc);
+	uint16_t cls = root(d->locs, find(d->locs, loc)->cls);
+
+	if (!is_watched(d, loc))
+		return;
+	d->cls[cls].chain = true;
+	d->cls[cls].lock = false;
+	if (d->watch == LOC_NONE)
+		d->watch = loc;
+	else if (d->watch != loc)
+		place_join(d, root(d->locs, find(d->locs, d->watch)->cls), cls);
+}
+
+enum { PLACE_NEW = 1, PLACE_HEAP = 2 };	/* of the record: its own class, of what can be freed */
+
+/* A location into the tables; v: loc, class, flags, user. */
+static bool put_entry(struct dpor *d, const uint32_t v[4])
+{
+	if (v[2] & PLACE_NEW && (d->nclasses == GNONE - 1 || !class_new(d)))
+		return visit_oom(d);
+	if (v[2] & PLACE_HEAP) {
+		d->cls[v[1]].chain = true;
+		d->cls[v[1]].lock = false;
+		d->cls[v[1]].shared_wait = true;
+	}
+	if (!widen(d->locs))
+		return visit_oom(d);
+	*find(d->locs, v[0]) = (struct loc_entry){ .loc = v[0], .cls = (uint16_t)v[1],
+						   .user = (uint16_t)v[3] };
+	d->locs->n++;
+	join_watched(d, v[0]);
+	return true;
+}
+
+/* Adds what this process has met and put into its tables itself. */
+static bool tell(struct dpor *d, enum agree_kind kind, const void *v, size_t len)
+{
+	size_t at = d->agreed;
+
+	if (!d->agree)
+		return true;
+	if (!agree_add(d->agree, kind, v, len))
+		return visit_oom(d);
+	agree_next(d->agree, &at);
+	d->agreed = at;
+	return true;
+}
+
+/* Something is not in the tables.  True: all is known that the others know, and they are
+ * held up until told() is called. */
+static bool ask(struct dpor *d)
+{
+	if (!d->agree)
+		return true;
+	agree_lock(d->agree);
+	if (places_sync(d) || (d->anew && !d->failed))
+		return true;
+	agree_unlock(d->agree);
+	return false;
+}
+
+static bool told(struct dpor *d, bool ok)
+{
+	if (d->agree)
+		agree_unlock(d->agree);
+	return ok;
+}
+
+static bool entry_new(struct dpor *d, uint32_t loc, unsigned user)
+{
+	uint32_t base = freeable(d, loc), v[4] = { loc, 0, 0, user };
 	int cls = -1;
 
 	if (base != LOC_NONE && base != loc) {
 		cls = place_loc(d, base);
 		if (cls < 0)
 			return false;
-	} else {
-		if (d->nclasses == GNONE - 1 || !class_new(d))
-			return visit_oom(d);
-		cls = (int)d->nclasses - 1;
-		if (base != LOC_NONE) {
-			d->cls[cls].chain = true;
-			d->cls[cls].lock = false;
-			d->cls[cls].shared_wait = true;
-		}
 	}
-	if (!widen(d->locs))
-		return visit_oom(d);
-	*find(d->locs, loc) = (struct loc_entry){ .loc = loc, .cls = (uint16_t)cls };
-	d->locs->n++;
-	if (is_watched(d, loc)) {
-		d->cls[cls].chain = true;
-		d->cls[cls].lock = false;
-		if (d->watch == LOC_NONE)
-			d->watch = loc;
-		else
-			place_join(d, root(d->locs, find(d->locs, d->watch)->cls), root(d->locs, (uint16_t)cls));
-	}
-	return true;
+	if (!ask(d))
+		return false;
+	if (find(d->locs, loc)->loc)
+		return told(d, true);
+	v[1] = cls < 0 ? d->nclasses : (uint32_t)cls;
+	v[2] = cls >= 0 ? 0 : base != LOC_NONE ? PLACE_NEW | PLACE_HEAP : PLACE_NEW;
+	return told(d, put_entry(d, v) && tell(d, AGREE_PLACE, v, sizeof(v)));
 }
 
 int place_loc(struct dpor *d, uint32_t loc)
@@ -177,7 +219,7 @@ int place_loc(struct dpor *d, uint32_t loc)
 	}
 	e = find(d->locs, loc);
 	if (!e->loc) {
-		if (!entry_new(d, loc))
+		if (!entry_new(d, loc, 0))
 			return -1;
 		e = find(d->locs, loc);
 	}
@@ -199,18 +241,14 @@ int place_seen(struct dpor *d, uint32_t loc)
 int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
 {
 	struct loc_entry *e;
-	bool met;
 
 	if (!widen(d->locs)) {
 		visit_oom(d);
 		return -1;
 	}
-	met = find(d->locs, loc)->loc;
-	if (place_loc(d, loc) < 0)
+	if (!find(d->locs, loc)->loc && !entry_new(d, loc, is_watched(d, loc) ? 0 : slot + 1))
 		return -1;
 	e = find(d->locs, loc);
-	if (!met && !is_watched(d, loc))
-		e->user = (uint16_t)(slot + 1);
 	if (!e->user)
 		return root(d->locs, e->cls);
 	if (e->user == slot + 1)
@@ -218,6 +256,51 @@ int place_ghost(struct dpor *d, uint32_t loc, unsigned slot)
 	e->user = 0;
 	d->anew = true;
 	return -1;
+}
+
+bool place_waiter(struct dpor *d, int cls, unsigned slot)
+{
+	uint32_t v[2] = { (uint32_t)cls, slot + 1 };
+
+	if (!ask(d))
+		return false;
+	if (d->cls[cls].waiter)
+		return told(d, true);
+	d->cls[cls].waiter = slot + 1;
+	return told(d, tell(d, AGREE_WAITER, v, sizeof(v)));
+}
+
+static void put_timer(struct dpor *d, uint32_t cls, bool timer, bool disarmed)
+{
+	struct dclass *c = &d->cls[cls];
+	bool before = c->timer && c->disarmed;
+
+	c->timer |= timer;
+	c->disarmed |= disarmed;
+	d->anew |= c->timer && c->disarmed && !before;
+}
+
+bool place_timer(struct dpor *d, int cls, bool timer, bool disarmed)
+{
+	uint32_t v[3] = { (uint32_t)cls, timer, disarmed };
+
+	if (!ask(d))
+		return false;
+	put_timer(d, v[0], timer, disarmed);
+	return told(d, tell(d, AGREE_TIMER, v, sizeof(v)));
+}
+
+uint16_t class_root(const struct dpor *d, uint16_t cls)
+{
+	return root(d->locs, cls);
+}
+
+void place_share(struct dpor *d, uint32_t loc)
+{
+	struct loc_entry *e = d->locs->cap ? find(d->locs, loc) : NULL;
+
+	if (e && e->loc)
+		e->user = 0;
 }
 
 bool place_join(struct dpor *d, int x, int y)
@@ -252,7 +335,7 @@ static bool comes_before(const struct dslot *a, const struct dslot *b)
 	return strcmp(a->name, b->name) < 0;
 }
 
-static bool slot_new(struct dpor *d, struct task *t)
+static bool slot_put(struct dpor *d, uint32_t id, uint32_t initial, enum task_kind kind, const char *task)
 {
 	unsigned n = d->nslots, i;
 	char *name;
@@ -270,17 +353,41 @@ static bool slot_new(struct dpor *d, struct task *t)
 			return visit_oom(d);
 		d->slots_cap = cap;
 	}
-	name = strdup(task_name(t));
+	if (!grow(&d->slot_of, &d->slot_of_cap, (size_t)id + 1, sizeof(*d->slot_of)))
+		return visit_oom(d);
+	name = strdup(task);
 	if (!name)
 		return visit_oom(d);
-	d->slots[n] = (struct dslot){ .id = task_id(t), .name = name, .kind = t->kind, .last = GNONE, .maker = GNONE,
-				      .initial = t->obj->creator == IDENT_WORLD && t->kind != TASK_WORKER &&
-						 t->kind != TASK_TIMER ? t->index : UINT32_MAX };
-	d->nslots++;
+	d->slots[n] = (struct dslot){ .id = id, .name = name, .kind = kind, .last = GNONE,
+				      .maker = GNONE, .initial = initial };
+	d->slot_of[id] = (uint16_t)++d->nslots;
 	for (i = n; i && comes_before(&d->slots[n], &d->slots[d->turn[i - 1]]); i--)
 		d->turn[i] = d->turn[i - 1];
 	d->turn[i] = (uint8_t)n;
+	d->anew |= d->nslots > d->stride;	/* with wider clocks */
 	return true;
+}
+
+static bool slot_new(struct dpor *d, struct task *t)
+{
+	uint32_t v[64], id = task_id(t);
+	uint32_t initial = t->obj->creator == IDENT_WORLD && t->kind != TASK_WORKER &&
+			   t->kind != TASK_TIMER ? t->index : UINT32_MAX;
+	size_t len = strlen(task_name(t)) + 1;
+
+	if (!ask(d))
+		return false;
+	if (d->slot_of[id])
+		return told(d, true);
+	if (3 * sizeof(*v) + len > sizeof(v))
+		return told(d, explore_fail(d->x, "the name of a thread is too long to be explored: %s",
+					    task_name(t)));
+	v[0] = id;
+	v[1] = initial;
+	v[2] = t->kind;
+	memcpy(&v[3], task_name(t), len);
+	return told(d, slot_put(d, id, initial, t->kind, task_name(t)) &&
+		    tell(d, AGREE_TASK, v, 3 * sizeof(*v) + len));
 }
 
 int place_task(struct dpor *d, struct task *t)
@@ -296,13 +403,38 @@ int place_task(struct dpor *d, struct task *t)
 			d->failed = true;
 			return -1;
 		}
-		d->slot_of[id] = (uint16_t)d->nslots;
-		if (d->nslots > d->stride) {
-			d->anew = true; /* with wider clocks */
+		if (d->nslots > d->stride)
 			return -1;
-		}
 	}
 	return d->slot_of[id] - 1;
+}
+
+bool places_sync(struct dpor *d)
+{
+	const struct agree_record *r;
+	bool ok = true;
+
+	while (ok && d->agree && (r = agree_next(d->agree, &d->agreed)))
+		switch (r->kind) {
+		case AGREE_TASK:
+			ok = slot_put(d, r->v[0], r->v[1], (enum task_kind)r->v[2],
+				      (const char *)&r->v[3]);
+			break;
+		case AGREE_PLACE:
+			ok = put_entry(d, r->v);
+			break;
+		case AGREE_WAITER:
+			if (!d->cls[r->v[0]].waiter)
+				d->cls[r->v[0]].waiter = r->v[1];
+			break;
+		case AGREE_TIMER:
+			put_timer(d, r->v[0], r->v[1], r->v[2]);
+			break;
+		default:
+			break;
+		}
+	d->failed |= !ok;
+	return ok && !d->anew;
 }
 
 bool places_init(struct dpor *d)

@@ -9,7 +9,7 @@
 #include <config.h>
 
 #include "explore/enabled.h"
-#include "explore/explore.h"
+#include "explore/jobs.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -52,6 +52,8 @@ static uint64_t below(struct generator *g, uint64_t n)
  * what somebody gets who only passes the time. */
 #define GIVEN	 (1ull << 63)
 #define CHANGED	 (1ull << 62)
+
+#define SOLO 128	/* executions before others are called to help */
 
 struct sampler {
 	struct explore *x;
@@ -288,21 +290,55 @@ static void expect(struct explore *x)
 		x->now.low = x->now.high = (double)(max - x->executions);
 }
 
+/* One execution, and the seed of the next.  False: stop. */
+static bool sample_one(struct sampler *s, uint64_t *rng)
+{
+	struct explore *x = s->x;
+	enum exec_end how;
+	struct world *w = execution(s, x->opts.strategy == EXPLORE_PCT ? pct_pick : pick_any, &how);
+
+	if (!w || !explore_end(x, w, how, s->steps, s->nsteps))
+		return false;
+	x->seed = world_random(rng);
+	return true;
+}
+
+/* In another process. */
+static bool sample_some(void *arg, struct samples what)
+{
+	struct sampler *s = arg;
+
+	s->x->seed = what.seed;
+	for (uint64_t i = 0; i < what.count; i++)
+		if (!sample_one(s, &what.rng))
+			return false;
+	return true;
+}
+
+/* Are there enough to come for others to help? */
+static bool is_long(const struct explore *x)
+{
+	return x->opts.jobs > 1 && !x->opts.show && x->executions == SOLO &&
+	       (!x->opts.max_executions || x->opts.max_executions >= 2 * SOLO);
+}
+
 static bool sample(struct sampler *s)
 {
 	struct explore *x = s->x;
-	picker pick = x->opts.strategy == EXPLORE_PCT ? pct_pick : pick_any;
 	uint64_t rng = x->opts.seed;
 
 	x->seed = x->opts.seed;
-	if (pick == pct_pick && !measure(s))
+	if (x->opts.strategy == EXPLORE_PCT && !measure(s))
 		return false;
-	for (; explore_go_on(x); x->seed = world_random(&rng)) {
-		enum exec_end how;
-		struct world *w = execution(s, pick, &how);
+	while (explore_go_on(x) && sample_one(s, &rng)) {
+		struct samples rest = { .first = x->executions, .seed = x->seed, .rng = rng };
 
-		if (!w || !explore_end(x, w, how, s->steps, s->nsteps))
-			break;
+		if (is_long(x)) {
+			if (!jobs_sample(x, &rest, sample_some, s))
+				break;
+			x->seed = rest.seed;
+			rng = rest.rng;
+		}
 		expect(x);
 	}
 	return !x->report.error;

@@ -20,10 +20,10 @@
 #define DIFFERS "the scenario is not deterministic: "
 
 /* What is compared of a step. */
-struct seen { uint64_t value, stored; uint32_t loc, site; };
+struct did { uint64_t value, stored; uint32_t loc, site; };
 
 struct repeat {
-	struct seen *steps;
+	struct did *steps;
 	size_t violations;
 };
 
@@ -48,7 +48,7 @@ static struct world *run(struct explore *x, const struct exec_step *steps, size_
 	for (size_t i = 0; i < n; i++) {
 		const struct record *rec = log_record(w, i + 1);
 
-		r->steps[i] = (struct seen){ rec->value, rec->stored, rec->loc, rec->site };
+		r->steps[i] = (struct did){ rec->value, rec->stored, rec->loc, rec->site };
 	}
 	r->violations = world_violation_count(w);
 	return w;

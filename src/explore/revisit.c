@@ -98,11 +98,6 @@ static bool maximal(const struct dpor *d, uint32_t i, const uint16_t *past)
 	return d->g.ev[i].choice <= 1 && maximal_but_choice(d, i, past);
 }
 
-bool revisit_maximal(const struct dpor *d, uint32_t i, const uint16_t *past)
-{
-	return maximal(d, i, past);
-}
-
 /* --- revisits --- */
 
 /* A write cannot come between a read-modify-write and what it read. */

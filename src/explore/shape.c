@@ -37,8 +37,11 @@ static void needs_chain(struct dpor *d, int cls)
 /* Does a second task wait on it? */
 static bool wait_is_shared(struct dpor *d, int cls, int slot)
 {
-	struct dclass *c = &d->cls[cls];
+	struct dclass *c;
 
+	if (!d->cls[cls].waiter && !place_waiter(d, cls, (unsigned)slot))
+		return false;
+	c = &d->cls[cls];
 	if (!c->shared_wait && c->waiter && c->waiter != (uint32_t)slot + 1) {
 		c->shared_wait = true;
 		d->anew = true;
@@ -50,14 +53,13 @@ static bool wait_is_shared(struct dpor *d, int cls, int slot)
 /* Is it a timer that can be disarmed before it fires? */
 static bool timer_is_disarmed(struct dpor *d, int cls, const struct event *ev)
 {
-	struct dclass *c = &d->cls[cls];
-	bool before = c->timer && c->disarmed;
+	bool timer = ev->op == OP_MIN_ARM || ev->op == OP_TIMER_WAIT, disarmed = ev->op == OP_XCHG;
+	const struct dclass *c = &d->cls[cls];
 
-	c->timer |= ev->op == OP_MIN_ARM || ev->op == OP_TIMER_WAIT;
-	c->disarmed |= ev->op == OP_XCHG;
-	if (c->timer && c->disarmed && !before)
-		d->anew = true;
-	return c->timer && c->disarmed;
+	if (((timer && !c->timer) || (disarmed && !c->disarmed)) &&
+	    !place_timer(d, cls, timer, disarmed))
+		return false;
+	return d->cls[cls].timer && d->cls[cls].disarmed;
 }
 
 static bool locks_only(const struct event *ev)
@@ -127,6 +129,19 @@ static void condition(struct dpor *d, struct task *t, struct shape *s)
 	s->await = s->cls >= 0 && t->ev.site->flags & SITE_LUA && !t->flushes;
 	if (s->cls >= 0)
 		no_chain_of_locks(d, s->cls);
+}
+
+bool shape_of_condition(struct dpor *d, struct task *t, const struct gevent *e)
+{
+	int cls;
+
+	if (t->ev.op != OP_COND || t->ev.loc)
+		return true;
+	/* it need not read all that it names: what comes first may decide */
+	cls = condition_class(d, t);
+	if (cls >= 0 && cls != e->cls && !d->anew && !d->failed)
+		place_join(d, cls, e->cls);
+	return !d->anew && !d->failed;
 }
 
 bool shape_is_data(struct dpor *d, int cls, bool written)

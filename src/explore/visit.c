@@ -18,6 +18,11 @@
 bool visit_oom(struct dpor *d)
 {
 	d->failed = true;
+	if (d->stack.full) {
+		explore_bound(d->x, "memory %zu MiB", GSTACK_MAX >> 20);
+		d->stopped = true;
+		return false;
+	}
 	return explore_fail(d->x, "out of memory while exploring");
 }
 
@@ -155,13 +160,6 @@ static bool step(struct world *w, struct task *t, unsigned choice, struct record
 	return true;
 }
 
-static uint8_t owns_cpu(const struct task *t)
-{
-	if (t->state == TASK_DONE || t->state == TASK_FAILED || !keeps_cpu(t))
-		return 0;
-	return t->ctx.irq ? 3 : t->ctx.bh ? 2 : 1;
-}
-
 static bool meet_tasks(struct dpor *d, size_t from, uint16_t maker)
 {
 	for (size_t i = from; i < d->w->ntasks; i++) {
@@ -207,12 +205,6 @@ static bool note_ghosts(struct dpor *d, struct gevent *e)
 	return true;
 }
 
-/* Does it keep a task from moving, rather than only from moving now? */
-static bool is_block(enum block_why why)
-{
-	return why != BLOCK_NONE && why != BLOCK_CPU && why != BLOCK_IRQ_OFF && why != BLOCK_IDLE_PASS;
-}
-
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
 {
 	struct task *t = d->slots[e->task].t;
@@ -254,7 +246,8 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 		d->info[i].value = !r.value;
 	if (!keep_note(d, &d->slots[e->task], ev, r.value))
 		return false;
-	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e);
+	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e) &&
+	       ((ev->op != OP_LOCK && ev->op != OP_TRYLOCK) || snare_has(d, e, i));
 }
 
 static uint32_t mix(uint32_t h, uint64_t v)
@@ -264,15 +257,19 @@ static uint32_t mix(uint32_t h, uint64_t v)
 }
 
 /* What must be the same whenever this event is performed with the same past. */
-uint32_t visit_check(const struct dpor *d, uint32_t i, const struct event *ev)
+uint32_t visit_check(struct dpor *d, uint32_t i, const struct event *ev)
 {
-	uint32_t where = mix(ev->op + 1u, d->info[i].loc), what = mix(1, ev->a);
+	uint32_t where = mix(ev->op + 1u, d->info[i].loc), what = mix(1, ev->a), check;
+	struct dslot *s = &d->slots[d->g.ev[i].task];
 
 	if (d->g.ev[i].kind == G_READ || d->g.ev[i].kind == G_RMW)
 		what = mix(what, d->info[i].value);
 	if (ev->op == OP_CMPXCHG)
 		what = mix(what, ev->b);
-	return (where & 0xffff) | what << 16;
+	check = (where & 0xffff) | what << 16;
+	if (d->keeps && s->nkept)
+		s->kept[s->nkept - 1].check = check;
+	return check;
 }
 
 /* What the slot's task is about to do after so many steps of its own, in an execution that
@@ -352,15 +349,16 @@ static bool stays_waiting(struct gevent *e, struct task *t)
 }
 
 /* It was performed: is it what it was, or what was expected of it? */
-static bool settle(struct dpor *d, uint32_t i, const struct event *ev, bool revisited, bool has_write)
+static bool settle(struct dpor *d, uint32_t i, const struct event *ev, uint32_t check,
+		   bool revisited, bool has_write)
 {
 	struct gevent *e = &d->g.ev[i];
 
 	if (e->flags & GF_FRESH) {
 		if (!settle_fresh(d, e, i, ev, revisited, has_write))
 			return false;
-		e->check = visit_check(d, i, ev);
-	} else if (e->check != visit_check(d, i, ev)) {
+		e->check = check;
+	} else if (e->check != check) {
 		const struct dslot *s = &d->slots[e->task];
 
 		return visit_diverged(d, s, s->count, ev);
@@ -384,8 +382,10 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	struct event ev;
 
 	if (keep_follows(d, e)) {
+		const struct dkept *k = keep_perform(d, e, i);
+
 		clocks_begin(d, s, i);
-		if (!settle(d, i, keep_perform(d, e, i), revisited, has_write))
+		if (!settle(d, i, &k->ev, k->check, revisited, has_write))
 			return false;
 		replayed(d, i);
 		return true;
@@ -401,6 +401,8 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 		clock_join(d, hb_of(d, i), hb_of(d, e->maker));
 		clock_join(d, past_of(d, i), past_of(d, e->maker));
 	}
+	if (e->flags & GF_FRESH && !shape_of_condition(d, s->t, e))
+		return false;
 	if (stays_waiting(e, s->t)) {
 		if (has_write) {
 			d->dropped = true; /* it was assumed to go through */
@@ -418,7 +420,7 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 		e->flags &= (uint8_t)~GF_WAITING;
 		if (!visit_perform(d, e, i, &ev))
 			return false;
-		if (!settle(d, i, &ev, revisited, has_write))
+		if (!settle(d, i, &ev, visit_check(d, i, &ev), revisited, has_write))
 			return false;
 	}
 	replayed(d, i);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * On which CPUs may somebody be stuck for good, so that those below him never move
+ * again?  Where a task waits while it keeps its CPU, and where an interrupt or a timer
+ * may wait for a spinlock whose owner it has struck, perhaps by way of other owners.
+ * In a graph alone that cannot be seen: there the owner goes on and releases it.
+ */
+#include <config.h>
+
+#include "explore/dpor.h"
+
+#include <stdlib.h>
+
+/* A lock, taken or wanted on a CPU. */
+struct lock_use {
+	uint32_t loc;
+	uint16_t cpu;
+	uint8_t low;	/* the least that a task owned of the CPU when it had taken it; UINT8_MAX: none */
+	uint8_t high;	/* the level of the highest that waits for it; 0: none */
+};
+/* One that is wanted by a task that has another. */
+struct lock_nest { uint32_t held, wanted; };
+
+struct snare {
+	struct lock_use *uses;
+	size_t nuses, uses_cap;
+	struct lock_nest *nests;
+	size_t nnests, nests_cap;
+};
+
+bool snare_learn(struct dpor *d, uint32_t cpu, uint8_t level)
+{
+	if (d->stuck[cpu] >= level)
+		return false;
+	d->stuck[cpu] = level;
+	d->anew = true;
+	return true;
+}
+
+static struct lock_use *use_of(struct snare *s, uint32_t loc, uint16_t cpu)
+{
+	for (size_t i = 0; i < s->nuses; i++)
+		if (s->uses[i].loc == loc && s->uses[i].cpu == cpu)
+			return &s->uses[i];
+	if (!grow(&s->uses, &s->uses_cap, s->nuses + 1, sizeof(*s->uses)))
+		return NULL;
+	s->uses[s->nuses] = (struct lock_use){ .loc = loc, .cpu = cpu, .low = UINT8_MAX };
+	return &s->uses[s->nuses++];
+}
+
+static bool nest(struct snare *s, uint32_t held, uint32_t wanted)
+{
+	for (size_t i = 0; i < s->nnests; i++)
+		if (s->nests[i].held == held && s->nests[i].wanted == wanted)
+			return true;
+	if (!grow(&s->nests, &s->nests_cap, s->nnests + 1, sizeof(*s->nests)))
+		return false;
+	s->nests[s->nnests++] = (struct lock_nest){ held, wanted };
+	return true;
+}
+
+/* May the owner of `from` have to wait for that of `to`?  They are few; `depth` ends rings. */
+static bool leads(const struct snare *s, uint32_t from, uint32_t to, size_t depth)
+{
+	if (from == to)
+		return true;
+	for (size_t i = 0; depth && i < s->nnests; i++)
+		if (s->nests[i].held == from && leads(s, s->nests[i].wanted, to, depth - 1))
+			return true;
+	return false;
+}
+
+#define CHAIN_MAX 8	/* locks from the one waited for to the one held below */
+
+static void learn_from_locks(struct dpor *d, const struct snare *s)
+{
+	for (size_t i = 0; i < s->nuses; i++)
+		for (size_t j = 0; s->uses[i].high && j < s->nuses; j++)
+			if (s->uses[j].cpu == s->uses[i].cpu && s->uses[j].low < s->uses[i].high &&
+			    leads(s, s->uses[i].loc, s->uses[j].loc, CHAIN_MAX))
+				snare_learn(d, s->uses[i].cpu, s->uses[i].high);
+}
+
+/* What the task took before is nested as far as it was under a spinlock all the time:
+ * that it took it at all is near enough. */
+static bool note_nests(struct dpor *d, struct snare *s, unsigned slot, uint32_t i, uint32_t wanted)
+{
+	for (uint32_t j = 0; j < i; j++) {
+		const struct gevent *e = &d->g.ev[j];
+
+		if (e->task == slot && g_steps(e) && (e->op == OP_LOCK || e->op == OP_TRYLOCK) &&
+		    d->info[j].loc != LOC_NONE && d->info[j].loc != wanted &&
+		    !nest(s, d->info[j].loc, wanted))
+			return false;
+	}
+	return true;
+}
+
+static bool room(struct dpor *d)
+{
+	if (!d->snare)
+		d->snare = calloc(1, sizeof(*d->snare));
+	return d->snare;
+}
+
+bool snare_wants(struct dpor *d, unsigned slot, uint32_t i)
+{
+	const struct task *t = d->slots[slot].t;
+	uint8_t level = t->kind == TASK_IRQ ? 3 : t->kind == TASK_TIMER ? 2 : 0;
+	uint32_t loc = arena_offset(d->w, t->ev.loc);
+	struct lock_use *use;
+
+	if (!level && !t->ctx.spin)
+		return true;
+	use = room(d) ? use_of(d->snare, loc, (uint16_t)t->cpu) : NULL;
+	if (!use)
+		return visit_oom(d);
+	if (use->high < level)
+		use->high = level;
+	if (t->ctx.spin && !note_nests(d, d->snare, slot, i, loc))
+		return visit_oom(d);
+	learn_from_locks(d, d->snare);
+	return !d->anew;
+}
+
+bool snare_has(struct dpor *d, const struct gevent *e, uint32_t i)
+{
+	struct lock_use *use;
+
+	if (!e->own || e->own > 2)
+		return true;
+	use = room(d) ? use_of(d->snare, d->info[i].loc, e->cpu) : NULL;
+	if (!use)
+		return visit_oom(d);
+	if (use->low > e->own) {
+		use->low = e->own;
+		learn_from_locks(d, d->snare);
+	}
+	return !d->anew;
+}
+
+/* An owner of a spinlock keeps his CPU himself: that is looked at above.  Whatever else is
+ * waited for may be up to somebody below. */
+bool snare_waits(struct dpor *d, const struct task *t)
+{
+	switch (t->ev.op) {
+	case OP_LOCK:
+		if (t->ev.site->flags & SITE_SPIN)
+			return true;
+		break;
+	case OP_LOCK_READ: case OP_WAIT: case OP_WQ_WAIT: case OP_COND:
+		break;
+	default:
+		return true;
+	}
+	return !keeps_cpu(t) || !snare_learn(d, t->cpu, 1);
+}
+
+void snare_release(struct dpor *d)
+{
+	if (!d->snare)
+		return;
+	free(d->snare->uses);
+	free(d->snare->nests);
+	free(d->snare);
+	d->snare = NULL;
+}
