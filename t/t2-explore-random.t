@@ -48,6 +48,10 @@ for _, family in ipairs(randscen.srcu_families) do
   check(12, family, { strategy = "dpor" }, 3)
 end
 
+for _, family in ipairs(randscen.snare_families) do
+  check(60, family, { strategy = "dpor", redundant = true }, 40)
+end
+
 -- And on each example that is small enough.
 do
   local compared, bad = 0, nil

@@ -128,6 +128,17 @@ local expected = {
     by_caller = wrong("assertion", 20, {opts = by_pct(4000)}),
     by_pass = wrong("assertion", 20, {opts = by_pct(4000)}),
   },
+  T4 = {
+    model1 = ok(), model2 = ok(), model2_less = wrong("assertion", 2),
+    model3 = sampled(2000), model3_less = wrong("assertion", 6), model4 = sampled(2000),
+    model_mutex2 = ok(), model_mutex3 = ok(), model_mutex4 = sampled(2000),
+    tree1 = ok(), tree1_normal = ok(), tree2_less = wrong("assertion", 9),
+    tree2 = sampled(300), tree3 = sampled(300), tree4 = sampled(300),
+    tree2_normal = sampled(300), tree3_normal = sampled(300), tree4_normal = sampled(300),
+    tree_mutex2 = ok(), tree_mutex3 = sampled(300), tree_mutex4 = sampled(300),
+    scans = ok(), scans_less = wrong("assertion", 8),
+    scans_normal = ok(), scans_normal2 = ok(),
+  },
   T5 = {
     claim = ok(),
     no_mutex = wrong("assertion", 3),

@@ -15,8 +15,8 @@
 #include <string.h>
 
 /* Executions in which every stretch is looked at: all of the first ones, then some. */
-#define SAMPLE_FIRST 100
-#define SAMPLE_EVERY 64		/* the more there are, the fewer of them: */
+#define SAMPLE_FIRST 32
+#define SAMPLE_EVERY 32		/* the more there are, the fewer of them: */
 #define SAMPLE_LATER 512
 /* Lua's own tables are large, and seldom does anybody have them as a whole. */
 #define STANDARD_FIRST 8

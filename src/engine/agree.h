@@ -19,6 +19,8 @@ enum agree_kind {
 	AGREE_TASK,	/* explorer: a task's slot */
 	AGREE_PLACE,	/* explorer: a location's class */
 	AGREE_WAITER,	/* explorer: the only one who waits on a class */
+	AGREE_USE,	/* explorer: who takes or wants a lock where */
+	AGREE_NEST,	/* explorer: a lock that is wanted by the owner of another */
 	AGREE_TIMER,	/* explorer: a class is a timer's, or is disarmed */
 };
 

@@ -191,6 +191,12 @@ bool place_timer(struct dpor *d, int cls, bool timer, bool disarmed);
 uint16_t class_root(const struct dpor *d, uint16_t cls);
 /* A location is everybody's, if it is known. */
 void place_share(struct dpor *d, uint32_t loc);
+/* Something is not in the tables.  True: all is known that the others know, and they are
+ * held up until places_told() is called, which returns `ok`. */
+bool places_ask(struct dpor *d);
+bool places_told(struct dpor *d, bool ok);
+/* In between: what this process has met and put into its tables itself. */
+bool places_tell(struct dpor *d, enum agree_kind kind, const void *v, size_t len);
 /* Takes over what the other processes have met.  False: d->failed, or d->anew. */
 bool places_sync(struct dpor *d);
 
@@ -298,6 +304,7 @@ bool snare_learn(struct dpor *d, uint32_t cpu, uint8_t level);
 bool snare_wants(struct dpor *d, unsigned slot, uint32_t i);
 bool snare_has(struct dpor *d, const struct gevent *e, uint32_t i);
 bool snare_waits(struct dpor *d, const struct task *t);
+bool snare_put(struct dpor *d, const struct agree_record *r); /* what another process has seen */
 void snare_release(struct dpor *d);
 
 /* --- leaf.c --- */

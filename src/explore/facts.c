@@ -95,7 +95,7 @@ bool facts_get(struct dpor *d, struct wire *from)
 	d->x->lean &= wire_get_number(from) != 0;
 	stuck = wire_get(from, sizeof(d->stuck));
 	for (size_t i = 0; stuck && i < sizeof(d->stuck); i++)
-		d->stuck[i] |= stuck[i];
+		d->stuck[i] = d->stuck[i] > stuck[i] ? d->stuck[i] : stuck[i];
 	get_classes(d, from);
 	get_users(d, from);
 	n = wire_get_number(from);

@@ -195,7 +195,7 @@ bool leaf_push_starved(struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct task *t = d->slots[k].t;
 
-		if (t && t->state == TASK_READY && keeps_cpu(t) && snare_learn(d, t->cpu, 1))
+		if (t && t->state == TASK_READY && keeps_cpu(t) && snare_learn(d, t->cpu, owns_cpu(t)))
 			return false;
 	}
 	for (unsigned k = 0; k < d->nslots; k++) {

@@ -156,8 +156,7 @@ static bool put_entry(struct dpor *d, const uint32_t v[4])
 	return true;
 }
 
-/* Adds what this process has met and put into its tables itself. */
-static bool tell(struct dpor *d, enum agree_kind kind, const void *v, size_t len)
+bool places_tell(struct dpor *d, enum agree_kind kind, const void *v, size_t len)
 {
 	size_t at = d->agreed;
 
@@ -170,9 +169,7 @@ static bool tell(struct dpor *d, enum agree_kind kind, const void *v, size_t len
 	return true;
 }
 
-/* Something is not in the tables.  True: all is known that the others know, and they are
- * held up until told() is called. */
-static bool ask(struct dpor *d)
+bool places_ask(struct dpor *d)
 {
 	if (!d->agree)
 		return true;
@@ -183,7 +180,7 @@ static bool ask(struct dpor *d)
 	return false;
 }
 
-static bool told(struct dpor *d, bool ok)
+bool places_told(struct dpor *d, bool ok)
 {
 	if (d->agree)
 		agree_unlock(d->agree);
@@ -200,13 +197,13 @@ static bool entry_new(struct dpor *d, uint32_t loc, unsigned user)
 		if (cls < 0)
 			return false;
 	}
-	if (!ask(d))
+	if (!places_ask(d))
 		return false;
 	if (find(d->locs, loc)->loc)
-		return told(d, true);
+		return places_told(d, true);
 	v[1] = cls < 0 ? d->nclasses : (uint32_t)cls;
 	v[2] = cls >= 0 ? 0 : base != LOC_NONE ? PLACE_NEW | PLACE_HEAP : PLACE_NEW;
-	return told(d, put_entry(d, v) && tell(d, AGREE_PLACE, v, sizeof(v)));
+	return places_told(d, put_entry(d, v) && places_tell(d, AGREE_PLACE, v, sizeof(v)));
 }
 
 int place_loc(struct dpor *d, uint32_t loc)
@@ -262,12 +259,12 @@ bool place_waiter(struct dpor *d, int cls, unsigned slot)
 {
 	uint32_t v[2] = { (uint32_t)cls, slot + 1 };
 
-	if (!ask(d))
+	if (!places_ask(d))
 		return false;
 	if (d->cls[cls].waiter)
-		return told(d, true);
+		return places_told(d, true);
 	d->cls[cls].waiter = slot + 1;
-	return told(d, tell(d, AGREE_WAITER, v, sizeof(v)));
+	return places_told(d, places_tell(d, AGREE_WAITER, v, sizeof(v)));
 }
 
 static void put_timer(struct dpor *d, uint32_t cls, bool timer, bool disarmed)
@@ -284,10 +281,10 @@ bool place_timer(struct dpor *d, int cls, bool timer, bool disarmed)
 {
 	uint32_t v[3] = { (uint32_t)cls, timer, disarmed };
 
-	if (!ask(d))
+	if (!places_ask(d))
 		return false;
 	put_timer(d, v[0], timer, disarmed);
-	return told(d, tell(d, AGREE_TIMER, v, sizeof(v)));
+	return places_told(d, places_tell(d, AGREE_TIMER, v, sizeof(v)));
 }
 
 uint16_t class_root(const struct dpor *d, uint16_t cls)
@@ -375,19 +372,19 @@ static bool slot_new(struct dpor *d, struct task *t)
 			   t->kind != TASK_TIMER ? t->index : UINT32_MAX;
 	size_t len = strlen(task_name(t)) + 1;
 
-	if (!ask(d))
+	if (!places_ask(d))
 		return false;
 	if (d->slot_of[id])
-		return told(d, true);
+		return places_told(d, true);
 	if (3 * sizeof(*v) + len > sizeof(v))
-		return told(d, explore_fail(d->x, "the name of a thread is too long to be explored: %s",
+		return places_told(d, explore_fail(d->x, "the name of a thread is too long to be explored: %s",
 					    task_name(t)));
 	v[0] = id;
 	v[1] = initial;
 	v[2] = t->kind;
 	memcpy(&v[3], task_name(t), len);
-	return told(d, slot_put(d, id, initial, t->kind, task_name(t)) &&
-		    tell(d, AGREE_TASK, v, 3 * sizeof(*v) + len));
+	return places_told(d, slot_put(d, id, initial, t->kind, task_name(t)) &&
+		    places_tell(d, AGREE_TASK, v, 3 * sizeof(*v) + len));
 }
 
 int place_task(struct dpor *d, struct task *t)
@@ -429,6 +426,9 @@ bool places_sync(struct dpor *d)
 			break;
 		case AGREE_TIMER:
 			put_timer(d, r->v[0], r->v[1], r->v[2]);
+			break;
+		case AGREE_USE: case AGREE_NEST:
+			ok = snare_put(d, r);
 			break;
 		default:
 			break;

@@ -48,17 +48,6 @@ static struct lock_use *use_of(struct snare *s, uint32_t loc, uint16_t cpu)
 	return &s->uses[s->nuses++];
 }
 
-static bool nest(struct snare *s, uint32_t held, uint32_t wanted)
-{
-	for (size_t i = 0; i < s->nnests; i++)
-		if (s->nests[i].held == held && s->nests[i].wanted == wanted)
-			return true;
-	if (!grow(&s->nests, &s->nests_cap, s->nnests + 1, sizeof(*s->nests)))
-		return false;
-	s->nests[s->nnests++] = (struct lock_nest){ held, wanted };
-	return true;
-}
-
 /* May the owner of `from` have to wait for that of `to`?  They are few; `depth` ends rings. */
 static bool leads(const struct snare *s, uint32_t from, uint32_t to, size_t depth)
 {
@@ -81,21 +70,6 @@ static void learn_from_locks(struct dpor *d, const struct snare *s)
 				snare_learn(d, s->uses[i].cpu, s->uses[i].high);
 }
 
-/* What the task took before is nested as far as it was under a spinlock all the time:
- * that it took it at all is near enough. */
-static bool note_nests(struct dpor *d, struct snare *s, unsigned slot, uint32_t i, uint32_t wanted)
-{
-	for (uint32_t j = 0; j < i; j++) {
-		const struct gevent *e = &d->g.ev[j];
-
-		if (e->task == slot && g_steps(e) && (e->op == OP_LOCK || e->op == OP_TRYLOCK) &&
-		    d->info[j].loc != LOC_NONE && d->info[j].loc != wanted &&
-		    !nest(s, d->info[j].loc, wanted))
-			return false;
-	}
-	return true;
-}
-
 static bool room(struct dpor *d)
 {
 	if (!d->snare)
@@ -103,40 +77,99 @@ static bool room(struct dpor *d)
 	return d->snare;
 }
 
+/* v: location, CPU, low, high. */
+static bool put_use(struct dpor *d, const uint32_t v[4])
+{
+	struct lock_use *use = room(d) ? use_of(d->snare, v[0], (uint16_t)v[1]) : NULL;
+
+	if (!use)
+		return visit_oom(d);
+	use->low = use->low < v[2] ? use->low : (uint8_t)v[2];
+	use->high = use->high > v[3] ? use->high : (uint8_t)v[3];
+	learn_from_locks(d, d->snare);
+	return true;
+}
+
+static bool put_nest(struct dpor *d, const uint32_t v[2])
+{
+	struct snare *s = d->snare;
+
+	if (!room(d) || !grow(&d->snare->nests, &d->snare->nests_cap, d->snare->nnests + 1, sizeof(*s->nests)))
+		return visit_oom(d);
+	s = d->snare;
+	s->nests[s->nnests++] = (struct lock_nest){ v[0], v[1] };
+	learn_from_locks(d, s);
+	return true;
+}
+
+bool snare_put(struct dpor *d, const struct agree_record *r)
+{
+	return r->kind == AGREE_USE ? put_use(d, r->v) : put_nest(d, r->v);
+}
+
+/* What one process has seen of a lock and another one of the next is to be put together:
+ * they tell each other. */
+static bool note_use(struct dpor *d, uint32_t loc, uint16_t cpu, uint8_t low, uint8_t high)
+{
+	uint32_t v[4] = { loc, cpu, low, high };
+	const struct lock_use *use = room(d) ? use_of(d->snare, loc, cpu) : NULL;
+
+	if (!use)
+		return visit_oom(d);
+	if (use->low <= low && use->high >= high)
+		return true;
+	if (!places_ask(d))
+		return false;
+	return places_told(d, put_use(d, v) && places_tell(d, AGREE_USE, v, sizeof(v)));
+}
+
+static bool note_nest(struct dpor *d, uint32_t held, uint32_t wanted)
+{
+	uint32_t v[2] = { held, wanted };
+	const struct snare *s = d->snare;
+
+	for (size_t i = 0; s && i < s->nnests; i++)
+		if (s->nests[i].held == held && s->nests[i].wanted == wanted)
+			return true;
+	if (!places_ask(d))
+		return false;
+	return places_told(d, put_nest(d, v) && places_tell(d, AGREE_NEST, v, sizeof(v)));
+}
+
+/* What the task took before is nested as far as it was under a spinlock all the time:
+ * that it took it at all is near enough. */
+static bool note_nests(struct dpor *d, unsigned slot, uint32_t i, uint32_t wanted)
+{
+	for (uint32_t j = 0; j < i; j++) {
+		const struct gevent *e = &d->g.ev[j];
+
+		if (e->task == slot && g_steps(e) && (e->op == OP_LOCK || e->op == OP_TRYLOCK) &&
+		    d->info[j].loc != LOC_NONE && d->info[j].loc != wanted &&
+		    !note_nest(d, d->info[j].loc, wanted))
+			return false;
+	}
+	return true;
+}
+
 bool snare_wants(struct dpor *d, unsigned slot, uint32_t i)
 {
 	const struct task *t = d->slots[slot].t;
 	uint8_t level = t->kind == TASK_IRQ ? 3 : t->kind == TASK_TIMER ? 2 : 0;
 	uint32_t loc = arena_offset(d->w, t->ev.loc);
-	struct lock_use *use;
 
 	if (!level && !t->ctx.spin)
 		return true;
-	use = room(d) ? use_of(d->snare, loc, (uint16_t)t->cpu) : NULL;
-	if (!use)
-		return visit_oom(d);
-	if (use->high < level)
-		use->high = level;
-	if (t->ctx.spin && !note_nests(d, d->snare, slot, i, loc))
-		return visit_oom(d);
-	learn_from_locks(d, d->snare);
+	if (!note_use(d, loc, (uint16_t)t->cpu, UINT8_MAX, level) ||
+	    (t->ctx.spin && !note_nests(d, slot, i, loc)))
+		return false;
 	return !d->anew;
 }
 
 bool snare_has(struct dpor *d, const struct gevent *e, uint32_t i)
 {
-	struct lock_use *use;
-
 	if (!e->own || e->own > 2)
 		return true;
-	use = room(d) ? use_of(d->snare, d->info[i].loc, e->cpu) : NULL;
-	if (!use)
-		return visit_oom(d);
-	if (use->low > e->own) {
-		use->low = e->own;
-		learn_from_locks(d, d->snare);
-	}
-	return !d->anew;
+	return note_use(d, d->info[i].loc, e->cpu, e->own, 0) && !d->anew;
 }
 
 /* An owner of a spinlock keeps his CPU himself: that is looked at above.  Whatever else is
@@ -153,7 +186,7 @@ bool snare_waits(struct dpor *d, const struct task *t)
 	default:
 		return true;
 	}
-	return !keeps_cpu(t) || !snare_learn(d, t->cpu, 1);
+	return !keeps_cpu(t) || !snare_learn(d, t->cpu, owns_cpu(t));
 }
 
 void snare_release(struct dpor *d)

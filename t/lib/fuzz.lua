@@ -24,7 +24,7 @@ local compared, skipped, differing = 0, 0, 0
 for seed = first, last do
   local scenario, text, fam = randscen.scenario(seed, family)
   local ok, r = pcall(crosscheck.compare, scenario, {
-    strategy = strategy, most = most, count = fam == "memory", seed = seed,
+    strategy = strategy, most = most, count = fam == "memory", redundant = fam == "snares", seed = seed,
     samples = strategy ~= "dpor" and 20000 or nil,
   })
   if not ok then r = { differences = { tostring(r) } } end

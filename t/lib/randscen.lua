@@ -229,7 +229,8 @@ end, { sleeps = true })
 op("cond", 1, function(c)
   local x, k = c.prog:var(), value(c)
   if c.prog.rng:chance(1, 3) then
-    line(c, "cond_wait(function() return READ_ONCE(%s) == %d or READ_ONCE(%s) > 0 end)", x, k, c.prog:var())
+    line(c, "cond_wait(function() return READ_ONCE(%s) == %d %s READ_ONCE(%s) > 0 end)", x, k,
+      c.prog.rng:one({ "or", "and" }), c.prog:var())
   else
     line(c, "cond_wait(function() return READ_ONCE(%s) == %d end)", x, k)
   end
@@ -259,6 +260,12 @@ op("irqoff", 2, function(c)
   local n = inside(c, 2, true)
   line(c, "local_irq_enable()")
   return n
+end)
+op("spinwait", 1, function(c)	-- as cpu_relax() until somebody writes: the CPU is kept
+  local x = c.prog:var()
+  line(c, "cond_wait(function() return READ_ONCE(%s) > 0 end)", x)
+  will_come(c, "WRITE_ONCE(%s, %d)", x, value(c))
+  return 1
 end)
 op("yield", 1, function(c) line(c, "yield()") return 1 end)
 op("migrate", 1, function(c) line(c, "migrate(%d)", c.prog.rng:between(0, 1)) return 1 end,
@@ -420,6 +427,7 @@ local families = {
   memory = memory .. "acquire release get set dec",
   locks = few .. "mutex*5 hold trylock*2 spin*2 spinirq spintry readsem*3 writesem*3",
   waits = few .. "complete*4 wait*4 cond*4 sleep*3 wake*4 mutex",
+  snares = few .. "preempt*2 spin*5 spinirq*3 spintry irqoff spinwait*2 mutex",
   cpus = few .. "preempt*3 irqoff*3 spinirq*2 spin migrate yield mutex",
   works = few .. "queue*6 flush*3 spawn*2 mutex complete wait",
   heap = few .. "publish*4 follow*5 retire*4 poke*2 mutex",
@@ -432,6 +440,7 @@ local families = {
   tree = "read*2 write*2 section*6 sync*4",
 }
 M.families = { "memory", "locks", "waits", "cpus", "works", "heap", "others", "mixed" }
+M.snare_families = { "snares" }	-- somebody keeps a CPU for ever: some executions are seen twice
 M.srcu_families = { "ideal", "tiny", "tree" }
 
 local weighted = {}
@@ -464,6 +473,7 @@ local shapes = {
   memory = { { 6, 6 }, { 5, 7 }, { 3, 3, 3 }, { 4, 3, 3 }, { 2, 4, 3 } },
   works = { { 4, 4 }, { 3, 5 }, { 2, 3, 2 } },
   cpus = { { 5, 5 }, { 5, 4 }, { 3, 3, 2 } },
+  snares = { { 5, 4 }, { 4, 4 }, { 3, 3, 2 } },
   ideal = { { 6, 6 }, { 3, 4, 3 } },
   tiny = { { 4, 3 }, { 3, 3, 2 } },
   tree = { { 2, 2 } },
@@ -473,9 +483,9 @@ local shapes = {
 }
 
 local function irq_of(p)
-  if not (p.family == "cpus" or p.family == "mixed") or p.spare < 2 or p.rng:chance(1, 2) then return end
+  if not (p.family == "cpus" or p.family == "snares" or p.family == "mixed") or p.spare < 2 or p.rng:chance(1, 2) then return end
   p.spare = p.spare - 2
-  local b = body({ prog = p }, "irq", p.rng:between(1, 2), { atomic = true })
+  local b = body({ prog = p }, "irq", p.rng:between(1, p.family == "snares" and 3 or 2), { atomic = true })
   return b, p.rng:between(0, 1)
 end
 
@@ -491,7 +501,7 @@ end
 local function bodies_of(p)
   local list = {}
   local shape = p.rng:one(shapes[p.family] or shapes.default)
-  local together = (p.family == "cpus" and p.rng:chance(3, 4)) or p.rng:chance(1, 5)
+  local together = ((p.family == "cpus" or p.family == "snares") and p.rng:chance(3, 4)) or p.rng:chance(1, 5)
   for i, steps in ipairs(shape) do
     local c = { prog = p, lines = {}, depth = 2, left = steps, name = ("t%d"):format(i), ghost = "a" .. i }
     p.ghosts[#p.ghosts + 1] = c.ghost
