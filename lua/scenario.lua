@@ -297,6 +297,12 @@ return function(native)
 		end
 	end
 
+	-- What shows when a scenario runs, rather than what is wrong with it as it is written.
+	local function happened(why)
+		return why:find("out of memory", 1, true) or why:find("the scenario is not deterministic:", 1, true)
+			or why:find("without a step: an endless loop", 1, true)
+	end
+
 	-- explore(), with the options of the command line; what it refuses is the input's fault.
 	local function explored(s, opts)
 		local t = { title = s.title, progress = not opts.quiet and not opts.json }
@@ -310,7 +316,7 @@ return function(native)
 		end
 		stop_if_interrupted()
 		local why = type(r) == "string" and r:match("^explore: (.*)$")
-		fail(why and not why:find("out of memory", 1, true) and USAGE or ERROR, "%s",
+		fail(why and not happened(why) and USAGE or ERROR, "%s",
 			why and why:gsub("\nstack traceback:.*", "") or r)
 	end
 

@@ -81,6 +81,9 @@ struct session {
 	uint32_t generations;	/* worlds so far */
 	char unexplorable[512];	/* what a body did that no exploration can see, or "" */
 	struct purity *purity;	/* of the exploration that runs, or NULL */
+	uint64_t executions;	/* that explorations have begun; and the last one in which a body
+				 * drew a random number */
+	uint64_t stirred;
 	bool asserted;		/* an assert() outside of threads failed last */
 	unsigned pure;		/* predicates under way: nothing may be made or changed */
 	const void **freed_read; /* a thread's own: takes freed memory that it reads */

@@ -8,6 +8,7 @@
 
 #include "binding/binding.h"
 #include "binding/lua_claim.h"
+#include "binding/lua_determinism.h"
 #include "binding/lua_embedded.h"
 #include "check/check.h"
 
@@ -427,6 +428,7 @@ void lb_open(lua_State *L, enum carrier_kind carrier)
 	struct session *s;
 
 	luaL_openlibs(L);
+	lb_open_determinism(L);
 	s = session_new(L, carrier);
 	s->w = world_open(L, s);
 	s->generation = s->generations = 1;

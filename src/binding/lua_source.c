@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "binding/lua_claim.h"
+#include "binding/lua_determinism.h"
 #include "binding/lua_purity.h"
 #include "binding/lua_source.h"
 #include "engine/checkpoint.h"
@@ -14,6 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A world that is built a million times has a few dozen. */
+#define OBJECTS_MAX 100000
 
 struct lb_source {
 	struct session *s;
@@ -24,6 +28,7 @@ struct lb_source {
 	bool has_heap;			/* see below */
 	bool invariants;		/* there are some */
 	struct purity *purity;
+	struct lb_limit *limit;
 	struct shape *shape;		/* of the first world that was built */
 	char why[1024];
 };
@@ -98,6 +103,7 @@ static struct world *source_begin(void *arg, bool lean, const char **why)
 	struct world *w = s->w;
 	bool ok;
 
+	s->executions++;
 	world_set_lean(w, false);
 	ok = purity_begin(src->purity) &&
 	     (src->warm && purity_warm(src->purity) && world_has_checkpoint(w) ? go_back(src) : build(src));
@@ -123,6 +129,7 @@ static bool source_again(void *arg)
 	if (!src->warm || src->invariants || !world_is_lean(w) || !world_has_checkpoint(w) ||
 	    !purity_may_go_on(src->purity) || !world_restore_memory(w))
 		return false;
+	src->s->executions++;
 	lb_claims_restart(w);
 	return true;
 }
@@ -179,6 +186,7 @@ static const char *source_refused(void *arg)
 {
 	struct lb_source *src = arg;
 
+	lb_limit_check(src->limit);
 	return src->s->unexplorable[0] ? src->s->unexplorable : NULL;
 }
 
@@ -212,6 +220,14 @@ bool lb_source_is_warm(const struct lb_source *src)
 
 /* --- making it --- */
 
+/* The session's own world comes back. */
+static void drop(struct lb_source *src)
+{
+	lb_world_take_back(src->s, &src->aside);
+	lb_limit_free(src->limit);
+	free(src);
+}
+
 struct lb_source *lb_source_new(lua_State *L, int scenario_idx, const char *title)
 {
 	struct session *s = lb_session(L);
@@ -229,16 +245,20 @@ struct lb_source *lb_source_new(lua_State *L, int scenario_idx, const char *titl
 	}
 	s->unexplorable[0] = '\0';
 	s->scenario_name = strdup(title);
+	src->limit = lb_limit_set(s);
+	world_set_objects_max(s->w, OBJECTS_MAX);
 	if (!lb_scenario_build(L, scenario_idx)) {
 		/* what was raised is on top */
-		lb_world_take_back(s, &src->aside);
-		free(src);
+		lb_limit_check(src->limit);
+		drop(src);
+		if (lua_type(L, -1) == LUA_TSTRING && s->unexplorable[0] &&
+		    strstr(lua_tostring(L, -1), "not enough memory"))
+			luaL_error(L, "%s: %s: %s", lb_func_name(L), title, s->unexplorable);
 		lua_error(L);
 	}
-	src->purity = s->purity = purity_new(s);
+	src->purity = src->limit ? s->purity = purity_new(s) : NULL;
 	if (!src->purity) {
-		lb_world_take_back(s, &src->aside);
-		free(src);
+		drop(src);
 		luaL_error(L, "%s: out of memory", lb_func_name(L));
 		return NULL;
 	}
@@ -257,6 +277,5 @@ void lb_source_free(struct lb_source *src)
 	shape_free(src->shape);
 	src->s->lean = false;
 	lb_ghosts_drop(src->s, src->ghosts);
-	lb_world_take_back(src->s, &src->aside);
-	free(src);
+	drop(src);
 }

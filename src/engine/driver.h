@@ -95,6 +95,8 @@ bool world_rebuild(struct world *w);
 bool world_muted(struct world *w);
 /* Mutes the bodies' output, which a rebuild ends; they run on fibers meanwhile. */
 void world_set_muted(struct world *w, bool muted);
+/* How many objects there may be, freed ones included: a million at first. */
+void world_set_objects_max(struct world *w, size_t n);
 
 /* Rewinds to the start and performs a schedule string.  False with
  * world_error(): "schedule: item 3: no thread 'x'" and the like; the world then

@@ -74,6 +74,7 @@ struct world {
 	unsigned online;	/* the first so many of them are */
 	const struct memory_model *model;
 	bool frozen;		/* the first object is made: cpus() is refused */
+	size_t objects_max;
 	bool muted;
 	bool voluntary;		/* no task is preempted: world_set_voluntary() */
 	unsigned batch;

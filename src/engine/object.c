@@ -323,6 +323,11 @@ struct object *object_new(struct world *w, const struct objtype *type,
 		world_oom(w);
 		return NULL;
 	}
+	if (w->nobjs >= w->objects_max) {
+		world_fail(w, "out of memory: the world has %zu objects, and is to have no more",
+			   w->nobjs);
+		return NULL;
+	}
 	w->frozen = true;
 	id = idspace_get(w->ids, creator, t ? t->made++ : w->made++);
 	if (!id) {

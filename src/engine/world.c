@@ -18,6 +18,9 @@ static const struct field clock_fields[] = {
 };
 static const struct objtype clock_type = { .kind = "clock", .fields = clock_fields };
 
+/* Worlds of use to anybody have a few dozen: whoever makes so many never ends. */
+#define OBJECTS_MAX 1000000
+
 struct world *world_new(enum carrier_kind carrier)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -28,6 +31,7 @@ struct world *world_new(enum carrier_kind carrier)
 	w->carrier = carrier;
 	w->cpus = w->online = WORLD_CPUS_DEFAULT;
 	w->model = &memory_sc;
+	w->objects_max = OBJECTS_MAX;
 	w->ids = idspace_new();
 	if (!w->ids || !arena_init(w) || !world_init_execution(w)) {
 		world_free(w);
@@ -163,6 +167,7 @@ uint64_t world_clock(struct world *w) { return w->clock ? *w->clock : 0; }
 uint64_t world_steps(struct world *w) { return w->log.n; }
 uint64_t world_progress(struct world *w) { return w->begun << 32 | (w->log.n & UINT32_MAX); }
 bool world_muted(struct world *w) { return w->muted; }
+void world_set_objects_max(struct world *w, size_t n) { w->objects_max = n; }
 void world_set_muted(struct world *w, bool muted) { w->muted = muted; }
 void *world_check_data(struct world *w) { return w->check_data; }
 

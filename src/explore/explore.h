@@ -174,6 +174,9 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 bool explore_go_on(struct explore *x);
 /* Ends the exploration without verdict (printf-like); returns false. */
 bool explore_fail(struct explore *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What every message says by which a scenario is not deterministic. */
+#define EXPLORE_RULE "What a thread does may depend on nothing but what its steps return: no clock, " \
+	"no random numbers, no pairs() over handles, no state from an execution before"
 /* May this pending event be part of an execution without a log?  Such an execution has
  * nothing that a trace oracle judges: no API call, lock, plain access or free. */
 #define EXPLORE_LEAN_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_XCHG | \

@@ -37,8 +37,7 @@ void judge_free(struct judge *j)
 		free(j->seen[i].key);
 	free(j->runs);
 	free(j->seen);
-	free(j->example.steps);
-	free(j->shown.steps);
+	judge_forget(j);
 	free(j);
 }
 
@@ -47,6 +46,10 @@ void judge_forget(struct judge *j)
 	free(j->example.steps);
 	free(j->shown.steps);
 	j->example = j->shown = (struct run){ 0 };
+	for (size_t i = 0; i < SAMPLES; i++) {
+		free(j->samples[i].steps);
+		j->samples[i] = (struct run){ 0 };
+	}
 }
 
 static bool no_memory(struct explore *x)
@@ -432,11 +435,23 @@ static void count(struct explore *x, enum exec_end how, size_t n)
 		explore_bound(x, "max_steps %" PRIu64, x->opts.max_steps);
 }
 
+static bool keep_sample(struct explore *x, const struct exec_step *steps, size_t n)
+{
+	struct run *r = x->judge->samples;
+
+	for (uint64_t i = 1; r < x->judge->samples + SAMPLES; i *= SAMPLE_FACTOR, r++)
+		if (i == x->report.complete)
+			return r->is || run_copy(x, r, steps, n);
+	return true;
+}
+
 static bool keep_examples(struct explore *x, bool violating, const struct exec_step *steps, size_t n)
 {
 	struct judge *j = x->judge;
 
 	if (!violating && !j->example.is && !run_copy(x, &j->example, steps, n))
+		return false;
+	if (!keep_sample(x, steps, n))
 		return false;
 	return j->shown.is || x->opts.show != x->report.complete ||
 	       run_copy(x, &j->shown, steps, n);
@@ -509,10 +524,23 @@ static bool verify(struct explore *x, const struct explore_violation *v, const s
 			    v->kind);
 }
 
+/* Of what other processes have executed only the example is known. */
+static void repeat_samples(struct explore *x)
+{
+	struct judge *j = x->judge;
+
+	if (!j->samples[0].is && j->example.is)
+		repeat_check(x, j->example.steps, j->example.n);
+	for (size_t i = 0; i < SAMPLES && !x->report.error; i++)
+		if (j->samples[i].is)
+			repeat_check(x, j->samples[i].steps, j->samples[i].n);
+}
+
 bool judge_conclude(struct explore *x)
 {
 	struct judge *j = x->judge;
 
+	repeat_samples(x);
 	for (size_t i = 0; i < x->report.nviolations && !x->report.error; i++)
 		if (verify(x, &x->report.violations[i], &j->runs[i]))
 			explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);

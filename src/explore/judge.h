@@ -18,6 +18,10 @@ struct run {
 
 struct seen { char *key; size_t n; uint64_t hash; };
 
+/* Complete executions number 1, 16, 256 ... are repeated at the end. */
+#define SAMPLES 6
+#define SAMPLE_FACTOR 16
+
 struct judge {
 	struct run *runs;	/* of report.violations, one for one */
 	size_t runs_cap, violations_cap;
@@ -25,6 +29,7 @@ struct judge {
 	size_t nseen, seen_cap;
 	size_t outcomes_cap, last_outcome;
 	struct run example, shown;
+	struct run samples[SAMPLES];	/* to be repeated, see repeat.c */
 };
 
 struct judge *judge_new(void);	/* NULL: out of memory */
@@ -44,5 +49,9 @@ static inline bool run_is_less(size_t n, uint64_t hash, size_t n2, uint64_t hash
 void violation_release(struct explore_violation *v);
 /* The exploration is over: puts violations and examples into their final form. */
 bool judge_conclude(struct explore *x);
+
+/* repeat.c: do these steps, which some execution has made, give the same whenever they are
+ * made?  False: report.error says where not. */
+bool repeat_check(struct explore *x, const struct exec_step *steps, size_t n);
 
 #endif

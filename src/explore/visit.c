@@ -9,7 +9,9 @@
 #include "explore/dpor.h"
 
 #include "engine/checkpoint.h"
+#include "engine/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,23 +272,47 @@ uint32_t visit_check(struct dpor *d, uint32_t i, const struct event *ev)
 	return check;
 }
 
+/* What the slot's task is about to do after so many steps of its own, in an execution that
+ * keeps its log and so knows lines. */
+static bool view_again(struct dpor *d, const struct dslot *s, uint32_t step, struct event_view *v)
+{
+	uint32_t id = s->id;
+	struct world *w;
+	struct task *t;
+	size_t n = 0;
+
+	for (; n < d->nsteps; n++)
+		if (d->steps[n].task == id && !step--)
+			break;
+	w = explore_rerun(d->x, d->steps, n, NULL);
+	t = w ? task_by_id(w, id) : NULL;
+	return t && t->state == TASK_READY && pending_view(w, t, v);
+}
+
 bool visit_diverged(struct dpor *d, const struct dslot *s, uint32_t step, const struct event *ev)
 {
-	char name[96] = "";
+	char name[96] = "", where[160] = "";
+	struct event_view v;
+	const char *prim;
 
 	d->failed = true;
 	if (!ev)
 		return explore_fail(d->x, "the scenario is not deterministic: \"%s\" came to an end or failed "
 				    "after its step %u, where an execution in which it had read the same "
-				    "went on", s->name, step);
+				    "went on. " EXPLORE_RULE, s->name, step);
+	prim = ev->site->prim;
 	if (ev->loc)
 		location_name(d->w, ev->loc, name, sizeof(name), NULL);
-	return explore_fail(d->x, "the scenario is not deterministic: as its step %u \"%s\" did %s%s%s%s "
-			    "(%s:%d), where an execution in which it had read the same did something else. "
-			    "What a thread does may depend on nothing but what its steps return: no clock, "
-			    "no random numbers, no pairs() over handles, no state from an execution before",
-			    step + 1, s->name, ev->site->prim, *name ? "(" : "", name, *name ? ")" : "",
-			    site_file(ev->site), ev->site->line);
+	if (view_again(d, s, step, &v)) {
+		snprintf(name, sizeof(name), "%s", v.object);
+		prim = v.prim;
+		if (v.line)
+			snprintf(where, sizeof(where), " (%s:%d)", v.file, v.line);
+	}
+	return explore_fail(d->x, "the scenario is not deterministic: as its step %u \"%s\" did %s%s%s%s%s, "
+			    "where an execution in which it had read the same did something else. "
+			    EXPLORE_RULE, step + 1, s->name, prim, *name ? "(" : "", name,
+			    *name ? ")" : "", where);
 }
 
 /* --- replay --- */

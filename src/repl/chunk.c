@@ -127,6 +127,29 @@ bool chunk_load_file(lua_State *L, const char *path)
 	return ok;
 }
 
+/* Cuts the outermost lines of a traceback's list that are of Lua code of our own, with
+ * the C functions among them. */
+static void cut_own(char *list)
+{
+	static const char own[] = "\n\t(lua/", in_c[] = "\n\t[C]: ";
+	char *cut = NULL;
+	bool ours = false;
+
+	for (char *l = *list ? list : NULL; l; l = strchr(l + 1, '\n')) {
+		bool is_own = !strncmp(l, own, sizeof(own) - 1);
+
+		if (!is_own && strncmp(l, in_c, sizeof(in_c) - 1)) {
+			cut = NULL;
+			ours = false;
+			continue;
+		}
+		cut = cut ? cut : l;
+		ours |= is_own;
+	}
+	if (cut && ours)
+		*cut = '\0';
+}
+
 /* Cuts what a traceback ends with and nobody wants to read: the C function that
  * called the script.  What is then only "in main chunk", perhaps with the C
  * function above it that raised the error, says nothing that the message does
@@ -135,11 +158,13 @@ static void shorten(char *tb)
 {
 	static const char tail[] = "\n\t[C]: in ?", head[] = "\nstack traceback:";
 	static const char in_c[] = "\n\t[C]: in ", in_main[] = ": in main chunk";
-	size_t n = strlen(tb);
 	char *list = strstr(tb, head), *first, *second;
+	size_t n;
 
 	if (!list)
 		return;
+	cut_own(list + sizeof(head) - 1);
+	n = strlen(tb);
 	while (n > sizeof(tail) - 1 && !strcmp(tb + n - (sizeof(tail) - 1), tail))
 		tb[n -= sizeof(tail) - 1] = '\0';
 	first = list + sizeof(head) - 1;
