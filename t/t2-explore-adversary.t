@@ -582,6 +582,22 @@ for _, what in ipairs({ "trylock", "rwsem", "mutex", "writes" }) do
   end
 end
 
+-- What he who waits had read before may be written by one whose CPU he then keeps.
+function S.read_then_kept()
+  cpus(1)
+  local x = var("x")
+  local note = notes(1)
+  thread("a", function()
+    preempt_disable()
+    note(1, READ_ONCE(x))
+    cond_wait(function() return READ_ONCE(x) > 0 end)
+    preempt_enable()
+    note(1, READ_ONCE(x))
+  end)
+  thread("b", function() WRITE_ONCE(x, 2) end)
+  irq("i", 0, function() WRITE_ONCE(x, 1) end)
+end
+
 local names = {}
 for name in pairs(S) do names[#names + 1] = name end
 table.sort(names)

@@ -18,7 +18,8 @@
 -- Before its snapshot a call counts itself as a reader.  Counted from there, one more grace
 -- period may end, the one under way, whose scans may have missed the new reader; the one
 -- after that cannot end before the call leaves.  So 3 grace periods and 6 scans, for which
--- three callers are needed; two get to 2 and 4.  More callers do not make it more.
+-- three callers are needed; two get to 2 and 4.  More callers do not make it more, by that
+-- argument; with three and four no exploration came to its end.
 --
 -- Counted from its entry there is no bound but the number of grace periods that others ask
 -- for: the task may be preempted before it is a reader.  It waits for none of these; they
@@ -33,7 +34,8 @@
 -- How often may a scan fail?  A look fails when the sums of a bank differ, and the next one
 -- can only end differently if a counter of that bank has changed.  A pass of the work item
 -- that fails leaves nothing behind; the explorer makes the next one only after such a
--- change, so there are as many failed passes as changes, at most, and one more: two changes
+-- change.  From these rules, not from a count, follow as many failed passes as changes, at
+-- most, and one more: two changes
 -- for each section of a reader, and two for each call of synchronize_srcu(), which does not
 -- sleep between them.  In a kernel, looks repeat at intervals while a reader is in its
 -- section; what decides is how long that is, never how many tasks call.  Counted in looks,
@@ -53,9 +55,14 @@
 --     model4           no violation          4 callers: 3 and 6 (pct: a sample)
 --     model_mutex2, 3  ok                    2, 3 callers with a mutex: 1 and 2
 --     model_mutex4     no violation          4 callers with a mutex: 1 and 2 (pct: a sample)
---   Tree SRCU, 1 CPU, small; what each call waits for is counted in the trace, and asserted
---   from the snapshot (as in the table) and from when it is a reader (3 and 6).  `outcome`
---   tallies what was seen, from the entry, too:
+--   Tree SRCU, 1 CPU, small, by the trace.  Asserted: from when the caller is a reader to
+--   the end of the grace period, 3 and 6 (or what the line says), and that the callback does
+--   not come before.  That end is computed from the snapshot that was read, by the same
+--   formula as the table above, which therefore rests on the code; it is not observed.
+--   An execution of dpor shows one order of steps that do not depend on each other; entry
+--   and count of a reader are such steps, so those figures are exact in samples only, and
+--   where, as with one call at a time, nothing of a grace period can come in between.
+--   `outcome` tallies what was seen, from the entry, too:
 --     tree1            ok                    1 caller, expedited, twice (432+73 executions)
 --     tree1_normal     ok                    1 caller, normal
 --     tree_mutex2      ok                    2 callers, a mutex: 1 and 2 (864+146)

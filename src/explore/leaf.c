@@ -230,11 +230,14 @@ static bool stands_still(struct dpor *d)
 
 bool leaf_reached(struct dpor *d)
 {
+	bool came = waits_for_what_came(d);
+
 	d->idle_stale = false;
-	if (waits_for_what_came(d) || waits_out_of_turn(d)) {
+	if (came || waits_out_of_turn(d)) {
 		d->dropped = true;
 		d->stale++;
-		return true;
+		/* from nowhere else do those whose CPU he keeps come to revisit what he read */
+		return !came || leaf_push_starved(d);
 	}
 	return retry_idle(d);
 }
