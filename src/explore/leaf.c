@@ -239,7 +239,10 @@ bool leaf_reached(struct dpor *d)
 		/* from nowhere else do those whose CPU he keeps come to revisit what he read */
 		return !came || leaf_push_starved(d);
 	}
-	return retry_idle(d);
+	if (!retry_idle(d))
+		return false;
+	/* the same of one in which a worker is to poll anew */
+	return !d->dropped || leaf_push_starved(d);
 }
 
 static bool leaf_rerun(struct dpor *d)
