@@ -336,7 +336,7 @@ end
 
 if can then
 	tries("fiber", 0, 11)
-	tries("pthread", 0, 19)
+	tries("pthread", 0, 11)
 	tries("fiber", 1, 41)
 	local status, _, err = sh("FAIL_THREADS=2 LD_PRELOAD=./" .. lib .. " $S --carrier pthread -e \"thread('a', "
 		.. "function() yield() end) thread('b', function() yield() end) step('b')\"")
