@@ -181,7 +181,8 @@ bool gstack_give(struct gstack *s, size_t k, struct gstack *to)
 	}
 	if (!gstack_append(to, s->bytes, at, k))
 		return false;
-	memmove(s->bytes, s->bytes + at, s->used - at);
+	if (at)	/* then there are bytes */
+		memmove(s->bytes, s->bytes + at, s->used - at);
 	s->used -= at;
 	s->n -= k;
 	return true;
