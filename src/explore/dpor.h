@@ -233,8 +233,13 @@ bool shape_is_data(struct dpor *d, int cls, bool written);
 bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const uint16_t *past);
 /* The same for a lock event of a chain; `before`: the past of its program order. */
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
+/* Pushes what becomes of the graph. */
+bool push_graph(struct dpor *d, const struct gchange *c);
+/* Pushes the graph with `add`, a promise or a G_STARVED, behind all that is there. */
+bool push_behind(struct dpor *d, struct gevent add);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+
 /* --- prune.c --- */
 /* Can no execution come from the graph that was popped, as its CPUs stand? */
 bool prune_hopeless(struct dpor *d);
@@ -293,7 +298,6 @@ void keep_release(struct dpor *d);
 bool extend_by(struct dpor *d, int slot, const struct gevent *promise);
 /* The same for whoever's turn it is; *moved: false if it is nobody's. */
 bool extend_next(struct dpor *d, bool *moved);
-
 
 /* --- snare.c --- */
 /* Somebody may be stuck for good on a CPU that he keeps, so that those who own less of it

@@ -166,11 +166,9 @@ static bool instead_choose(struct dpor *d, struct added *a)
 		return explore_fail(d->x, "choose(%" PRIu64 ") has too many choices to explore", a->ev.a);
 	}
 	for (uint64_t v = a->ev.a; v > 1; v--) {
-		struct gchange c = { .add = e, .revisit = -1 };
-
-		c.add.choice = (uint16_t)v;
-		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-			return visit_oom(d);
+		e.choice = (uint16_t)v;
+		if (!push_behind(d, e))
+			return false;
 	}
 	return true;
 }
@@ -278,12 +276,8 @@ static bool add_waiting(struct dpor *d, struct added *a)
  * step: what then is gets a graph of its own.  See leaf_push_starved(). */
 static bool instead_starve(struct dpor *d, int slot)
 {
-	struct gchange c = { .add = { .task = (uint8_t)slot, .kind = G_STARVED, .rf = GNONE,
-				      .maker = GNONE }, .revisit = -1 };
-
-	if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-		return visit_oom(d);
-	return true;
+	return push_behind(d, (struct gevent){ .task = (uint8_t)slot, .kind = G_STARVED, .rf = GNONE,
+					       .maker = GNONE });
 }
 
 bool extend_by(struct dpor *d, int slot, const struct gevent *promise)

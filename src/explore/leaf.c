@@ -138,7 +138,6 @@ static bool pass_was_seen(const struct dpor *d, unsigned slot)
 static bool push_retries(struct dpor *d, unsigned slot)
 {
 	const struct work_struct *work = d->slots[slot].t->work;
-	struct gchange c = { .revisit = -1 };
 	int mover = (int)slot;
 
 	if (work->timer && work->timer->task && work->timer->expires)
@@ -160,10 +159,9 @@ static bool push_retries(struct dpor *d, unsigned slot)
 			next++;
 		if (next >= cls->n)
 			continue;
-		c.add = (struct gevent){ .task = (uint8_t)mover, .kind = G_PROMISE, .rf = GNONE,
-					 .maker = cls->w[next] };
-		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-			return visit_oom(d);
+		if (!push_behind(d, (struct gevent){ .task = (uint8_t)mover, .kind = G_PROMISE,
+						     .rf = GNONE, .maker = cls->w[next] }))
+			return false;
 	}
 	return mover >= 0;
 }
@@ -190,8 +188,6 @@ static bool retry_idle(struct dpor *d)
 
 bool leaf_push_starved(struct dpor *d)
 {
-	struct gchange c = { .revisit = -1 };
-
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct task *t = d->slots[k].t;
 
@@ -201,17 +197,17 @@ bool leaf_push_starved(struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct dslot *s = &d->slots[d->turn[k]];
 		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
+		struct gevent e = { .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
 
 		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(d, s->t))
 			continue;
-		c.add = (struct gevent){ .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
-		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-			return visit_oom(d);
+		if (!push_behind(d, e))
+			return false;
 		/* with the others it does not come */
 		if (!visit_widen(d, d->g.n + 2))
 			return false;
-		c.add.kind = G_STARVED;
-		d->g.ev[d->g.n++] = c.add;
+		e.kind = G_STARVED;
+		d->g.ev[d->g.n++] = e;
 	}
 	return true;
 }
