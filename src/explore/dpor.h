@@ -165,6 +165,12 @@ static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_
 	return d->po[i] < clock[d->g.ev[i].task];
 }
 
+/* How much of its CPU somebody else must own to keep a task from running: as in struct gevent. */
+static inline uint8_t level_of(const struct dslot *s)
+{
+	return s->kind == TASK_IRQ ? 3 : s->kind == TASK_TIMER ? 2 : 1;
+}
+
 /* --- places.c: slots and classes --- */
 bool places_init(struct dpor *d);
 void places_release(struct dpor *d);

@@ -71,10 +71,8 @@ static bool may_change(const struct dpor *d, const struct added *a, uint32_t i)
  */
 static bool lacks_cpu_between(const struct dpor *d, const struct added *a, uint32_t first, uint32_t second)
 {
-	static const uint8_t levels[] = { [TASK_THREAD] = 1, [TASK_WORKER] = 1, [TASK_TIMER] = 2,
-					  [TASK_IRQ] = 3 };
 	const struct gevent *w = step_of(d, first);
-	uint8_t level = levels[d->slots[a->e.task].t->kind];
+	uint8_t level = level_of(&d->slots[a->e.task]);
 
 	if (w->own < level || w->cpu != a->e.cpu || w->task == a->e.task ||
 	    d->g.ev[second].task != w->task)

@@ -269,10 +269,9 @@ static bool stands_inside(const struct dpor *d, uint32_t first, uint32_t last, u
 
 	for (uint32_t i = 0; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
-		const struct task *t = d->slots[e->task].t;
-		uint8_t own = t->kind == TASK_IRQ ? 3 : t->kind == TASK_TIMER ? 2 : 1;
 
-		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) || level < own)
+		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) ||
+		    level < level_of(&d->slots[e->task]))
 			continue;
 		if (in_clock(d, hb_of(d, i), first) && in_clock(d, hb_of(d, last), i))
 			return true;

@@ -161,13 +161,6 @@ static void order_what_stays(struct prune *p)
 	}
 }
 
-static uint8_t level_of(const struct prune *p, const struct gevent *e)
-{
-	const struct dslot *s = &p->d->slots[e->task];
-
-	return s->kind == TASK_IRQ ? 3 : s->kind == TASK_TIMER ? 2 : 1;
-}
-
 /* Does an event that stays stand inside the stretch of `first`, all of which up to `last`
  * stays? */
 static bool stretch_is_broken(const struct prune *p, uint32_t first, uint32_t last, uint8_t level)
@@ -178,7 +171,7 @@ static bool stretch_is_broken(const struct prune *p, uint32_t first, uint32_t la
 		const struct gevent *e = &p->g->ev[i];
 
 		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) || !stays(p, i) ||
-		    e->flags & GF_WAITING || level < level_of(p, e))
+		    e->flags & GF_WAITING || level < level_of(&p->d->slots[e->task]))
 			continue;
 		if (p->po[first] < clock_of(p, i)[s->task] && p->po[i] < clock_of(p, last)[e->task])
 			return true;

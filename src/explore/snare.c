@@ -154,7 +154,8 @@ static bool note_nests(struct dpor *d, unsigned slot, uint32_t i, uint32_t wante
 bool snare_wants(struct dpor *d, unsigned slot, uint32_t i)
 {
 	const struct task *t = d->slots[slot].t;
-	uint8_t level = t->kind == TASK_IRQ ? 3 : t->kind == TASK_TIMER ? 2 : 0;
+	bool strikes = t->kind == TASK_IRQ || t->kind == TASK_TIMER;
+	uint8_t level = strikes ? level_of(&d->slots[slot]) : 0;
 	uint32_t loc = arena_offset(d->w, t->ev.loc);
 
 	if (!level && !t->ctx.spin)
