@@ -102,7 +102,7 @@ enum exec_end explore_end_of(struct world *w)
 	return EXEC_COMPLETE;
 }
 
-struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at)
+struct world *explore_begin_logged(struct explore *x)
 {
 	bool lean = x->lean;
 	struct world *w;
@@ -110,17 +110,29 @@ struct world *explore_rerun(struct explore *x, const struct exec_step *steps, si
 	x->lean = false;
 	w = explore_begin(x);
 	x->lean = lean;
-	for (size_t i = 0; w && i < n; i++) {
+	return w;
+}
+
+bool explore_make(struct explore *x, struct world *w, const struct exec_step *steps, size_t n, size_t *at)
+{
+	for (size_t i = 0; i < n; i++) {
 		struct task *t = task_by_id(w, steps[i].task);
 
 		if (!t || world_step_again(w, t, steps[i].choice) != STEP_OK) {
 			if (at)
 				*at = i;
-			return NULL;
+			return false;
 		}
 		explore_stepped(x, w, t);
 	}
-	return w;
+	return true;
+}
+
+struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at)
+{
+	struct world *w = explore_begin_logged(x);
+
+	return w && explore_make(x, w, steps, n, at) ? w : NULL;
 }
 
 static void tell(struct explore *x, double seconds)

@@ -202,7 +202,12 @@ void explore_forget(struct explore *x);
 enum exec_end explore_end_of(struct world *w);
 /* Something was left out because of this bound, spelt "max_steps 100" (printf-like). */
 void explore_bound(struct explore *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Runs steps[0..n) in a fresh execution that keeps its log.  The world, standing there;
+/* A fresh execution that keeps its log, whether others do or not. */
+struct world *explore_begin_logged(struct explore *x);
+/* Makes steps[0..n) in w, where an execution has begun.  False: one could not be made (*at
+ * says which). */
+bool explore_make(struct explore *x, struct world *w, const struct exec_step *steps, size_t n, size_t *at);
+/* The two together.  The world, standing there;
  * NULL: some step could not be made (*at says which) or report.error. */
 struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at);
 
@@ -225,13 +230,11 @@ void results_sort(struct explore *x);
 /* --- judging runs that keep their log, without counting them --- */
 
 /*
- * The run is over and `how` says how: judges its end as explore_end() does (what is
- * found is in the world's violations then).  True: the trace oracles found something
- * that only another linearisation shows, see trace_judge(); f is to be released.
+ * The run stops where w stands: judges that as explore_end() does.  What is found is in the
+ * world's violations then; what only another linearisation of its trace shows is left
+ * aside.
  */
-struct trace_finding;
-bool explore_judge(struct explore *x, struct world *w, enum exec_end how,
-		   struct trace_finding *f);
+void explore_judge(struct explore *x, struct world *w);
 /* Where a violation of w is, as in struct explore_violation; malloced, NULL: no memory. */
 char *explore_place(struct world *w, const struct violation *v);
 /* The first violation of w of that kind and place, or NULL. */

@@ -268,10 +268,21 @@ static const char *judge_end(struct explore *x, struct world *w, enum exec_end h
 	return x->src.end ? x->src.end(x->src.arg, w, how) : NULL;
 }
 
-bool explore_judge(struct explore *x, struct world *w, enum exec_end how, struct trace_finding *f)
+static bool stands_still(struct world *w)
 {
-	judge_end(x, w, how);
-	return trace_judge(w, f);
+	for (size_t i = 0; i < world_task_count(w); i++)
+		if (task_enabled(world_task(w, i)))
+			return false;
+	return true;
+}
+
+void explore_judge(struct explore *x, struct world *w)
+{
+	struct trace_finding f = { 0 };
+
+	judge_end(x, w, stands_still(w) ? explore_end_of(w) : EXEC_CUT);
+	if (trace_judge(w, &f))
+		trace_finding_release(&f);
 }
 
 static struct world *again(struct explore *x, const struct exec_step *steps, size_t n)
@@ -501,24 +512,14 @@ static bool schedule_of(struct explore *x, const struct run *r, char **schedule)
 	return *schedule || no_memory(x);
 }
 
-static bool stands_still(struct world *w)
-{
-	for (size_t i = 0; i < world_task_count(w); i++)
-		if (task_enabled(world_task(w, i)))
-			return false;
-	return true;
-}
-
 /* What is reported is what a plain run of these steps shows, however it was found. */
 static bool verify(struct explore *x, const struct explore_violation *v, const struct run *r)
 {
-	struct trace_finding f = { 0 };
 	struct world *w = again(x, r->steps, r->n);
 
 	if (!w)
 		return false;
-	if (explore_judge(x, w, stands_still(w) ? explore_end_of(w) : EXEC_CUT, &f))
-		trace_finding_release(&f);
+	explore_judge(x, w);
 	return explore_find(w, v->kind, v->place) ||
 	       explore_fail(x, "\"%s\" was not seen again when its execution was repeated: " DIFFERS,
 			    v->kind);

@@ -243,22 +243,14 @@ bool leaf_reached(struct dpor *d)
 
 static bool leaf_rerun(struct dpor *d)
 {
-	d->w = explore_begin(d->x);
-	if (!d->w) {
-		d->failed = true;
-		return false;
-	}
-	for (size_t i = 0; i < d->nsteps; i++) {
-		struct task *t = task_by_id(d->w, d->steps[i].task);
+	size_t at;
 
-		if (!t || world_step_again(d->w, t, d->steps[i].choice) != STEP_OK) {
-			d->failed = true;
-			return explore_fail(d->x, "step %zu of an execution could not be made when its "
-					    "independent steps were put into another order", i + 1);
-		}
-		explore_stepped(d->x, d->w, t);
-	}
-	return true;
+	d->w = explore_begin(d->x);
+	if (d->w && explore_make(d->x, d->w, d->steps, d->nsteps, &at))
+		return true;
+	d->failed = true;
+	return d->w && explore_fail(d->x, "step %zu of an execution could not be made when its "
+				    "independent steps were put into another order", at + 1);
 }
 
 /* Is `inner` ordered behind the first and before the last event of a stretch in which its
