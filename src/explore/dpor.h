@@ -273,9 +273,10 @@ bool visit_widen(struct dpor *d, uint32_t need);
 bool visit_oom(struct dpor *d);		/* false, with the error set */
 /* Event i stands at that place of its class. */
 bool class_put(struct dpor *d, uint16_t cls, uint32_t rank, uint16_t i);
-/* Clocks of event i: what its program order has behind it; what it adds itself; and of
- * a write part, that of its read part. */
+/* Clocks of event i: what its program order has behind it, and what its maker; what it
+ * adds itself; and of a write part, that of its read part. */
 void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i);
+void clocks_behind(struct dpor *d, uint32_t i, uint32_t maker);
 void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i);
 void clocks_share(struct dpor *d, uint32_t read, uint32_t write);
 

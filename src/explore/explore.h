@@ -14,7 +14,8 @@ enum explore_strategy { EXPLORE_DPOR, EXPLORE_RANDOM, EXPLORE_PCT, EXPLORE_NAIVE
 
 /* How an execution ended. */
 enum exec_end {
-	EXEC_COMPLETE,	/* nothing can move: every thread is done, or waits for ever (check_stuck() has judged) */
+	EXEC_COMPLETE,	/* nothing can move: every thread is done, or waits for ever
+			 * (check_stuck() has judged) */
 	EXEC_BLOCKED,	/* nothing can move, and an assume(false) or a failed poll that another
 			 * execution does later holds somebody: no deadlock, no end */
 	EXEC_CUT,	/* --max-steps, or a preemption too many */
@@ -220,9 +221,9 @@ bool results_put(struct explore *x, struct wire *to);
 /* Adds it to the report, with the violations or without.  False: x->report.error is set,
  * maybe by what is in there. */
 bool results_get(struct explore *x, struct wire *from, bool violations);
-/* Is the error or bound, or a violation in there, one that ends the exploration? */
+/* Does what is in there end the exploration: an error, or a violation and not keep_going? */
 bool results_end(const struct explore *x, const struct wire *from);
-/* Is the violating execution in this one smaller than the one in that? */
+/* Is the smallest violating execution in a smaller than the one in b? */
 bool results_smaller(const struct wire *a, const struct wire *b);
 /* By kind and place. */
 void results_sort(struct explore *x);

@@ -210,9 +210,7 @@ static bool append(struct dpor *d, struct added *a)
 	if (a->e.kind == G_RMW) {
 		uint32_t w = d->g.n++;
 
-		d->g.ev[w] = (struct gevent){ .task = a->e.task, .kind = G_RMW_WRITE, .cpu = a->e.cpu,
-					      .rf = (uint16_t)i, .rank = c->n, .cls = a->e.cls,
-					      .maker = GNONE, .op = a->e.op };
+		d->g.ev[w] = g_write_part(&a->e, i, c->n);
 		d->unlock[w] = GNONE;
 		clocks_share(d, i, w);
 		if (!class_put(d, a->e.cls, c->n, (uint16_t)w))
@@ -278,6 +276,26 @@ static bool instead_starve(struct dpor *d, int slot)
 					       .maker = GNONE });
 }
 
+/* What is known of the event before it is performed. */
+static void begin_added(struct dpor *d, int slot, const struct shape *shape,
+			const struct gevent *promise, struct added *a)
+{
+	const struct dslot *s = &d->slots[slot];
+
+	d->po[a->i] = s->count;
+	clocks_begin(d, s, a->i);
+	a->e = (struct gevent){ .task = (uint8_t)slot, .kind = shape->kind, .cpu = (uint16_t)s->t->cpu,
+				.flags = shape->await ? GF_AWAIT : 0, .rf = GNONE,
+				.cls = (uint16_t)(shape->cls < 0 ? 0 : shape->cls),
+				.maker = s->count ? GNONE : s->maker, .op = s->t->ev.op };
+	if (promise && promise->maker != GNONE) {
+		clocks_behind(d, a->i, promise->maker);
+		a->e.maker = promise->maker;
+	}
+	clock_copy(d, a->hb, hb_of(d, a->i));
+	clock_copy(d, a->past, past_of(d, a->i));
+}
+
 bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 {
 	struct dslot *s = &d->slots[slot];
@@ -291,20 +309,7 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 		return false;
 	if (!promise && d->stuck[s->t->cpu] > owns_cpu(s->t) && !instead_starve(d, slot))
 		return false;
-	d->po[a.i] = s->count;
-	clocks_begin(d, s, a.i);
-	if (promise && promise->maker != GNONE) {
-		clock_join(d, hb_of(d, a.i), hb_of(d, promise->maker));
-		clock_join(d, past_of(d, a.i), past_of(d, promise->maker));
-	}
-	clock_copy(d, a.hb, hb_of(d, a.i));
-	clock_copy(d, a.past, past_of(d, a.i));
-	a.e = (struct gevent){ .task = (uint8_t)slot, .kind = shape.kind, .cpu = (uint16_t)s->t->cpu,
-			       .flags = shape.await ? GF_AWAIT : 0, .rf = GNONE,
-			       .cls = (uint16_t)(shape.cls < 0 ? 0 : shape.cls),
-			       .maker = s->count ? GNONE : s->maker, .op = s->t->ev.op };
-	if (promise && promise->maker != GNONE)
-		a.e.maker = promise->maker;
+	begin_added(d, slot, &shape, promise, &a);
 	if (shape.kind == G_LOCK)
 		return add_lock(d, &a);
 	if (shape.await && is_block(task_blocked(s->t).why))

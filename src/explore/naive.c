@@ -101,6 +101,7 @@ static bool execute(struct naive *d, struct world *w, enum exec_end *how)
 	d->last = NULL;
 	trace_hash_begin(&d->hash);
 	for (;;) {
+		struct task *t;
 		unsigned choice;
 		uint32_t way = 0;
 
@@ -117,8 +118,7 @@ static bool execute(struct naive *d, struct world *w, enum exec_end *how)
 		apply_preemptions(d);
 		if (!find_way(d, &way))
 			return false;
-		struct task *t = pick(d, way, &choice);
-
+		t = pick(d, way, &choice);
 		if (explore_outgrows(x, t) || !note_step(d, t, choice))
 			return false;
 		trace_hash_before(&d->hash, t, choice);

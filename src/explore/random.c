@@ -194,7 +194,6 @@ static unsigned choose(struct sampler *s, const struct task *t)
 static bool execute(struct sampler *s, struct world *w, picker pick, enum exec_end *how)
 {
 	struct explore *x = s->x;
-
 	size_t i;
 
 	s->nsteps = 0;

@@ -2,8 +2,8 @@
 /*
  * The same steps have to give the same: some executions are repeated when all is over,
  * twice, and compared step by step.  The strategies notice most of what is not
- * deterministic by themselves; not what is done once only.  finally() and outcome() are left alone: scripts
- * count executions in them.
+ * deterministic by themselves; not what is done once only.  finally() and outcome() are
+ * left alone: scripts count executions in them.
  */
 #include <config.h>
 
