@@ -50,6 +50,11 @@ bool explore_fail(struct explore *x, const char *fmt, ...)
 	return false;
 }
 
+bool explore_oom(struct explore *x)
+{
+	return explore_fail(x, "out of memory");
+}
+
 void explore_bound(struct explore *x, const char *fmt, ...)
 {
 	char *text;
@@ -63,7 +68,7 @@ void explore_bound(struct explore *x, const char *fmt, ...)
 	va_end(ap);
 	x->report.bound = text;
 	if (!text)
-		explore_fail(x, "out of memory");
+		explore_oom(x);
 }
 
 struct world *explore_begin(struct explore *x)
@@ -211,7 +216,7 @@ bool explore_run(struct explore *x)
 		x->opts.max_steps = EXPLORE_MAX_STEPS_DEFAULT;
 	x->judge = judge_new();
 	if (!x->judge)
-		return explore_fail(x, "out of memory");
+		return explore_oom(x);
 	ok = run_strategy(x) && judge_conclude(x);
 	/* whatever cut them, nobody may take this for all there is */
 	if (x->report.cut)

@@ -175,6 +175,7 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 bool explore_go_on(struct explore *x);
 /* Ends the exploration without verdict (printf-like); returns false. */
 bool explore_fail(struct explore *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool explore_oom(struct explore *x);	/* the same for want of memory */
 /* What every message says by which a scenario is not deterministic. */
 #define EXPLORE_RULE "What a thread does may depend on nothing but what its steps return: no clock, " \
 	"no random numbers, no pairs() over handles, no state from an execution before"

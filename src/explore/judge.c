@@ -52,16 +52,11 @@ void judge_forget(struct judge *j)
 	}
 }
 
-static bool no_memory(struct explore *x)
-{
-	return explore_fail(x, "out of memory");
-}
-
 static bool run_copy(struct explore *x, struct run *r, const struct exec_step *steps, size_t n)
 {
 	r->steps = malloc((n ? n : 1) * sizeof(*steps));
 	if (!r->steps)
-		return no_memory(x);
+		return explore_oom(x);
 	if (n)
 		memcpy(r->steps, steps, n * sizeof(*steps));
 	r->n = n;
@@ -191,7 +186,7 @@ bool judge_take(struct explore *x, size_t i, const struct explore_violation *v, 
 	if (i == x->report.nviolations) {
 		if (!grow(&x->report.violations, &j->violations_cap, i + 1, sizeof(*v)) ||
 		    !grow(&j->runs, &j->runs_cap, i + 1, sizeof(*r)))
-			return no_memory(x);
+			return explore_oom(x);
 		x->report.nviolations++;
 	} else {
 		violation_release(&x->report.violations[i]);
@@ -199,7 +194,7 @@ bool judge_take(struct explore *x, size_t i, const struct explore_violation *v, 
 	}
 	x->report.violations[i] = *v;
 	j->runs[i] = *r;
-	return (v->kind && v->message && v->schedule && v->place) || no_memory(x);
+	return (v->kind && v->message && v->schedule && v->place) || explore_oom(x);
 }
 
 static char *copy_of(const char *s)
@@ -248,7 +243,7 @@ static bool keep(struct explore *x, struct world *w, const struct exec_step *ste
 		const struct run *known = x->judge->runs + at;
 
 		if (!place)
-			return no_memory(x);
+			return explore_oom(x);
 		if (at < x->report.nviolations &&
 		    !(x->shared && run_is_less(n, n == known->n ? hash_of(x, w, steps, n) : 0,
 					       known->n, known->hash)))
@@ -317,7 +312,7 @@ static bool was_seen(struct explore *x, struct world *w, const struct violation 
 		}
 	if (!key || !grow(&j->seen, &j->seen_cap, j->nseen + 1, sizeof(*j->seen))) {
 		free(key);
-		no_memory(x);
+		explore_oom(x);
 		return true;
 	}
 	j->seen[j->nseen++] = (struct seen){ .key = key, .n = n, .hash = hash };
@@ -370,7 +365,7 @@ static bool keep_finding(struct explore *x, const struct trace_finding *f)
 	bool found = false, ok;
 
 	if (!steps)
-		return no_memory(x);
+		return explore_oom(x);
 	for (size_t i = 0; i < f->n; i++)
 		steps[i] = (struct exec_step){ .task = f->steps[i].task, .choice = f->steps[i].choice };
 	w = again(x, steps, f->n);
@@ -394,7 +389,7 @@ static bool outcome_add(struct explore *x, size_t at, const char *text)
 	if (!copy || !grow(&r->outcomes, &x->judge->outcomes_cap, r->noutcomes + 1,
 			   sizeof(*r->outcomes))) {
 		free(copy);
-		return no_memory(x);
+		return explore_oom(x);
 	}
 	memmove(&r->outcomes[at + 1], &r->outcomes[at], (r->noutcomes++ - at) * sizeof(*r->outcomes));
 	r->outcomes[at] = (struct explore_outcome){ .text = copy };
@@ -509,7 +504,7 @@ static bool schedule_of(struct explore *x, const struct run *r, char **schedule)
 	if (!w)
 		return false;
 	*schedule = world_schedule(w);
-	return *schedule || no_memory(x);
+	return *schedule || explore_oom(x);
 }
 
 /* What is reported is what a plain run of these steps shows, however it was found. */
