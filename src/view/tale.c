@@ -7,7 +7,6 @@
 #include <config.h>
 
 #include "view/object.h"
-#include "check/check.h"
 #include "engine/kapi.h"
 #include "engine/log.h"
 #include "srcu/rcu.h"
