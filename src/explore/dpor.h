@@ -119,8 +119,6 @@ struct dpor {
 	unsigned preempted;	/* graphs left out because of the bound on preemptions */
 	uint16_t *prune_mem;	/* prune.c's */
 	size_t prune_size;
-	uint64_t pruned;	/* graphs that were given up before a visit */
-	uint64_t stale;		/* graphs that were visited for nothing */
 	struct estimate estimate; /* of what is still to come */
 	/* with other processes that work on the same, see jobs_dpor.c: */
 	struct agree *agree;	/* NULL: there are none */
@@ -268,6 +266,8 @@ bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev);
 /* What must be the same whenever event i is performed with the same past. */
 uint32_t visit_check(struct dpor *d, uint32_t i, const struct event *ev);
+/* An array of so many bytes; false: no memory, and it is what it was. */
+bool visit_resize(void *arrayp, size_t bytes);
 /* Room for so many events in all that is kept by event. */
 bool visit_widen(struct dpor *d, uint32_t need);
 bool visit_oom(struct dpor *d);		/* false, with the error set */

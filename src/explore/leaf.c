@@ -231,7 +231,6 @@ bool leaf_reached(struct dpor *d)
 	d->idle_stale = false;
 	if (came || waits_out_of_turn(d)) {
 		d->dropped = true;
-		d->stale++;
 		/* from nowhere else do those whose CPU he keeps come to revisit what he read */
 		return !came || leaf_push_starved(d);
 	}
@@ -313,7 +312,6 @@ static bool straighten(struct dpor *d)
 	}
 	if (!ordered) {
 		d->dropped = true;
-		d->stale++;
 		return false;
 	}
 	for (uint32_t k = 0; k < d->order.n; k++) {

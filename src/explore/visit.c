@@ -28,32 +28,28 @@ bool visit_oom(struct dpor *d)
 
 /* --- room --- */
 
+bool visit_resize(void *arrayp, size_t bytes)
+{
+	void **array = arrayp, *p = realloc(*array, bytes);
+
+	if (p)
+		*array = p;
+	return p;
+}
+
 bool visit_widen(struct dpor *d, uint32_t need)
 {
 	size_t cap = d->per_event ? d->per_event : 128, clock = d->stride * sizeof(uint16_t);
-	void *p[8];
 
 	if (need <= d->per_event)
 		return true;
 	while (cap < need)
 		cap *= 2;
-	p[0] = realloc(d->po, cap * sizeof(*d->po));
-	d->po = p[0] ? p[0] : d->po;
-	p[1] = realloc(d->where, cap * sizeof(*d->where));
-	d->where = p[1] ? p[1] : d->where;
-	p[2] = realloc(d->info, cap * sizeof(*d->info));
-	d->info = p[2] ? p[2] : d->info;
-	p[3] = realloc(d->unlock, cap * sizeof(*d->unlock));
-	d->unlock = p[3] ? p[3] : d->unlock;
-	p[4] = realloc(d->hb, cap * clock);
-	d->hb = p[4] ? p[4] : d->hb;
-	p[5] = realloc(d->past, cap * clock);
-	d->past = p[5] ? p[5] : d->past;
-	p[6] = realloc(d->steps, cap * sizeof(*d->steps));
-	d->steps = p[6] ? p[6] : d->steps;
-	for (int i = 0; i < 7; i++)
-		if (!p[i])
-			return visit_oom(d);
+	if (!visit_resize(&d->po, cap * sizeof(*d->po)) || !visit_resize(&d->where, cap * sizeof(*d->where)) ||
+	    !visit_resize(&d->info, cap * sizeof(*d->info)) || !visit_resize(&d->unlock, cap * sizeof(*d->unlock)) ||
+	    !visit_resize(&d->hb, cap * clock) || !visit_resize(&d->past, cap * clock) ||
+	    !visit_resize(&d->steps, cap * sizeof(*d->steps)))
+		return visit_oom(d);
 	d->per_event = cap;
 	return graph_reserve(&d->g, (uint32_t)cap) || visit_oom(d);
 }
