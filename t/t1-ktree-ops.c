@@ -187,9 +187,10 @@ static bool toy_poll(void *ssp, unsigned long cookie)
 	return cookie == 0;
 }
 
-static void toy_boot(unsigned fanout, unsigned fanout_leaf)
+static bool toy_boot(unsigned fanout, unsigned fanout_leaf)
 {
 	data.booted = fanout * 100 + fanout_leaf + 1;
+	return fanout != 63;
 }
 
 static void toy_view(void *ssp, struct ktree_view *v)
@@ -596,6 +597,10 @@ static void test_options(void **state)
 	refused(&s, &(struct srcu_opts){ .has_contention_lim = true, .contention_lim = 4 },
 		"one was made with another");
 	refused(&s, &(struct srcu_opts){ .fanout = 2 }, "fanout: ");
+	world_free(s.w);
+
+	begin(&s, CARRIER_FIBER);
+	refused(&s, &(struct srcu_opts){ .fanout = 63 }, "of that shape");
 	world_free(s.w);
 
 	begin(&s, CARRIER_FIBER);
