@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * srcu.load_kernel(): a kernel tree of one's own becomes something that srcu.new can
+ * make domains of.  Options are checked here; compiling and loading is ktree/'s matter.
+ */
+#include <config.h>
+
+#include "binding/lua_ktree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* All that were loaded, the last one first. */
+static struct lb_kernel *kernels;
+
+/* --- images --- */
+
+struct ktree *lb_kernel_newest(const struct lb_kernel *kn)
+{
+	return kn->images[kn->nimages - 1].k;
+}
+
+struct ktree *lb_kernel_of(const struct lb_kernel *kn, uint32_t generation)
+{
+	size_t i = kn->nimages - 1;
+
+	while (i && kn->images[i].from > generation)
+		i--;
+	return kn->images[i].k;
+}
+
+static bool world_is_empty(struct world *w)
+{
+	return !world_steps(w) && !world_object_count(w) && !world_task_count(w);
+}
+
+uint32_t lb_kernel_from(const struct session *s)
+{
+	return world_is_empty(s->w) && !s->building ? s->generation : s->generations + 1;
+}
+
+static bool image_add(struct lb_kernel *kn, struct ktree *k, uint32_t from)
+{
+	struct lb_image *a = realloc(kn->images, (kn->nimages + 1) * sizeof(*a));
+
+	if (!a)
+		return false;
+	kn->images = a;
+	a[kn->nimages++] = (struct lb_image){ k, from };
+	return true;
+}
+
+/* The domain's implementation has the tree's version, for headlines. */
+static struct ktree *named(struct ktree *k)
+{
+	k->ops.version = k->version;
+	return k;
+}
+
+/* --- options --- */
+
+/* In the stack of srcu.load_kernel: a table of what must not be collected, then the
+ * option that is looked at. */
+#define KEPT 3
+#define KEY 4
+
+static lua_Integer opt_integer(lua_State *L, const char *name, lua_Integer lo, lua_Integer hi)
+{
+	if (!lua_isinteger(L, -1))
+		lb_arg_error(L, 2, "option '%s' is an integer, not a %s", name, luaL_typename(L, -1));
+	if (lua_tointeger(L, -1) < lo || lua_tointeger(L, -1) > hi)
+		lb_arg_error(L, 2, "option '%s' is %I..%I, not %I", name, (LUAI_UACINT)lo,
+			     (LUAI_UACINT)hi, (LUAI_UACINT)lua_tointeger(L, -1));
+	return lua_tointeger(L, -1);
+}
+
+static void opt_variant(lua_State *L, const char *name, struct ktree_opts *o)
+{
+	const char *v = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+
+	o->tiny = !strcmp(v, "tiny");
+	if (!o->tiny && strcmp(v, "tree"))
+		lb_arg_error(L, 2, "option '%s' is \"tree\" or \"tiny\", not %s", name,
+			     lb_describe(L, -1));
+}
+
+/* A text without zero bytes and line ends, in which something is written. */
+static bool is_text(lua_State *L, int idx)
+{
+	size_t len;
+	const char *s;
+
+	if (lua_type(L, idx) != LUA_TSTRING)
+		return false;
+	s = lua_tolstring(L, idx, &len);
+	return strlen(s) == len && !strpbrk(s, "\n\r");
+}
+
+static void opt_cc(lua_State *L, const char *name, struct ktree_opts *o)
+{
+	if (!is_text(L, -1) || !lua_tostring(L, -1)[strspn(lua_tostring(L, -1), " \t")])
+		lb_arg_error(L, 2, "option '%s' is the command of a C compiler, not %s", name,
+			     lb_describe(L, -1));
+	o->cc = lua_tostring(L, -1);	/* the table keeps it */
+}
+
+static void opt_nr_cpus(lua_State *L, const char *name, struct ktree_opts *o)
+{
+	o->nr_cpus = (unsigned)opt_integer(L, name, 1, WORLD_CPUS_MAX);
+}
+
+static void opt_fanout(lua_State *L, const char *name, struct ktree_opts *o)
+{
+	o->fanout = (unsigned)opt_integer(L, name, 2, 64);
+}
+
+static void opt_fanout_leaf(lua_State *L, const char *name, struct ktree_opts *o)
+{
+	o->fanout_leaf = (unsigned)opt_integer(L, name, 2, 64);
+}
+
+static void opt_plain(lua_State *L, const char *name, struct ktree_opts *o)
+{
+	if (!lua_isboolean(L, -1))
+		lb_arg_error(L, 2, "option '%s' is a boolean, not a %s", name, luaL_typename(L, -1));
+	o->no_plain = !lua_toboolean(L, -1);
+}
+
+/* The length of the C identifier that s begins with. */
+static size_t identifier(const char *s)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+	size_t n = strspn(s, letters);
+
+	return n ? n + strspn(s + n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") : 0;
+}
+
+static const char *need_macro(lua_State *L, const char *name, int idx)
+{
+	const char *s = is_text(L, idx) ? lua_tostring(L, idx) : "";
+	size_t n = identifier(s);
+
+	if (!n || (s[n] && s[n] != '='))
+		lb_arg_error(L, 2, "option '%s': no macro can be called %s", name, lb_describe(L, idx));
+	return s;
+}
+
+/* Pushes "NAME" or "NAME=VALUE" of the entry whose key and value are on top. */
+static void push_define(lua_State *L, const char *name)
+{
+	if (lua_isinteger(L, -2)) {
+		lua_pushstring(L, need_macro(L, name, -1));
+		return;
+	}
+	need_macro(L, name, -2);
+	if (lua_tostring(L, -2)[identifier(lua_tostring(L, -2))])
+		lb_arg_error(L, 2, "option '%s': no macro can be called %s", name, lb_describe(L, -2));
+	if (lua_isboolean(L, -1) && lua_toboolean(L, -1))
+		lua_pushvalue(L, -2);
+	else if (lua_isinteger(L, -1) || is_text(L, -1))
+		lua_pushfstring(L, "%s=%s", lua_tostring(L, -2), luaL_tolstring(L, -1, NULL));
+	else
+		lb_arg_error(L, 2, "option '%s': '%s' is an integer, a string or true, not %s", name,
+			     lua_tostring(L, -2), lb_describe(L, -1));
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In the order of their names, so that the same ones are the same image. */
+static void opt_defines(lua_State *L, const char *name, struct ktree_opts *o)
+{
+	int given = lua_gettop(L);
+	lua_Integer n = 0;
+	const char **a;
+
+	if (!lua_istable(L, given))
+		lb_arg_error(L, 2, "option '%s' is a table, {\"NAME\", NAME=VALUE}, not a %s", name,
+			     luaL_typename(L, given));
+	for (lua_pushnil(L); lua_next(L, given); lua_settop(L, given + 1)) {
+		push_define(L, name);
+		lua_rawseti(L, KEPT, ++n);
+	}
+	a = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof(*a), 0);
+	for (lua_Integer i = 0; i < n; i++) {
+		lua_rawgeti(L, KEPT, i + 1);
+		a[i] = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_rawseti(L, KEPT, n + 1);
+	qsort(a, (size_t)n, sizeof(*a), by_text);
+	a[n] = NULL;
+	o->defines = a;
+}
+
+static const struct option {
+	const char *name;
+	void (*take)(lua_State *L, const char *name, struct ktree_opts *o);
+} options[] = {
+	{ "variant", opt_variant },
+	{ "cc", opt_cc },
+	{ "nr_cpus", opt_nr_cpus },
+	{ "fanout", opt_fanout },
+	{ "fanout_leaf", opt_fanout_leaf },
+	{ "defines", opt_defines },
+	{ "plain", opt_plain },
+};
+#define NOPTIONS (sizeof(options) / sizeof(options[0]))
+
+static void check_opts(lua_State *L, struct ktree_opts *o)
+{
+	lb_check_type(L, 2, LUA_TTABLE);
+	for (lua_pushnil(L); lua_next(L, 2); lua_settop(L, KEY)) {
+		const struct option *opt = NULL;
+
+		for (size_t i = 0; lua_type(L, KEY) == LUA_TSTRING && i < NOPTIONS; i++)
+			if (!strcmp(lua_tostring(L, KEY), options[i].name))
+				opt = &options[i];
+		if (!opt)
+			lb_arg_error(L, 2, "no option is called '%s' (variant, cc, nr_cpus, fanout, "
+				     "fanout_leaf, defines, plain)", lb_describe(L, KEY));
+		opt->take(L, opt->name, o);
+	}
+}
+
+/* --- loading --- */
+
+/* Pushes what tells this directory with these options from others. */
+static const char *push_key(lua_State *L, const char *dir, const struct ktree_opts *o)
+{
+	lua_pushfstring(L, "%s\n%s\n%s\n%d %d %d %d", dir, o->tiny ? "tiny" : "tree", o->cc ? o->cc : "",
+			(int)o->nr_cpus, (int)o->fanout, (int)o->fanout_leaf, (int)o->no_plain);
+	for (const char *const *d = o->defines; d && *d; d++) {
+		lua_pushfstring(L, "\n%s", *d);
+		lua_concat(L, 2);
+	}
+	return lua_tostring(L, -1);
+}
+
+/* The one that was loaded last. */
+static struct lb_kernel *find(const struct session *s, const char *key)
+{
+	for (struct lb_kernel *kn = kernels; kn; kn = kn->next)
+		if (kn->s == s && !strcmp(kn->key, key))
+			return kn;
+	return NULL;
+}
+
+/* Raises "FUNCTION: why"; frees why. */
+static _Noreturn void refuse(lua_State *L, char *why)
+{
+	lua_pushfstring(L, "%s: %s", lb_func_running(L) ? lb_func_name(L) : "--kernel",
+			why ? why : "out of memory");
+	free(why);
+	luaL_where(L, 1);
+	lua_insert(L, -2);
+	lua_concat(L, 2);
+	lua_error(L);
+	abort();
+}
+
+static void warn(char *warning)
+{
+	if (warning)
+		fprintf(stderr, "srcush: warning: %s\n", warning);
+	free(warning);
+}
+
+static struct lb_kernel *kernel_new(lua_State *L, const char *dir, const char *key, struct ktree *k)
+{
+	struct session *s = lb_session(L);
+	struct lb_kernel *kn = calloc(1, sizeof(*kn));
+
+	if (kn) {
+		*kn = (struct lb_kernel){ .s = s, .dir = strdup(dir), .key = strdup(key) };
+		if (kn->dir && kn->key && image_add(kn, named(k), 0)) {
+			kn->next = kernels;
+			kernels = kn;
+			return kn;
+		}
+		free(kn->dir);
+		free(kn->key);
+		free(kn);
+	}
+	luaL_error(L, "%s: out of memory", lb_func_name(L));
+	return NULL;
+}
+
+/* A scenario that is built again gets what it got the first time; elsewhere the sources
+ * are looked at, and others than before are another K. */
+static struct lb_kernel *load(lua_State *L, const char *dir, const struct ktree_opts *o)
+{
+	struct session *s = lb_session(L);
+	const char *key = push_key(L, dir, o);
+	struct lb_kernel *kn = find(s, key);
+	char *why = NULL, *warning = NULL;
+	struct ktree *k;
+
+	if (kn && s->building) {
+		lua_pop(L, 1);
+		return kn;
+	}
+	lb_check_driver(L);
+	k = ktree_load(dir, o, &why, &warning);
+	if (!k)
+		refuse(L, why);
+	if (kn && lb_kernel_newest(kn) == k) {
+		free(warning);		/* it was said the first time */
+	} else {
+		warn(warning);
+		kn = kernel_new(L, dir, key, k);
+	}
+	lua_pop(L, 1);
+	return kn;
+}
+
+static int l_load_kernel(lua_State *L)
+{
+	struct ktree_opts o = { 0 };
+	const char *dir;
+	size_t len;
+
+	lb_check_driver(L);
+	lb_check_impure(L);
+	lua_settop(L, 2);
+	if (lua_type(L, 1) != LUA_TSTRING)
+		lb_type_error(L, 1, "directory of a kernel tree");
+	dir = lua_tolstring(L, 1, &len);
+	if (!len || strlen(dir) != len)
+		lb_arg_error(L, 1, "a directory has a name, without zero bytes");
+	lua_newtable(L);			/* KEPT */
+	if (!lua_isnil(L, 2))
+		check_opts(L, &o);
+	lb_push_kernel(L, load(L, dir, &o));
+	return 1;
+}
+
+/* --- reloading --- */
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static int l_reload(lua_State *L)
+{
+	struct lb_kernel *kn = lb_test_kernel(L, 1);
+	struct session *s = lb_session(L);
+	char *why = NULL, *warning = NULL;
+	double begun = now();
+	struct ktree *k;
+	bool changed;
+
+	if (!kn)
+		return lb_type_error(L, 1, "kernel");
+	lb_check_driver(L);
+	lb_check_impure(L);
+	if (s->building || s->busy)
+		return luaL_error(L, "%s: cannot be called while a scenario builds its world or threads "
+				  "are being stepped", lb_func_name(L));
+	k = ktree_reload(lb_kernel_newest(kn), &why, &warning);
+	if (!k)
+		refuse(L, why);
+	changed = k != lb_kernel_newest(kn);
+	if (!changed) {
+		free(warning);
+	} else {
+		warn(warning);
+		if (!image_add(kn, named(k), lb_kernel_from(s)))
+			return luaL_error(L, "%s: out of memory", lb_func_name(L));
+		lb_kernel_world(s, s->w, s->generation);
+	}
+	lua_pushboolean(L, changed);
+	lua_pushnumber(L, now() - begun);
+	return 2;
+}
+
+void lb_kernels_settle(const struct world *w)
+{
+	for (struct lb_kernel *kn = kernels; kn; kn = kn->next)
+		if (kn->nsettings && kn->s->w == w)
+			lb_params_settle(kn);
+}
+
+bool lb_kernels_adopt(struct session *s)
+{
+	for (struct lb_kernel *kn = kernels; kn; kn = kn->next) {
+		struct ktree *newest = lb_kernel_newest(kn);
+
+		/* it is there twice, so that going back is taking the last one away */
+		if (kn->s == s && !image_add(kn, newest, s->generation))
+			return false;
+	}
+	lb_kernel_world(s, s->w, s->generation);
+	return true;
+}
+
+void lb_kernels_abandon(struct session *s)
+{
+	for (struct lb_kernel *kn = kernels; kn; kn = kn->next)
+		if (kn->s == s && kn->nimages > 1 &&
+		    kn->images[kn->nimages - 1].k == kn->images[kn->nimages - 2].k)
+			kn->nimages--;
+	lb_kernel_world(s, s->w, s->generation);
+}
+
+/* --- --kernel --- */
+
+void lb_kernel_world(struct session *s, struct world *w, uint32_t generation)
+{
+	struct lb_kernel *tree = s->kernel[0], *tiny = s->kernel[1];
+
+	if (tree)
+		srcu_use(w, &lb_kernel_of(tree, generation)->ops,
+			 tiny ? &lb_kernel_of(tiny, generation)->ops : NULL);
+}
+
+void lb_kernel_default(lua_State *L, const char *dir)
+{
+	struct session *s = lb_session(L);
+
+	s->kernel[0] = load(L, dir, &(struct ktree_opts){ 0 });
+	lb_kernel_world(s, s->w, s->generation);
+}
+
+struct lb_kernel *lb_kernel_for(lua_State *L, const char *flavor)
+{
+	struct session *s = lb_session(L);
+
+	if (!s->kernel[0] || (strcmp(flavor, "tree") && strcmp(flavor, "tiny")))
+		return NULL;
+	if (!strcmp(flavor, "tree"))
+		return s->kernel[0];
+	if (!s->kernel[1]) {
+		s->kernel[1] = load(L, s->kernel[0]->dir, &(struct ktree_opts){ .tiny = true });
+		lb_kernel_world(s, s->w, s->generation);
+	}
+	return s->kernel[1];
+}
+
+/* --- handles --- */
+
+static const char kind[] = "kernel";
+
+struct lb_kernel *lb_test_kernel(lua_State *L, int idx)
+{
+	struct lb_kernel **p = luaL_testudata(L, idx, kind);
+
+	return p ? *p : NULL;
+}
+
+void lb_push_kernel(lua_State *L, struct lb_kernel *kn)
+{
+	struct lb_kernel **p;
+
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, kn) == LUA_TUSERDATA)
+		return;
+	lua_pop(L, 1);
+	p = lua_newuserdatauv(L, sizeof(*p), 0);
+	*p = kn;
+	luaL_setmetatable(L, kind);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, kn);
+}
+
+int lb_push_kernels(lua_State *L)
+{
+	struct session *s = lb_session(L);
+	lua_Integer n = 0;
+
+	for (struct lb_kernel *kn = kernels; kn; kn = kn->next)
+		n += kn->s == s;
+	lua_createtable(L, (int)n, 0);
+	for (struct lb_kernel *kn = kernels; kn; kn = kn->next) {
+		if (kn->s != s)
+			continue;
+		lb_push_kernel(L, kn);
+		lua_rawseti(L, -2, n--);
+	}
+	return 1;
+}
+
+static int kernel_tostring(lua_State *L)
+{
+	struct lb_kernel *kn = lb_test_kernel(L, 1);
+
+	luaL_argexpected(L, kn, 1, kind);
+	lua_pushfstring(L, "%s \"%s\"", kind, lb_kernel_newest(kn)->version);
+	return 1;
+}
+
+static void push_fields(lua_State *L, const struct ktree *k)
+{
+	const char *const *f = ktree_fields(k);
+
+	lua_newtable(L);
+	for (lua_Integer i = 0; f && f[i]; i++) {
+		lua_pushstring(L, f[i]);
+		lua_rawseti(L, -2, i + 1);
+	}
+}
+
+static int kernel_index(lua_State *L)
+{
+	struct lb_kernel *kn = lb_test_kernel(L, 1);
+	const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+
+	luaL_argexpected(L, kn, 1, kind);
+	if (!strcmp(key, "version")) {
+		lua_pushstring(L, lb_kernel_newest(kn)->version);
+	} else if (!strcmp(key, "dir")) {
+		lua_pushstring(L, kn->dir);
+	} else if (!strcmp(key, "variant")) {
+		lua_pushstring(L, lb_kernel_newest(kn)->image->variant);
+	} else if (!strcmp(key, "fields")) {
+		push_fields(L, lb_kernel_newest(kn));
+	} else if (!strcmp(key, "params")) {
+		lb_push_params(L, kn);
+	} else {
+		lua_pushvalue(L, 2);
+		lua_rawget(L, lua_upvalueindex(1));	/* methods */
+	}
+	return 1;
+}
+
+static int kernel_newindex(lua_State *L)
+{
+	return luaL_error(L, "a kernel's '%s' cannot be set; K.params.NAME = VALUE sets a parameter",
+			  lb_describe(L, 2));
+}
+
+void lb_kernels_close(struct session *s)
+{
+	struct lb_kernel **p = &kernels, *kn;
+
+	while ((kn = *p) != NULL) {
+		if (kn->s != s) {
+			p = &kn->next;
+			continue;
+		}
+		*p = kn->next;
+		for (size_t i = 0; i < kn->nsettings; i++)
+			free(kn->settings[i].name);
+		free(kn->settings);
+		free(kn->images);
+		free(kn->key);
+		free(kn->dir);
+		free(kn);
+	}
+}
+
+static const struct lb_func ktree_funcs[] = {
+	{ "srcu.load_kernel", l_load_kernel, "(dir [, opts]) -> kernel",
+	  "Compiles kernel/rcu/srcutree.c and rcu_segcblist.c of the Linux source tree in dir, as they "
+	  "stand there, with the C compiler of this machine, and loads the result: srcu.new(name, "
+	  "{kernel=K}) makes a domain of it. opts: variant=\"tree\"|\"tiny\" (srcutiny.c), "
+	  "cc=COMMAND ($CC, else cc), nr_cpus=1..4096, fanout=2..64 and fanout_leaf=2..64 (the "
+	  "kernel's configuration), defines={\"NAME\", NAME=VALUE}, plain=false (plain accesses of its "
+	  "code are not watched for data races). kernel.version is its version, kernel.dir the directory, "
+	  "kernel.variant the variant, kernel.params.NAME a module parameter, which can be set for "
+	  "the worlds that come, kernel.fields the list of what was found in its structures",
+	  "local dir = os.getenv(\"SRCUSH_KERNEL_TREE\")\nif dir then\n  local K = srcu.load_kernel(dir)\n"
+	  "  local ss = srcu.new(\"ss\", {kernel = K})\n  print(K.version, ss:state().gp_seq)\nend" },
+	{ "kernel:reload", l_reload, "() -> boolean, seconds",
+	  "Compiles the tree again if its sources have changed: was there something new? Worlds that "
+	  "are built from then on are of the new image; one that does not compile is an error, "
+	  "and all stays as it was",
+	  "local dir = os.getenv(\"SRCUSH_KERNEL_TREE\")\nif dir then print(srcu.load_kernel(dir):reload()) end" },
+	{ 0 }
+};
+static const struct lb_section ktree_section = {
+	"kernel", "A kernel tree of one's own",
+	"Settles what the kernel's own code does, of any version, changed or not. See srcush(1) for "
+	"what is compiled, what that needs, and where it is kept.",
+	ktree_funcs
+};
+
+void lb_open_ktree(lua_State *L)
+{
+	luaL_newmetatable(L, kind);
+	lua_pushcfunction(L, kernel_tostring);
+	lua_setfield(L, -2, "__tostring");
+	lua_pushcfunction(L, kernel_newindex);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushliteral(L, "object");
+	lua_setfield(L, -2, "__metatable");
+	lua_newtable(L);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "__methods");
+	lua_pushcclosure(L, kernel_index, 1);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+	lb_register(L, &ktree_section);
+}
