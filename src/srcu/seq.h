@@ -9,6 +9,8 @@
 #ifndef SRCUSH_SRCU_SEQ_H
 #define SRCUSH_SRCU_SEQ_H
 
+#include <limits.h>
+
 #include "k/types.h"
 
 #define RCU_SEQ_CTR_SHIFT	2

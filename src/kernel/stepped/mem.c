@@ -12,6 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool k_lock_held(const uint64_t *owner)
+{
+	return task_current() && *owner == (uint64_t)task_id(task_current()) + 1;
+}
+
 unsigned raw_cpu(void)
 {
 	return task_current()->cpu;

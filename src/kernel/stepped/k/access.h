@@ -6,21 +6,16 @@
 #ifndef K_ACCESS_H
 #define K_ACCESS_H
 
-#include "engine/task.h"
+#include "k/event.h"
 #include "k/types.h"
 
 /* The static site of one use of a primitive. */
 #define K_SITE(op_, order_, flags_, prim_, expr_, letter_) ({			\
-	static struct site k_site_ = {						\
+	static struct site k_site_ K_SITE_ATTR = {				\
 		.op = (op_), .order = (order_), .flags = (flags_),		\
 		.prim = (prim_), .expr = (expr_), .func = __func__,		\
 		.file = __FILE__, .line = __LINE__, .letter = (letter_) };	\
 	&k_site_; })
-
-#define K_EV(site_, loc_, size_, a_, b_)					\
-	task_event((struct event){ .site = (site_), .loc = (void *)(loc_),	\
-		.size = (size_), .op = (site_)->op, .order = (site_)->order,	\
-		.a = (uint64_t)(a_), .b = (uint64_t)(b_) })
 
 #define K_LOAD(p, order, prim, op)						\
 	((__typeof__(*(p)))(uintptr_t)({					\

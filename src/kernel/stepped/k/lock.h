@@ -49,10 +49,7 @@ struct rw_semaphore { uint64_t owner, since, readers, waiters; };
 #define mutex_trylock(m)	K_TRYLK(m, SITE_MUTEX, "mutex_trylock")
 #define mutex_unlock(m)		K_LK(m, OP_UNLOCK, SITE_MUTEX, "mutex_unlock")
 /* Pure: does the current task hold it?  (lockdep_assert_held) */
-static inline bool k_lock_held(const uint64_t *owner)
-{
-	return task_current() && *owner == (uint64_t)task_id(task_current()) + 1;
-}
+bool k_lock_held(const uint64_t *owner);
 
 /* down_write() with the sites of its steps: at once, or after waiting. */
 static inline void k_down_write(struct rw_semaphore *sem, struct site *at_once,

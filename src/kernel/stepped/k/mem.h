@@ -6,9 +6,10 @@
 #ifndef K_MEM_H
 #define K_MEM_H
 
-#include "k/types.h"
-#include "engine/object.h"
 #include "k/access.h"
+
+struct objtype;
+struct task;
 
 /* A zeroed heap object named `label`, described by type->fields.  Not a step.
  * Never NULL: exhausted memory is reported as an error of the current task. */

@@ -3,7 +3,6 @@
 #ifndef K_TYPES_H
 #define K_TYPES_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +18,7 @@ typedef int64_t s64;
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Counters that wrap: is a at or after / before b? */
-#define ULONG_CMP_GE(a, b) (ULONG_MAX / 2 >= (unsigned long)((a) - (b)))
-#define ULONG_CMP_LT(a, b) (ULONG_MAX / 2 < (unsigned long)((a) - (b)))
+#define ULONG_CMP_GE(a, b) (~0ul / 2 >= (unsigned long)((a) - (b)))
+#define ULONG_CMP_LT(a, b) (~0ul / 2 < (unsigned long)((a) - (b)))
 
 #endif

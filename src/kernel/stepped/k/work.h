@@ -45,6 +45,10 @@ bool k_timer_reduce(struct timer_list *t, unsigned long expires, struct site *s)
 #define del_timer_sync(t)	k_del_timer_sync(t, K_SITE(OP_XCHG, ORD_FULL, 0, "del_timer_sync", #t, NULL))
 bool k_del_timer_sync(struct timer_list *t, struct site *s);
 
+/* Two links of a list: what the kernel's code keeps in a work item of its own until the
+ * workqueues are there. */
+struct K_LINK { struct K_LINK *next, *prev; };
+
 /*
  * A work item.  state: WORK_PENDING from queueing to the start of its function,
  * WORK_QUEUED once no timer stands before it.  Its task "kworker/NAME" is made
@@ -62,6 +66,7 @@ struct work_struct {
 	struct timer_list *timer; /* of a delayed item, or NULL */
 	u64 started, done;	/* passes begun and ended: flush_work() waits on them */
 	u64 flush_until;	/* so many passes somebody waits for: none of them is idle */
+	struct K_LINK entry;	/* a kernel tree's own; not ours */
 };
 struct delayed_work {
 	struct work_struct work;

@@ -1,0 +1,125 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+--
+-- Kernel trees for tests:
+--
+--	local kt = require "kerneltree"
+--	local dir, why = kt.dir "6.12"		-- nil: a reason to skip
+--	local copy = kt.copy("6.12", {		-- a private one, with edits
+--	  {file = "kernel/rcu/srcutree.c", fn = "srcu_flip",
+--	   from = "smp_mb(); /* E */", to = ""},
+--	})
+--
+-- See kerneltree.sh for where they come from.
+
+local M = {}
+
+local HERE = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
+
+local function quoted(s)
+  return "'" .. s:gsub("'", "'\\''") .. "'"
+end
+
+local function output(command)
+  local p = assert(io.popen(command))
+  local text = p:read "a":gsub("\n$", "")
+  return text, (p:close())
+end
+
+local dirs = {}
+
+-- The directory of that version, or nil and why there is none.
+function M.dir(version)
+  if not dirs[version] then
+    local text, ok = output(("sh %skerneltree.sh %s"):format(quoted(HERE), quoted(version)))
+    dirs[version] = {ok and text or nil, not ok and text or nil}
+  end
+  return dirs[version][1], dirs[version][2]
+end
+
+-- The versions that there are: kt.each(function(version, dir) ... end).  For the others,
+-- missing(version, why).
+M.versions = {"6.1", "6.12"}
+function M.each(fn, missing)
+  for _, version in ipairs(M.versions) do
+    local dir, why = M.dir(version)
+    if dir then fn(version, dir) else missing(version, why) end
+  end
+end
+
+-- ------------------------------------------------------------------ copies
+
+-- All of them are in one directory, which goes when the test ends.
+local temporary
+
+local function new_directory()
+  if not temporary then
+    local text, ok = output("mktemp -d \"${TMPDIR:-/tmp}/srcush-trees.XXXXXX\"")
+    assert(ok, "no directory for copies of kernel trees")
+    temporary = setmetatable({path = text, count = 0}, {__gc = function(t)
+      os.execute("rm -rf " .. quoted(t.path))
+    end})
+  end
+  temporary.count = temporary.count + 1
+  return ("%s/%d"):format(temporary.path, temporary.count)
+end
+
+local function contents(path)
+  local f = assert(io.open(path))
+  local text = f:read "a"
+  f:close()
+  return text
+end
+
+-- Where the function's definition begins and ends: its braces are in the first column.
+local function function_at(text, name, complain)
+  for at in text:gmatch "()[^\n]*\n" do
+    if text:find("^[%w_][^\n;]-%f[%w_]" .. name .. "%(", at) then
+      local brace, stop = text:find("\n{\n", at, true), text:find(";", at, true)
+      if brace and brace < stop then
+        return at, text:find("\n}\n", brace, true) + 2
+      end
+    end
+  end
+  complain("is not there")
+end
+
+-- The one place where that stands between first and last.
+local function place(text, e, first, last, complain)
+  local what, plain = e.from or e.pattern, not e.pattern
+  local found, stop = text:find(what, first, plain)
+  if not found or stop > last then complain(("has no '%s'"):format(what)) end
+  local again, stop2 = text:find(what, stop + 1, plain)
+  if again and stop2 <= last then complain(("has '%s' more than once"):format(what)) end
+  return found, stop
+end
+
+local function edited(text, e)
+  local function complain(what)
+    error(("%s%s %s"):format(e.file, e.fn and ", " .. e.fn .. "()" or "", what), 0)
+  end
+  local first, last = 1, #text
+  if e.fn then first, last = function_at(text, e.fn, complain) end
+  local found, stop = place(text, e, first, last, complain)
+  return text:sub(1, found - 1) .. e.to .. text:sub(stop + 1)
+end
+
+-- A copy of that version, which must be there, with each edit {file =, [fn =,] from =
+-- exact text or pattern = Lua pattern, to = text}.  The place must be there exactly once
+-- in the file, or in the function `fn`.
+function M.copy(version, edits)
+  local dir = assert(M.dir(version))
+  local copy = new_directory()
+  local _, ok = output(("mkdir -p %s && cd %s && tar -c Makefile include/linux/*rcu*.h kernel/rcu | tar -x -C %s")
+                       :format(quoted(copy), quoted(dir), quoted(copy)))
+  assert(ok, "the tree cannot be copied")
+  for _, e in ipairs(edits or {}) do
+    local path = copy .. "/" .. e.file
+    local text = edited(contents(path), e)
+    local f = assert(io.open(path, "w"))
+    f:write(text)
+    f:close()
+  end
+  return copy
+end
+
+return M
