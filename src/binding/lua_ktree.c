@@ -14,6 +14,12 @@
 
 /* All that were loaded, the last one first. */
 static struct lb_kernel *kernels;
+/* Directories and options that were asked for, as text, the last one first. */
+static struct name {
+	struct name *next;
+	struct lb_kernel *kn;
+	char text[];
+} *names;
 
 /* --- images --- */
 
@@ -59,181 +65,17 @@ static struct ktree *named(struct ktree *k)
 	return k;
 }
 
-/* --- options --- */
-
-/* In the stack of srcu.load_kernel: a table of what must not be collected, then the
- * option that is looked at. */
-#define KEPT 3
-#define KEY 4
-
-static lua_Integer opt_integer(lua_State *L, const char *name, lua_Integer lo, lua_Integer hi)
-{
-	if (!lua_isinteger(L, -1))
-		lb_arg_error(L, 2, "option '%s' is an integer, not a %s", name, luaL_typename(L, -1));
-	if (lua_tointeger(L, -1) < lo || lua_tointeger(L, -1) > hi)
-		lb_arg_error(L, 2, "option '%s' is %I..%I, not %I", name, (LUAI_UACINT)lo,
-			     (LUAI_UACINT)hi, (LUAI_UACINT)lua_tointeger(L, -1));
-	return lua_tointeger(L, -1);
-}
-
-static void opt_variant(lua_State *L, const char *name, struct ktree_opts *o)
-{
-	const char *v = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-
-	o->tiny = !strcmp(v, "tiny");
-	if (!o->tiny && strcmp(v, "tree"))
-		lb_arg_error(L, 2, "option '%s' is \"tree\" or \"tiny\", not %s", name,
-			     lb_describe(L, -1));
-}
-
-/* A text without zero bytes and line ends, in which something is written. */
-static bool is_text(lua_State *L, int idx)
-{
-	size_t len;
-	const char *s;
-
-	if (lua_type(L, idx) != LUA_TSTRING)
-		return false;
-	s = lua_tolstring(L, idx, &len);
-	return strlen(s) == len && !strpbrk(s, "\n\r");
-}
-
-static void opt_cc(lua_State *L, const char *name, struct ktree_opts *o)
-{
-	if (!is_text(L, -1) || !lua_tostring(L, -1)[strspn(lua_tostring(L, -1), " \t")])
-		lb_arg_error(L, 2, "option '%s' is the command of a C compiler, not %s", name,
-			     lb_describe(L, -1));
-	o->cc = lua_tostring(L, -1);	/* the table keeps it */
-}
-
-static void opt_nr_cpus(lua_State *L, const char *name, struct ktree_opts *o)
-{
-	o->nr_cpus = (unsigned)opt_integer(L, name, 1, WORLD_CPUS_MAX);
-}
-
-static void opt_fanout(lua_State *L, const char *name, struct ktree_opts *o)
-{
-	o->fanout = (unsigned)opt_integer(L, name, 2, 64);
-}
-
-static void opt_fanout_leaf(lua_State *L, const char *name, struct ktree_opts *o)
-{
-	o->fanout_leaf = (unsigned)opt_integer(L, name, 2, 64);
-}
-
-static void opt_plain(lua_State *L, const char *name, struct ktree_opts *o)
-{
-	if (!lua_isboolean(L, -1))
-		lb_arg_error(L, 2, "option '%s' is a boolean, not a %s", name, luaL_typename(L, -1));
-	o->no_plain = !lua_toboolean(L, -1);
-}
-
-/* The length of the C identifier that s begins with. */
-static size_t identifier(const char *s)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-	size_t n = strspn(s, letters);
-
-	return n ? n + strspn(s + n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") : 0;
-}
-
-static const char *need_macro(lua_State *L, const char *name, int idx)
-{
-	const char *s = is_text(L, idx) ? lua_tostring(L, idx) : "";
-	size_t n = identifier(s);
-
-	if (!n || (s[n] && s[n] != '='))
-		lb_arg_error(L, 2, "option '%s': no macro can be called %s", name, lb_describe(L, idx));
-	return s;
-}
-
-/* Pushes "NAME" or "NAME=VALUE" of the entry whose key and value are on top. */
-static void push_define(lua_State *L, const char *name)
-{
-	if (lua_isinteger(L, -2)) {
-		lua_pushstring(L, need_macro(L, name, -1));
-		return;
-	}
-	need_macro(L, name, -2);
-	if (lua_tostring(L, -2)[identifier(lua_tostring(L, -2))])
-		lb_arg_error(L, 2, "option '%s': no macro can be called %s", name, lb_describe(L, -2));
-	if (lua_isboolean(L, -1) && lua_toboolean(L, -1))
-		lua_pushvalue(L, -2);
-	else if (lua_isinteger(L, -1) || is_text(L, -1))
-		lua_pushfstring(L, "%s=%s", lua_tostring(L, -2), luaL_tolstring(L, -1, NULL));
-	else
-		lb_arg_error(L, 2, "option '%s': '%s' is an integer, a string or true, not %s", name,
-			     lua_tostring(L, -2), lb_describe(L, -1));
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* In the order of their names, so that the same ones are the same image. */
-static void opt_defines(lua_State *L, const char *name, struct ktree_opts *o)
-{
-	int given = lua_gettop(L);
-	lua_Integer n = 0;
-	const char **a;
-
-	if (!lua_istable(L, given))
-		lb_arg_error(L, 2, "option '%s' is a table, {\"NAME\", NAME=VALUE}, not a %s", name,
-			     luaL_typename(L, given));
-	for (lua_pushnil(L); lua_next(L, given); lua_settop(L, given + 1)) {
-		push_define(L, name);
-		lua_rawseti(L, KEPT, ++n);
-	}
-	a = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof(*a), 0);
-	for (lua_Integer i = 0; i < n; i++) {
-		lua_rawgeti(L, KEPT, i + 1);
-		a[i] = lua_tostring(L, -1);
-		lua_pop(L, 1);
-	}
-	lua_rawseti(L, KEPT, n + 1);
-	qsort(a, (size_t)n, sizeof(*a), by_text);
-	a[n] = NULL;
-	o->defines = a;
-}
-
-static const struct option {
-	const char *name;
-	void (*take)(lua_State *L, const char *name, struct ktree_opts *o);
-} options[] = {
-	{ "variant", opt_variant },
-	{ "cc", opt_cc },
-	{ "nr_cpus", opt_nr_cpus },
-	{ "fanout", opt_fanout },
-	{ "fanout_leaf", opt_fanout_leaf },
-	{ "defines", opt_defines },
-	{ "plain", opt_plain },
-};
-#define NOPTIONS (sizeof(options) / sizeof(options[0]))
-
-static void check_opts(lua_State *L, struct ktree_opts *o)
-{
-	lb_check_type(L, 2, LUA_TTABLE);
-	for (lua_pushnil(L); lua_next(L, 2); lua_settop(L, KEY)) {
-		const struct option *opt = NULL;
-
-		for (size_t i = 0; lua_type(L, KEY) == LUA_TSTRING && i < NOPTIONS; i++)
-			if (!strcmp(lua_tostring(L, KEY), options[i].name))
-				opt = &options[i];
-		if (!opt)
-			lb_arg_error(L, 2, "no option is called '%s' (variant, cc, nr_cpus, fanout, "
-				     "fanout_leaf, defines, plain)", lb_describe(L, KEY));
-		opt->take(L, opt->name, o);
-	}
-}
-
 /* --- loading --- */
 
 /* Pushes what tells this directory with these options from others. */
-static const char *push_key(lua_State *L, const char *dir, const struct ktree_opts *o)
+static const char *push_name(lua_State *L, const char *dir, const struct ktree_opts *o)
 {
-	lua_pushfstring(L, "%s\n%s\n%s\n%d %d %d %d", dir, o->tiny ? "tiny" : "tree", o->cc ? o->cc : "",
+	char *path = realpath(dir, NULL);
+
+	/* where there is no memory for it, it is loaded, and found then */
+	lua_pushfstring(L, "%s\n%s\n%s\n%d %d %d %d", path ? path : dir, o->tiny ? "tiny" : "tree", o->cc ? o->cc : "",
 			(int)o->nr_cpus, (int)o->fanout, (int)o->fanout_leaf, (int)o->no_plain);
+	free(path);
 	for (const char *const *d = o->defines; d && *d; d++) {
 		lua_pushfstring(L, "\n%s", *d);
 		lua_concat(L, 2);
@@ -241,13 +83,34 @@ static const char *push_key(lua_State *L, const char *dir, const struct ktree_op
 	return lua_tostring(L, -1);
 }
 
-/* The one that was loaded last. */
-static struct lb_kernel *find(const struct session *s, const char *key)
+/* The last one that was asked for by that name. */
+static struct lb_kernel *find_name(const struct session *s, const char *text)
+{
+	for (struct name *n = names; n; n = n->next)
+		if (n->kn->s == s && !strcmp(n->text, text))
+			return n->kn;
+	return NULL;
+}
+
+static struct lb_kernel *find_image(const struct session *s, const struct ktree *k)
 {
 	for (struct lb_kernel *kn = kernels; kn; kn = kn->next)
-		if (kn->s == s && !strcmp(kn->key, key))
+		if (kn->s == s && lb_kernel_newest(kn) == k)
 			return kn;
 	return NULL;
+}
+
+static bool name_add(struct lb_kernel *kn, const char *text)
+{
+	struct name *n = malloc(sizeof(*n) + strlen(text) + 1);
+
+	if (!n)
+		return false;
+	strcpy(n->text, text);
+	n->kn = kn;
+	n->next = names;
+	names = n;
+	return true;
 }
 
 /* Raises "FUNCTION: why"; frees why. */
@@ -270,24 +133,42 @@ static void warn(char *warning)
 	free(warning);
 }
 
-static struct lb_kernel *kernel_new(lua_State *L, const char *dir, const char *key, struct ktree *k)
+static void kernel_free(struct lb_kernel *kn)
 {
-	struct session *s = lb_session(L);
+	struct name **p = &names, *n;
+
+	while ((n = *p) != NULL) {
+		if (n->kn == kn) {
+			*p = n->next;
+			free(n);
+		} else {
+			p = &n->next;
+		}
+	}
+	for (size_t i = 0; i < kn->nsettings; i++)
+		free(kn->settings[i].name);
+	free(kn->settings);
+	free(kn->images);
+	free(kn->dir);
+	free(kn);
+}
+
+/* NULL: no memory. */
+static struct lb_kernel *kernel_new(struct session *s, const char *dir, const char *name,
+				    struct ktree *k)
+{
 	struct lb_kernel *kn = calloc(1, sizeof(*kn));
 
-	if (kn) {
-		*kn = (struct lb_kernel){ .s = s, .dir = strdup(dir), .key = strdup(key) };
-		if (kn->dir && kn->key && image_add(kn, named(k), 0)) {
-			kn->next = kernels;
-			kernels = kn;
-			return kn;
-		}
-		free(kn->dir);
-		free(kn->key);
-		free(kn);
+	if (!kn)
+		return NULL;
+	*kn = (struct lb_kernel){ .s = s, .dir = strdup(dir) };
+	if (!kn->dir || !name_add(kn, name) || !image_add(kn, named(k), 0)) {
+		kernel_free(kn);
+		return NULL;
 	}
-	luaL_error(L, "%s: out of memory", lb_func_name(L));
-	return NULL;
+	kn->next = kernels;
+	kernels = kn;
+	return kn;
 }
 
 /* A scenario that is built again gets what it got the first time; elsewhere the sources
@@ -295,24 +176,27 @@ static struct lb_kernel *kernel_new(lua_State *L, const char *dir, const char *k
 static struct lb_kernel *load(lua_State *L, const char *dir, const struct ktree_opts *o)
 {
 	struct session *s = lb_session(L);
-	const char *key = push_key(L, dir, o);
-	struct lb_kernel *kn = find(s, key);
+	const char *name = push_name(L, dir, o);
+	struct lb_kernel *kn = s->building ? find_name(s, name) : NULL;
 	char *why = NULL, *warning = NULL;
 	struct ktree *k;
 
-	if (kn && s->building) {
-		lua_pop(L, 1);
-		return kn;
-	}
-	lb_check_driver(L);
-	k = ktree_load(dir, o, &why, &warning);
-	if (!k)
-		refuse(L, why);
-	if (kn && lb_kernel_newest(kn) == k) {
-		free(warning);		/* it was said the first time */
-	} else {
-		warn(warning);
-		kn = kernel_new(L, dir, key, k);
+	if (!kn) {
+		lb_check_driver(L);
+		k = ktree_load(dir, o, &why, &warning);
+		if (!k)
+			refuse(L, why);
+		kn = find_image(s, k);
+		if (!kn)
+			warn(warning);
+		else
+			free(warning);	/* it was said the first time */
+		if (!kn)
+			kn = kernel_new(s, dir, name, k);
+		else if (find_name(s, name) != kn && !name_add(kn, name))
+			kn = NULL;
+		if (!kn)
+			luaL_error(L, "out of memory");
 	}
 	lua_pop(L, 1);
 	return kn;
@@ -332,9 +216,9 @@ static int l_load_kernel(lua_State *L)
 	dir = lua_tolstring(L, 1, &len);
 	if (!len || strlen(dir) != len)
 		lb_arg_error(L, 1, "a directory has a name, without zero bytes");
-	lua_newtable(L);			/* KEPT */
+	lua_newtable(L);			/* LB_KERNEL_KEPT */
 	if (!lua_isnil(L, 2))
-		check_opts(L, &o);
+		lb_check_kernel_opts(L, &o);
 	lb_push_kernel(L, load(L, dir, &o));
 	return 1;
 }
@@ -546,13 +430,7 @@ void lb_kernels_close(struct session *s)
 			continue;
 		}
 		*p = kn->next;
-		for (size_t i = 0; i < kn->nsettings; i++)
-			free(kn->settings[i].name);
-		free(kn->settings);
-		free(kn->images);
-		free(kn->key);
-		free(kn->dir);
-		free(kn);
+		kernel_free(kn);
 	}
 }
 

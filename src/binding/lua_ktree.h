@@ -15,7 +15,6 @@
 struct lb_kernel {
 	struct session *s;
 	char *dir;			/* as it was given */
-	char *key;			/* directory and options, as text: tells them apart */
 	struct lb_image {
 		struct ktree *k;
 		uint32_t from;		/* for worlds of this generation, and later ones */
@@ -55,6 +54,11 @@ bool lb_kernels_adopt(struct session *s);
 void lb_kernels_abandon(struct session *s);
 /* Pushes the list of all Ks of this lua_State, in the order in which they were loaded. */
 int lb_push_kernels(lua_State *L);
+
+/* lua_ktree_opts.c: takes the table at 2.  What they refer to is there, and in the table
+ * at LB_KERNEL_KEPT. */
+#define LB_KERNEL_KEPT 3
+void lb_check_kernel_opts(lua_State *L, struct ktree_opts *o);
 
 /* lua_ktree_params.c: pushes K.params. */
 void lb_push_params(lua_State *L, struct lb_kernel *kn);

@@ -69,9 +69,10 @@ static void push_value(lua_State *L, const struct lb_kernel *kn, const struct kt
 {
 	long v = 0;
 
-	if (!setting(kn, p->name, UINT32_MAX, &v))
-		ktree_param_get(lb_kernel_newest(kn), p->name, &v);
-	if (is_bool(p))
+	if (!setting(kn, p->name, UINT32_MAX, &v) &&
+	    !ktree_param_get(lb_kernel_newest(kn), p->name, &v))
+		lua_pushnil(L);		/* a string, say */
+	else if (is_bool(p))
 		lua_pushboolean(L, v != 0);
 	else
 		lua_pushinteger(L, v);
