@@ -367,7 +367,7 @@ return function(native)
 		no_more(args)
 		local list, any, wrong = native.kernels(), false, {}
 		if #list == 0 then
-			fail("no kernel tree is loaded; srcu.load_kernel(DIR) or 'srcush --kernel DIR' loads one")
+			print("no kernel tree is loaded; srcu.load_kernel(DIR) or 'srcush --kernel DIR' loads one")
 		end
 		for _, kernel in ipairs(list) do
 			local changed, why = reload_one(kernel)
