@@ -71,8 +71,8 @@ local bad = {
   {{defines = {"9"}}, "no macro can be called 9"},
   {{defines = {"A b"}}, "no macro can be called A b"},
   {{defines = {["A=1"] = 2}}, "no macro can be called A=1"},
-  {{defines = {A = {}}}, "'A' is an integer, a string or true, not %(table%)"},
-  {{defines = {A = "1\n2"}}, "'A' is an integer, a string or true"},
+  {{defines = {A = {}}}, "'A' is an integer, a line of text or true, not %(table%)"},
+  {{defines = {A = "1\n2"}}, "'A' is an integer, a line of text or true"},
   {{plain = 1}, "'plain' is a boolean"},
   {{cpus = 4}, "no option is called 'cpus' %(variant, cc, nr_cpus,"},
   {{[1] = 4}, "no option is called '1'"},
@@ -85,7 +85,8 @@ refuses("option 'kernel' is what srcu.load_kernel gives, not /x", "srcu.new with
 
 -- -------------------------------------------------------------------- errors
 
-refuses("srcu.load_kernel: .*" .. tmp .. "/none", "no such directory", load_kernel, tmp .. "/none")
+local function plain(s) return (s:gsub("%p", "%%%0")) end
+refuses("srcu.load_kernel: .*" .. plain(tmp) .. "/none", "no such directory", load_kernel, tmp .. "/none")
 refuses("not a kernel tree", "a file", load_kernel, arg[0])
 write(tmp .. "/empty/README", "")
 refuses("not a kernel tree", "an empty directory", load_kernel, tmp .. "/empty")
@@ -95,7 +96,7 @@ refuses("srcutiny.c", "a tree without Tiny SRCU", load_kernel, tmp .. "/bare", {
 
 local text, status = run_srcush("--kernel " .. quoted(tmp .. "/none") .. " -e 'print(1)'")
 tap.is(status, 2, "--kernel of no directory: exit status")
-tap.like(text, "^srcush: .-" .. tmp .. "/none[^\n]*\n$", "--kernel of no directory: one line")
+tap.like(text, "^srcush: .-" .. plain(tmp) .. "/none[^\n]*\n$", "--kernel of no directory: one line")
 text, status = run_srcush("--kernel a --kernel b -e ''")
 tap.is(status, 2, "--kernel twice: exit status")
 tap.like(text, "one kernel tree at a time", "--kernel twice")
@@ -385,7 +386,7 @@ write(tmp .. "/plain.lua", "return function()\n  cpus(2)\n  local ss = srcu.new(
   "  thread(\"t\", function() synchronize_srcu(ss) end)\nend\n")
 local function reloads(what, args)
   local out = run_srcush(args, session):gsub(" in %d+%.%d s", " in X s"):gsub("[ ,][^\n]*step:.-\n", "\n")
-  local v = K.version:gsub("%p", "%%%0")
+  local v = plain(K.version)
   tap.like(out, v .. ": unchanged\n", what .. ": unchanged")
   tap.like(out, ("ok: %d steps.*%s: rebuilt in X s\nat step 0.*ok: %d steps"):format(before, v, before + 1),
            what .. ": rebuilt, and begun anew")
@@ -417,7 +418,7 @@ end
 text, status = run_srcush(("explore --quiet --kernel %s %s"):format(quoted(dir), quoted(tmp .. "/bug.lua")))
 tap.is(status, 3, "--kernel: explore finds what is wrong")
 local again = text:match("To see it again:\n  srcush (replay [^\n]*)")
-tap.like(again or text, "^replay %-%-kernel " .. dir:gsub("%p", "%%%0") .. " ", "the command that is printed has it")
+tap.like(again or text, "^replay %-%-kernel " .. plain(dir) .. " ", "the command that is printed has it")
 text, status = run_srcush(again or "--version")
 tap.is(status, 3, "and shows it again")
 text = run_srcush(("explore --max-executions 5 --kernel %s %s"):format(quoted(dir), quoted(tmp .. "/plain.lua")))

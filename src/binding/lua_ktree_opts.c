@@ -98,20 +98,22 @@ static const char *need_macro(lua_State *L, const char *name, int idx)
 /* Pushes "NAME" or "NAME=VALUE" of the entry whose key and value are on top. */
 static void push_define(lua_State *L, const char *name)
 {
-	if (lua_isinteger(L, -2)) {
-		lua_pushstring(L, need_macro(L, name, -1));
+	int value = lua_gettop(L), key = value - 1;
+	const char *macro = need_macro(L, name, lua_isinteger(L, key) ? value : key);
+
+	if (lua_isinteger(L, key)) {
+		lua_pushvalue(L, value);
 		return;
 	}
-	need_macro(L, name, -2);
-	if (lua_tostring(L, -2)[identifier(lua_tostring(L, -2))])
-		lb_arg_error(L, 2, "option '%s': no macro can be called %s", name, lb_describe(L, -2));
-	if (lua_isboolean(L, -1) && lua_toboolean(L, -1))
-		lua_pushvalue(L, -2);
-	else if (lua_isinteger(L, -1) || is_text(L, -1))
-		lua_pushfstring(L, "%s=%s", lua_tostring(L, -2), luaL_tolstring(L, -1, NULL));
+	if (macro[identifier(macro)])
+		lb_arg_error(L, 2, "option '%s': no macro can be called %s", name, macro);
+	if (lua_isboolean(L, value) && lua_toboolean(L, value))
+		lua_pushvalue(L, key);
+	else if (lua_isinteger(L, value) || is_text(L, value))
+		lua_pushfstring(L, "%s=%s", macro, luaL_tolstring(L, value, NULL));
 	else
-		lb_arg_error(L, 2, "option '%s': '%s' is an integer, a string or true, not %s", name,
-			     lua_tostring(L, -2), lb_describe(L, -1));
+		lb_arg_error(L, 2, "option '%s': '%s' is an integer, a line of text or true, not %s", name,
+			     macro, lb_describe(L, value));
 }
 
 static int by_text(const void *a, const void *b)
