@@ -430,15 +430,32 @@ static void host_init_completion(uint64_t *done, const char *expr)
 
 /* --- memory --- */
 
+/* The same place as another operation: what a step is, its site says. */
+static const struct site *site_as(const struct site *s, enum ev_op op)
+{
+	struct site as = *s;
+
+	if (s->op == op)
+		return s;
+	as.op = (uint8_t)op;
+	s = site_intern(&as, s->file, s->line);
+	if (!s) {
+		world_fail(kt_here.w, "out of memory");
+		fail_with_error();
+	}
+	return s;
+}
+
 /* A step of its own, as kzalloc_step(): false if the schedule has it fail. */
 static bool alloc_step(struct site *s, bool may_fail)
 {
 	struct kt_here h = kt_here;
+	enum ev_op op = may_fail ? OP_CHOOSE : OP_YIELD;
 	uint64_t v;
 
 	if (h.setup)
 		return true;
-	v = task_event((struct event){ .site = s, .op = may_fail ? OP_CHOOSE : OP_YIELD,
+	v = task_event((struct event){ .site = site_as(s, op), .op = (uint8_t)op,
 				       .a = may_fail ? 2 : 0 });
 	kt_back(&h);
 	return !may_fail || v != 2;
