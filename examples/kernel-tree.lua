@@ -57,7 +57,7 @@ local function act(title, fn)
   say("\n%s\n%s", title, string.rep("-", #title))
   assert(fn())
   for _, e in ipairs(trace(math.maxinteger)) do
-    local writes = e.op == "store" or e.op == "rmw" or e.op == "cpu add"
+    local writes = e.op == "store" or e.op == "rmw" or e.op == "cpu-add"
     if e.n > seen and writes and (e.object or ""):find("^ss%.") then
       say("  %4d  %-14s %-42s %s:%d", e.n, e.thread, e.object, e.file, e.line)
     end
