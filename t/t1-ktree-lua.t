@@ -116,6 +116,12 @@ local broken = kt.copy("6.12", {{file = "kernel/rcu/srcutree.c", fn = "srcu_flip
   from = "smp_mb(); /* E */", to = "no_such_barrier();"}})
 refuses("kernel/rcu/srcutree.c:%d+: .*no_such_barrier", "a tree that does not compile", load_kernel, broken)
 
+local strange = kt.copy("6.12", {{file = "Makefile", pattern = "\nPATCHLEVEL = %d+", to = "\nPATCHLEVEL = 99"}})
+text, status = run_srcush(([[-e 'for i = 1, 2 do print(srcu.load_kernel(%q)) end']]):format(strange))
+tap.like(text, '^srcush: warning: [^\n]*6%.99[^\n]*\nkernel "6%.99.-"\nkernel "6%.99.-"\n$',
+         "a version that nobody has tried is warned of, once")
+tap.is(status, 0, "and tried")
+
 -- ---------------------------------------------------------------- the handle
 
 local K = load_kernel(dir)
