@@ -29,7 +29,6 @@ enum { OLDEST = 5 << 16 | 10, NEWEST = 6 << 16 | 12 };
 struct unit {
 	const char *name;	/* of the object file */
 	const char *source;	/* NULL: there is none in this image */
-	const char *define;	/* beside those of all, or NULL */
 	bool tree;		/* below the tree; else below the shim */
 	bool watched;		/* its plain accesses are told of */
 	bool late;		/* needs the adaptor */
@@ -53,17 +52,13 @@ static void add_unit(struct job *j, struct unit u)
 	j->unit[j->n++] = u;
 }
 
-/* In the order in which they are linked: what lies between the two bounds is a world's. */
+/* The static data of the tree's own and of "kernel" is a world's: image.ld names them. */
 static void list_units(struct job *j, const struct ktree_sources *s)
 {
-	add_unit(j, (struct unit){ .name = "first", .source = "bounds.c",
-				   .define = "-DKTREE_BOUND=ktree_data_first" });
 	for (size_t i = 0; i < s->compiled; i++)
 		add_unit(j, (struct unit){ .name = i ? "segcblist" : "srcu", .tree = true,
 					   .source = s->files[i].path, .watched = true });
 	add_unit(j, (struct unit){ .name = "kernel", .source = "kernel.c" });
-	add_unit(j, (struct unit){ .name = "last", .source = "bounds.c",
-				   .define = "-DKTREE_BOUND=ktree_data_last" });
 	add_unit(j, (struct unit){ .name = "api", .source = "api.c", .watched = true,
 				   .late = true });
 	add_unit(j, (struct unit){ .name = "glue", .source = "glue.c", .late = true });
@@ -124,8 +119,6 @@ static bool compile_argv(struct job *j, const struct unit *u, struct ktree_strin
 
 	if (ok && u->watched)
 		ok = add_strings(argv, &j->watch_flags, why);
-	if (ok && u->define)
-		ok = ktree_strings_add(argv, u->define, why);
 	ok = ok && ktree_strings_add(argv, s ? "-S" : "-c", why);
 	ok = ok && (u->tree ? ktree_strings_add(argv, u->source, why) :
 			      ktree_strings_addf(argv, why, "%s/shim/%s", j->work, u->source));

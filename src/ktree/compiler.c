@@ -276,7 +276,8 @@ bool ktree_cc_link_flags(const char *work, struct ktree_strings *l, char **why)
 					     "-Wl,-z,noexecstack", "-Wl,-z,defs", "-Wl,-S", NULL };
 
 	return add_all(l, flags, why) &&
-	       ktree_strings_addf(l, why, "-Wl,--version-script=%s/shim/image.map", work);
+	       ktree_strings_addf(l, why, "-Wl,--version-script=%s/shim/image.map", work) &&
+	       ktree_strings_addf(l, why, "-Wl,-T,%s/shim/image.ld", work);
 }
 
 /* Behind the files: memcpy() and what else compilers call without being asked. */
