@@ -38,6 +38,11 @@ static struct ktree *find_loaded(const struct ktree_built *b)
 	return NULL;
 }
 
+static bool have_loaded(const struct ktree_built *b)
+{
+	return find_loaded(b) != NULL;
+}
+
 /* That of another tree, equal in all that counts: an image is one tree's only, because
  * its static data and parameters are. */
 static bool is_taken(const struct ktree_built *b)
@@ -175,6 +180,7 @@ static struct ktree *load_built(struct ktree_built *b, const char *dir, const st
 		return NULL;
 	}
 	ktree_cache_loaded(so);
+	ktree_cache_loaded(b->so);
 	ktree_ops_fill(&l->k);
 	l->k.next = all;
 	all = &l->k;
@@ -189,7 +195,7 @@ static struct ktree *load(const char *dir, const char *shown, const struct ktree
 	struct ktree *k;
 
 	*why = *warning = NULL;
-	if (!ktree_build_image(&b, dir, o, why))
+	if (!ktree_build_image(&b, dir, o, have_loaded, why))
 		return NULL;
 	k = find_loaded(&b);
 	if (!k)
