@@ -95,11 +95,12 @@ return function(native, build)
 		return list
 	end
 
+	-- Of a thread that is in a call, or about to make one, which.
 	local function thread_text(t)
-		if t.call then
-			return (t.state == "ready" and "in " or t.state .. " in ") .. t.call
+		if not t.call then
+			return t.state
 		end
-		return t.state
+		return t.state == "ready" and t.call or t.state .. " in " .. t.call
 	end
 
 	function Run:domain_fields(d)
@@ -147,14 +148,25 @@ return function(native, build)
 
 
 
-	-- Does what was chosen.  nil: that cannot be done now.
+	-- May the thread be given the n-th of what it chooses from?
+	function Run:offers(name, n)
+		for _, t in ipairs(self.tasks) do
+			if t.name == name then
+				return t.choices and n >= 1 and n <= t.choices
+			end
+		end
+	end
+
+	-- Does what was chosen; how that ended.
 	function Run:choose(choice)
-		local ended
 		local name, how = choice:match("^([^=]+)=(%w+)$")
+		local ended
 		if choice == "*" then
 			ended = c.background()
+		elseif how and how ~= "index" and not (how:find("^%d+$") and self:offers(name, tonumber(how))) then
+			ended = "missing"
 		else
-			ended = c.leg(name or choice, how == "index" and how or "", tonumber(how) or 0)
+			ended = c.leg(name or choice, how == "index" and how or "", how and tonumber(how) or 0)
 		end
 		if ended == "interrupted" or ended == "endless" then
 			error({ ended = ended, choice = choice }, 0)
@@ -221,17 +233,20 @@ return function(native, build)
 		return choices, views, cut
 	end
 
-	-- Runs that schedule.  What cannot be done is left out, where `dropping`: gives the
-	-- choices that were made, too.
+	-- Runs that schedule, to its end where it is `complete`.  Gives the views; with
+	-- `dropping`, what cannot be done is left out: then the choices that were made, too, and
+	-- the number of the first that was not.
 	function M.follow(s, impl, opts, choices, complete, dropping)
 		local run = M.start(s, impl, opts)
-		local views, made = { run.first }, {}
-		for _, choice in ipairs(choices) do
+		local views, made, dropped = { run.first }, {}, nil
+		for i, choice in ipairs(choices) do
 			if run.violations > 0 then
 				break
 			end
 			local ended = run:choose(choice)
-			if not dropping or (ended ~= "missing" and ended ~= "cannot") then
+			if dropping and (ended == "missing" or ended == "cannot") then
+				dropped = dropped or i
+			else
 				made[#made + 1] = choice
 				views[#views + 1] = run:look(choice, ended)
 			end
@@ -239,7 +254,7 @@ return function(native, build)
 		if complete or run.violations > 0 then
 			views[#views + 1] = run:finish()
 		end
-		return views, made
+		return views, made, dropped
 	end
 
 	-- ------------------------------------------------------------ comparing
@@ -271,12 +286,11 @@ return function(native, build)
 	end
 
 	local function fields(a, b)
-		local n = math.max(#a.fields, #b.fields)
 		local has = {}
 		for _, f in ipairs(b.fields) do
 			has[f[1]] = f[2]
 		end
-		if n and a.fields[1] and b.fields[1] and #a.fields == 1 ~= (#b.fields == 1) then
+		if (#a.fields == 1) ~= (#b.fields == 1) then	-- one of them is gone
 			return { what = a.name, left = domain_text(a), right = domain_text(b) }
 		end
 		for _, f in ipairs(a.fields) do	-- what only one of them has says nothing

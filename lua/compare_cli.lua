@@ -11,6 +11,7 @@ local math, collectgarbage = math, collectgarbage
 local OK, ERROR, USAGE, DIFFERENCE, BOUND, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 local EXECUTIONS = 100
+local END = "=end"		-- of a schedule: on, until nobody can move
 local LAST = 16			-- choices that the table shows, of a long schedule
 local NAME, CELL = 22, 27	-- its columns
 
@@ -58,7 +59,7 @@ return function(native, scenario, tools)
 			error(e, 0)
 		end
 		tools.stop()
-		fail(ERROR, "%s: %s", s.title, tostring(e))
+		fail(ERROR, "%s: %s", s.title, (tostring(e):gsub("^%%(lua/%%a+%%.lua%%):%%d+: ", "")))
 	end
 
 	-- One schedule on both: the difference or nil, its choices, both lists of views.
@@ -70,9 +71,9 @@ return function(native, scenario, tools)
 
 	-- The same of a given one.
 	local function try_schedule(s, pair, opts, choices, complete)
-		local left, made = guarded(s, lockstep.follow, s, pair[1], opts, choices, complete, true)
+		local left, made, dropped = guarded(s, lockstep.follow, s, pair[1], opts, choices, complete, true)
 		local right = guarded(s, lockstep.follow, s, pair[2], opts, made, complete)
-		return lockstep.first(left, right), made, left, right
+		return lockstep.first(left, right), made, left, right, dropped
 	end
 
 	-- ------------------------------------------------------------ the shortest
@@ -141,23 +142,23 @@ return function(native, scenario, tools)
 
 	local function texts(view, before)
 		local list = {}
-		local function add(name, text, always)
-			if always or not before or before[name] ~= text then
+		local function add(name, text)
+			if not before or before[name] ~= text then
 				list[#list + 1] = { name, text }
 			end
 			list[name] = text
 		end
 		for i, e in ipairs(view and view.events or {}) do
-			list[#list + 1] = { " " .. e.who, e.text }
+			list[#list + 1] = { e.who .. ":", e.text }
 		end
 		for _, t in ipairs(view and view.threads or {}) do
-			add("  " .. t.name .. " is", t.text)
+			add(t.name .. " is", t.text)
 		end
 		for _, d in ipairs(view and view.domains or {}) do
-			add("  " .. d.name, lockstep.domain_text(d))
+			add(d.name, lockstep.domain_text(d))
 		end
 		if view and view.outcome then
-			add("  outcome", view.outcome)
+			add("outcome", view.outcome)
 		end
 		return list
 	end
@@ -193,7 +194,9 @@ return function(native, scenario, tools)
 			local a, b = texts(l, last_left), texts(r, last_right)
 			last_left, last_right = a, b
 			if i >= from then
-				print(("%s%4s  %s"):format(i == f.d.at and "!" or " ", i > 1 and i - 1 or "", (l or r).choice))
+				local n = i == 1 and "at the start" or (l or r).choice == "the end" and "at the end"
+					or ("%d. %s"):format(i - 1, (l or r).choice)
+				print((i == f.d.at and "! " or "  ") .. n)
 				for _, row in ipairs(rows(a, b)) do
 					cells(row[2] ~= row[3] and i == f.d.at and "!" or " ", "  " .. row[1], row[2], row[3])
 				end
@@ -214,12 +217,15 @@ return function(native, scenario, tools)
 			words[#words + 1] = "--cpus " .. opts.cpus
 		end
 		words[#words + 1] = quoted(s.title)
-		words[#words + 1] = "'" .. table.concat(choices, " ") .. (complete and " end" or "") .. "'"
+		words[#words + 1] = "'" .. table.concat(choices, " ") .. (complete and " " .. END or "") .. "'"
 		return table.concat(words, " ")
 	end
 
 	local function where(f)
 		local view = f.left[f.d.at] or f.right[f.d.at]
+		if f.d.at == 1 or view.choice == "the end" then
+			return ("%s, at %s"):format(f.d.what, f.d.at == 1 and "the start" or view.choice)
+		end
 		return ("%s, after choice %d (%s)"):format(f.d.what, f.d.at - 1, view.choice)
 	end
 
@@ -228,7 +234,7 @@ return function(native, scenario, tools)
 			local view = f.left[f.d.at] or f.right[f.d.at]
 			native.json(json.encode { type = "difference", scenario = s.title, seed = seed, at = f.d.at - 1,
 				choice = view.choice, what = f.d.what, left = f.d.left, right = f.d.right,
-				schedule = table.concat(f.choices, " ") .. (f.complete and " end" or "") })
+				schedule = table.concat(f.choices, " ") .. (f.complete and " " .. END or "") })
 			return
 		end
 		print(("%s: difference%s in %s\n  %s: %s\n  %s: %s"):format(s.title,
@@ -277,24 +283,24 @@ return function(native, scenario, tools)
 		end
 	end
 
-	local function given(s, pair, opts, r)
+	-- SCHEDULE: its choices, and whether it goes on until nobody can move.
+	local function parse(schedule)
 		local choices, complete = {}, false
-		for word in opts.schedule:gmatch("%S+") do
+		for word in schedule:gmatch("%S+") do
 			if complete then
-				fail(USAGE, "schedule: nothing comes after 'end'")
+				fail(USAGE, "schedule: nothing comes after '%s'", END)
 			end
-			complete = word == "end"
+			complete = word == END
 			choices[#choices + 1] = not complete and word or nil
 		end
-		local d, made, left, right = try_schedule(s, pair, opts, choices, complete)
-		if #made < #choices and not (d and d.at <= #made) then
-			local n = 1
-			while made[n] == choices[n] do
-				n = n + 1
-			end
-			if not (left[#left].choice == "the end") then
-				fail(USAGE, "schedule: choice %d, '%s', cannot be made", n, choices[n])
-			end
+		return choices, complete
+	end
+
+	local function given(s, pair, opts, r)
+		local choices, complete = parse(opts.schedule)
+		local d, made, left, right, dropped = try_schedule(s, pair, opts, choices, complete)
+		if dropped then
+			fail(USAGE, "schedule: choice %d, '%s', cannot be made", dropped, choices[dropped])
 		end
 		r.executions, r.choices = 1, #made
 		if d then
