@@ -90,7 +90,7 @@ return function(native, build)
 		end
 		for _, v in ipairs(c.violations(self.violations)) do
 			self.violations = self.violations + 1
-			list[#list + 1] = { who = v.thread or "", text = "violation: " .. v.kind, message = v.message }
+			list[#list + 1] = { who = v.thread or "nobody", text = "violation: " .. v.kind, message = v.message }
 		end
 		return list
 	end

@@ -37,8 +37,10 @@ return function(native, scenario, tools)
 		end
 		local second = kernel(opts.kernel2)
 		if first.title == second.title then
-			first.title = first.title .. ", " .. first.dir
-			second.title = second.title .. ", " .. second.dir
+			for _, impl in ipairs { first, second } do
+				impl.short = impl.dir:match("([^/]+)/*$") or impl.dir
+				impl.title = ("%s (%s)"):format(impl.title, impl.dir)
+			end
 		end
 		return first, second
 	end
@@ -188,7 +190,7 @@ return function(native, scenario, tools)
 		local n = math.max(#f.left, #f.right)
 		local from = math.max(f.d.at - LAST, 1)
 		local last_left, last_right
-		cells(" ", "", pair[1].title, pair[2].title)
+		cells(" ", "", pair[1].short or pair[1].title, pair[2].short or pair[2].title)
 		for i = 1, math.min(n, f.d.at) do
 			local l, r = f.left[i], f.right[i]
 			local a, b = texts(l, last_left), texts(r, last_right)
@@ -237,7 +239,7 @@ return function(native, scenario, tools)
 				schedule = table.concat(f.choices, " ") .. (f.complete and " " .. END or "") })
 			return
 		end
-		print(("%s: difference%s in %s\n  %s: %s\n  %s: %s"):format(s.title,
+		print(("%s: difference%s\n  in %s\n  %s: %s\n  %s: %s"):format(s.title,
 			seed and (" (seed %d)"):format(seed) or "", where(f), pair[1].title, f.d.left, pair[2].title, f.d.right))
 		if opts.quiet then
 			return
@@ -247,13 +249,13 @@ return function(native, scenario, tools)
 		print("\nTo see it again:\n  " .. command_line(s, opts, f.choices, f.complete) .. "\n")
 	end
 
-	local function check_scenario(s, pair, opts)
+	-- Has it anything to compare, with both?
+	local function has_domains(s, pair, opts)
+		local n = 0
 		for _, impl in ipairs(pair) do
-			local run = guarded(s, lockstep.start, s, impl, opts)
-			if #run.first.domains == 0 then
-				fail(USAGE, "%s: the scenario makes no srcu_struct: there is nothing to compare", s.title)
-			end
+			n = math.max(n, #lockstep.start(s, impl, opts).first.domains)
 		end
+		return n > 0
 	end
 
 	local function summary(s, pair, opts, r)
@@ -311,7 +313,9 @@ return function(native, scenario, tools)
 
 	local function compare_one(s, pair, opts)
 		local r = { executions = 0, choices = 0, differences = 0, cut = 0 }
-		check_scenario(s, pair, opts)
+		if not guarded(s, has_domains, s, pair, opts) then
+			return
+		end
 		if opts.schedule then
 			given(s, pair, opts, r)
 		end
@@ -338,11 +342,20 @@ return function(native, scenario, tools)
 			scenario.build(s, { cpus = o.cpus })
 		end)
 		local pair = { implementations(opts) }
+		local compared = 0
 		for _, s in ipairs(list) do
-			status = math.max(status, compare_one(s, pair, opts))
+			local one = compare_one(s, pair, opts)
+			compared = compared + (one and 1 or 0)
+			if not one and #list > 1 and not opts.quiet and not opts.json then
+				print(("%s: left out: it makes no srcu_struct"):format(s.title))
+			end
+			status = math.max(status, one or OK)
 			if status == DIFFERENCE and not opts.keep_going then
 				break
 			end
+		end
+		if compared == 0 then
+			fail(USAGE, "%s: there is nothing to compare: no srcu_struct is made", spec)
 		end
 		return status
 	end

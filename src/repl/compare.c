@@ -241,21 +241,6 @@ static bool is_reader_call(const struct task *t)
 	return k == KAPI_READ_LOCK || k == KAPI_DOWN_READ;
 }
 
-/* Of a call, the domain's name and what the task is waiting for in it. */
-static void set_call(lua_State *L, const struct task *t)
-{
-	struct object *const *obj;
-
-	if (!t->ncalls)
-		return;
-	obj = t->calls[0].obj;
-	if (obj)
-		lua_pushfstring(L, "%s(%s)", t->calls[0].api->name, (*obj)->name);
-	else
-		lua_pushfstring(L, "%s()", t->calls[0].api->name);
-	lua_setfield(L, -2, "call");
-}
-
 static const char *state_of(struct task *t)
 {
 	if (t->state == TASK_DONE)
@@ -288,7 +273,7 @@ static int compare_tasks(lua_State *L)
 		lua_setfield(L, -2, "index");
 		if (t->state == TASK_READY && t->ev.op == OP_CHOOSE && !t->ncalls)
 			lb_set_integer(L, "choices", t->ev.a);
-		set_call(L, t);
+		lb_set_string(L, "call", t->ncalls ? t->calls[0].api->name : NULL);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	return 1;
