@@ -79,7 +79,7 @@ end
 
 offers("synchronize_srcu_", "synchronize_srcu_expedited|")
 offers("whil", "while|")
-offers("srcu.", "srcu.faults srcu.new|")
+offers("srcu.", "srcu.faults srcu.load_kernel srcu.new|")
 offers("srcu.n", "srcu.new|")
 offers("x = 1 + string.for", "string.format|")
 offers("ss:", "ss:state|")
@@ -200,7 +200,7 @@ end)
 tap.same(missing, {}, "each function is in it")
 -- A type is one that Lua has, or a class of the file.
 local known, unknown = {}, {}
-for w in ("any nil boolean integer string table function"):gmatch("%a+") do
+for w in ("any nil boolean integer number string table function"):gmatch("%a+") do
 	known[w] = true
 end
 for class in text:gmatch("%-%-%-@class ([%w_]+)") do

@@ -16,6 +16,7 @@
 
 struct srcu;
 struct purity;
+struct lb_kernel;
 
 /* One function or method as a script sees it: the only source of help(),
  * srcush-lua(3), completion and annotations. */
@@ -79,6 +80,7 @@ struct session {
 	volatile bool defers;	/* Ctrl-C is asked for often enough: it need not raise anything */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	uint32_t generations;	/* worlds so far */
+	struct lb_kernel *kernel[2]; /* --kernel: of domains of the flavors tree and tiny, or NULL */
 	char unexplorable[512];	/* what a body did that no exploration can see, or "" */
 	struct purity *purity;	/* of the exploration that runs, or NULL */
 	uint64_t executions;	/* that explorations have begun; and the last one in which a body
@@ -333,9 +335,21 @@ int lb_thread_result(lua_State *L, struct task *t);
  * that makes the scenario one that cannot be explored. */
 void lb_look(lua_State *L);
 
-/* The table on top is one as lb_push_violation() makes them. */
-void lb_violation_kind(lua_State *L);
-/* Pushes the violation as a table {kind=, message=, thread=, other=, step=, schedule=}. */
+/* Field `key` of the table on top; NULL: none. */
+static inline void lb_set_string(lua_State *L, const char *key, const char *s)
+{
+	lua_pushstring(L, s);
+	lua_setfield(L, -2, key);
+}
+static inline void lb_set_integer(lua_State *L, const char *key, uint64_t v)
+{
+	lua_pushinteger(L, (lua_Integer)v);
+	lua_setfield(L, -2, key);
+}
+/* Pushes a violation as a table of these fields, where they are not NULL. */
+struct lb_violation { const char *kind, *message, *thread, *other, *schedule; uint64_t step; };
+void lb_push_violation_of(lua_State *L, const struct lb_violation *v);
+/* The same of one of this world. */
 void lb_push_violation(lua_State *L, const struct violation *v);
 /* Pushes the event of a record or of a pending step as api.md section 4 says. */
 void lb_push_event(lua_State *L, uint64_t step);
@@ -381,6 +395,7 @@ void lb_open_list(lua_State *L);	/* list_head ..; by lb_open_lock(): lua_list.c 
 void lb_open_wait(lua_State *L);	/* waitqueue, rwsem ..; by lb_open_lock(): lua_wait.c */
 void lb_open_work(lua_State *L);	/* work ..; by lb_open_lock(): lua_work.c */
 void lb_open_head(lua_State *L);	/* rcu_head's kind; by lb_open_srcu(): lua_head.c */
+void lb_open_ktree(lua_State *L);	/* srcu.load_kernel; by lb_open_srcu(): lua_ktree.c */
 void lb_open_srcu(lua_State *L);	/* srcu.*, srcu_read_lock ...: lua_srcu.c */
 void lb_open_kvm(lua_State *L);		/* kvm.*: lua_kvm.c */
 void lb_open_step(lua_State *L);	/* step run back schedule ...: lua_step.c */

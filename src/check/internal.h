@@ -11,6 +11,7 @@
 
 #include "check/check.h"
 #include "engine/kapi.h"
+#include "engine/plain.h"
 
 /*
  * Ghost events have no step of their own.  A `tick` orders them: what has the
@@ -175,6 +176,8 @@ const struct section *section_own(struct check *c, struct task *t,
 
 /* --- heap.c --- */
 bool heap_access(struct check *c, struct task *t, const struct event *ev);
+/* The same for one that takes no step. */
+bool heap_plain(struct check *c, struct task *t, const struct plain_access *a);
 bool heap_free(struct check *c, struct task *t, const struct event *ev);
 bool heap_is_freed(struct check *c, const void *loc);
 void heap_forget(struct check *c);
@@ -239,6 +242,8 @@ void msg_at_step(struct msg *m, struct world *w);
 void msg_section(struct msg *m, const struct section *s);
 /* " (kfree, x.lua:12)": where in the source; nothing when it is not known. */
 void msg_site(struct msg *m, const struct site *s);
+/* " (f, x.c:12)": that of a plain access, which has no primitive. */
+void msg_plain_site(struct msg *m, const struct site *s);
 /* "mutex vm.lock": the lock or completion that an event works on. */
 void lock_text(struct world *w, const struct site *s, const void *loc, char *buf, size_t n);
 

@@ -9,6 +9,7 @@
 
 #include "engine/carrier.h"
 #include "engine/checkpoint.h"
+#include "engine/guest.h"
 #include "engine/internal.h"
 
 #include <stdlib.h>
@@ -184,6 +185,7 @@ static void restore_memory(struct world *w, const struct checkpoint *cp)
 			continue;
 		}
 		k++;
+		chunk_unpoison(w, c);
 		memcpy(w->arena + c->offset, s->bytes, s->used);
 		if (c->used > s->used)
 			memset(w->arena + c->offset + s->used, 0, c->used - s->used);
@@ -263,7 +265,7 @@ bool world_restore_memory(struct world *w)
 {
 	const struct checkpoint *cp = w->checkpoint;
 
-	if (!cp || !w->lean || w->aside || w->nviolations || w->model->load || w->model->store ||
+	if (!cp || !w->lean || w->aside || w->plains.ever || w->nviolations || w->model->load || w->model->store ||
 	    !nothing_was_made(w, cp))
 		return false;
 	for (size_t i = 0; i < w->ntasks; i++)
@@ -274,10 +276,13 @@ bool world_restore_memory(struct world *w)
 			return false;
 	if (w->hooks.rebuilt)
 		w->hooks.rebuilt(w);
-	for (size_t i = 0; i < cp->nchunks; i++)
+	for (size_t i = 0; i < cp->nchunks; i++) {
+		chunk_unpoison(w, cp->chunks[i].c);
 		memcpy(w->arena + cp->chunks[i].c->offset, cp->chunks[i].bytes, cp->chunks[i].used);
+	}
 	awake_reset(w, cp->ntasks);
 	log_reset(&w->log);
+	w->plains.n = 0;
 	w->found = NULL;
 	w->ghosts.n = 0;
 	w->begun++;
@@ -306,6 +311,7 @@ bool world_restore(struct world *w)
 	awake_reset(w, cp->ntasks);
 	memset(w->cpu_owner, 0, w->cpus * sizeof(*w->cpu_owner));
 	log_reset(&w->log);
+	w->plains.n = 0;
 	w->nfresh = cp->ntasks;
 	w->made = cp->made;
 	w->threads_made = cp->threads_made;
@@ -313,6 +319,7 @@ bool world_restore(struct world *w)
 	w->ghosts.n = 0;
 	w->aside = false;
 	w->begun++;
+	guest_watch();
 	if (w->nviolations)
 		violations_drop(w);
 	return ok;

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "engine/carrier.h"
+#include "engine/guest.h"
 #include "engine/internal.h"
 
 #include <stdarg.h>
@@ -49,6 +50,7 @@ bool world_init_execution(struct world *w)
 	if (!w->cpu_owner || !id)
 		return world_oom(w);
 	w->begun++;
+	guest_watch();
 	w->clock_obj = object_make(w, &clock_type, "clock", id);
 	if (!w->clock_obj)
 		return false;
@@ -84,6 +86,7 @@ void world_drop_execution(struct world *w)
 	arena_reset(w);
 	awake_reset(w, 0);
 	log_reset(&w->log);
+	w->plains.n = 0;
 	if (w->cpu_owner)
 		memset(w->cpu_owner, 0, w->cpus * sizeof(*w->cpu_owner));
 	w->clock = NULL;
@@ -110,6 +113,7 @@ void world_free(struct world *w)
 			w->journal[i].release(w->journal[i].arg);
 	free(w->journal);
 	free(w->ghosts.v);
+	free(w->plains.v);
 	free(w->cpu_owner);
 	tasks_release(w);
 	objects_release(w);
@@ -169,6 +173,7 @@ uint64_t world_progress(struct world *w) { return w->begun << 32 | (w->log.n & U
 bool world_muted(struct world *w) { return w->muted; }
 void world_set_objects_max(struct world *w, size_t n) { w->objects_max = n; }
 void world_set_muted(struct world *w, bool muted) { w->muted = muted; }
+const struct srcu_ops **world_srcu_ops(struct world *w) { return w->srcu_instead; }
 void *world_check_data(struct world *w) { return w->check_data; }
 
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data)

@@ -19,6 +19,7 @@ enum carrier_kind { CARRIER_FIBER, CARRIER_PTHREAD };
 
 struct kapi;
 struct memory_model;
+struct plain_access;
 
 /* One performed step.  32 bytes; see log.h for reading it back. */
 struct record {
@@ -35,6 +36,7 @@ struct record {
 enum {
 	REC_CHOICE = 1u << 0,	/* choose(): value was the schedule's */
 	REC_REFUSED = 1u << 1,	/* an oracle refused it: nothing was done */
+	REC_SIZE_SHIFT = 2,	/* two bits: so many times 2 bytes were accessed at loc */
 	REC_CPU_SHIFT = 4
 };
 
@@ -55,6 +57,9 @@ struct engine_hooks {
 	/* before a location is touched: false fails the task (a violation was
 	 * reported) */
 	bool (*access)(struct world *w, struct task *t, const struct event *ev);
+	/* before a plain access (plain.h), while *noise[0] is not 0: the same.  May be NULL
+	 * where that is */
+	bool (*plain)(struct world *w, struct task *t, const struct plain_access *a);
 	void (*performed)(struct world *w, struct task *t, const struct event *ev);
 	/* a step is over, with all that ran for it: world_ghosts() are its own */
 	void (*ghosts)(struct world *w);
@@ -110,6 +115,10 @@ uint64_t world_clock(struct world *w);			/* virtual ns */
 uint64_t world_steps(struct world *w);			/* performed so far */
 uint64_t world_progress(struct world *w);		/* another after each step, for ever */
 
+/* Two pointers that srcu/ keeps here for as long as the world exists: see srcu_use(). */
+struct srcu_ops;
+const struct srcu_ops **world_srcu_ops(struct world *w);
+
 /* check/ plugs itself in here; `data` is its own per-world state */
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data);
 void *world_check_data(struct world *w);
@@ -124,6 +133,7 @@ void *arena_alloc(struct world *w, size_t size);
 bool arena_contains(struct world *w, const void *p);
 uint32_t arena_offset(struct world *w, const void *p);	/* LOC_NONE outside */
 void *arena_addr(struct world *w, uint32_t offset);
+size_t world_arena_size(struct world *w);	/* from arena_addr(w, 0) on */
 
 /* Reports a violation; it becomes the world's newest.  Takes `message`. */
 void world_violate(struct world *w, const char *kind, char *message,

@@ -258,7 +258,7 @@ static void view_needed(struct srcu *ss, const struct srcu_view *v, const char *
 {
 	bool reached = seq_ge(v->gp_seq, needed, seq_mask(ss->opts.seq_bits));
 
-	view_pair(out, o, name, "%" PRIu64 " (counter %" PRIu64 ", %s)", needed, needed >> 2,
+	view_pair(out, o, name, "%" PRId64 " (counter %" PRId64 ", %s)", (int64_t)needed, (int64_t)needed >> 2,
 		  reached ? "reached" : "not reached");
 }
 
@@ -282,8 +282,8 @@ static void view_gp(struct srcu *ss, const struct srcu_view *v, const struct vie
 	if (v->uninitialised) {
 		view_pair(out, o, "gp_seq", "none yet: the domain is static and not used yet");
 	} else if (v->has_gp_seq) {
-		view_pair(out, o, "gp_seq", "%" PRIu64 " (counter %" PRIu64 ", state %s)", v->gp_seq,
-			  v->gp_seq >> 2, gp_state_name(v));
+		view_pair(out, o, "gp_seq", "%" PRId64 " (counter %" PRId64 ", state %s)",
+			  (int64_t)v->gp_seq, (int64_t)v->gp_seq >> 2, gp_state_name(v));
 		view_needed(ss, v, "needed", v->gp_seq_needed, o, out);
 		view_needed(ss, v, "needed_exp", v->gp_seq_needed_exp, o, out);
 	}
@@ -308,8 +308,11 @@ void view_srcu(struct world *w, struct srcu *ss, const struct view_opts *o, stru
 	ss->ops->view(ss, &v);
 	view_paint(out, o, TINT_HEAD, srcu_is_rcu(ss) ? "RCU " : "srcu_struct ");
 	view_paint(out, o, TINT_HEAD, ss->obj->name);
-	sbuf_addf(out, " (%s%s%s)%s\n", srcu_is_rcu(ss) ? "plain" : ss->ops->flavor, v.has_size_state ? ", " : "",
-		  v.has_size_state ? v.size_state : "", ss->cleaned ? ", cleaned up" : "");
+	sbuf_addf(out, " (%s%s%s", srcu_is_rcu(ss) ? "plain" : ss->ops->flavor,
+		  v.has_size_state ? ", " : "", v.has_size_state ? v.size_state : "");
+	if (ss->ops->version)
+		sbuf_addf(out, ", of Linux %s", ss->ops->version);
+	sbuf_addf(out, ")%s\n", ss->cleaned ? ", cleaned up" : "");
 	view_gp(ss, &v, o, out);
 	if (v.has_counts)
 		view_counts(ss, &v, o, out);
