@@ -135,11 +135,16 @@ return function(native, build)
 		end
 		view.events = self:events()
 		self.tasks = c.tasks()
+		local ready = {}
 		for _, t in ipairs(self.tasks) do
 			if not t.background then
 				view.threads[#view.threads + 1] = { name = t.name, text = thread_text(t) }
+			elseif t.state == "ready" then
+				ready[#ready + 1] = t.name
 			end
 		end
+		table.sort(ready)
+		view.ready = table.concat(ready, " ")
 		for _, d in ipairs(domains) do
 			view.domains[#view.domains + 1] = { name = d.name, fields = self:domain_fields(d) }
 		end
@@ -329,6 +334,9 @@ return function(native, build)
 			if d then
 				return d
 			end
+		end
+		if not d and a.ready ~= b.ready then
+			d = { what = "what can run", left = a.ready, right = b.ready }
 		end
 		if not d and a.outcome ~= b.outcome then
 			d = { what = "outcome", left = tostring(a.outcome), right = tostring(b.outcome) }

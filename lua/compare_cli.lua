@@ -159,6 +159,9 @@ return function(native, scenario, tools)
 		for _, d in ipairs(view and view.domains or {}) do
 			add(d.name, lockstep.domain_text(d))
 		end
+		if view then
+			add("to be run", view.ready == "" and "nothing" or view.ready)
+		end
 		if view and view.outcome then
 			add("outcome", view.outcome)
 		end

@@ -163,6 +163,7 @@ if dirs["6.12"] then
   local _, other = changed("the other index", {{file = file, fn = "__srcu_read_lock",
     from = "READ_ONCE(ssp->srcu_idx) & 0x1", to = "(READ_ONCE(ssp->srcu_idx) + 1) & 0x1"}})
   tap.like(other, "srcu_read_lock%(ss%) = 0 +srcu_read_lock%(ss%) = 1\n", "both results, side by side")
+  changed("it is never too soon for haste", {{file = file, from = "	if (exp_holdoff == 0 ||", to = "	if (0 && "}})
 
   -- in which way it is printed does not matter
   local one, two = compare(flip .. " " .. example), compare("--carrier pthread " .. flip .. " " .. example)
@@ -213,7 +214,7 @@ if dirs["6.12"] then
   tap.like(text, "interrupted", "Ctrl-C")
 else
   local _, why = kt.dir("6.12")
-  tap.skip(why, 44)
+  tap.skip(why, 54)
 end
 
 tap.done()
