@@ -98,12 +98,16 @@ static bool is_own(const volatile void *p)
 uint64_t ktree_event(struct site *s, const volatile void *loc, unsigned size, uint64_t a,
 		     uint64_t b)
 {
-	const struct ktree_host *h = ktree_host;
+	struct ktree_host *h = ktree_host;
 	struct site *raced = ktree_raced;
 	uint64_t value;
 
-	if (loc && h->watch_size && (uintptr_t)loc - h->watch_base >= h->watch_size && is_own(loc))
-		return perform(s, (volatile void *)loc, size, a, b);
+	if (loc && h->watch_size && (uintptr_t)loc - h->watch_base >= h->watch_size && is_own(loc)) {
+		h->performing = s;
+		value = perform(s, (volatile void *)loc, size, a, b);
+		h->performing = NULL;
+		return value;
+	}
 	/* others run meanwhile */
 	ktree_raced = NULL;
 	value = h->event(s, (const void *)loc, size, a, b);
