@@ -118,7 +118,7 @@ local function passes(found)
   local starter, look = nil, {}
   for _, e in ipairs(trace(math.maxinteger)) do
     local t = e.thread
-    if e.text:find "smp_load_acquire ss%.gp_seq = %d+ IDLE" then
+    if e.text:find "smp_load_acquire ss%.[%w_.]*gp_seq = %S+ IDLE" then
       look[t] = 1
     elseif look[t] == 1 and e.op == "lock" then
       look[t] = 2
@@ -129,7 +129,7 @@ local function passes(found)
       look[t] = nil
       found(t, e.text:find "IDLE" and "itself" or starter)
     end
-    if e.op == "store" and e.text:find "ss%.gp_seq: %d+ IDLE" then starter = t end
+    if e.op == "store" and e.text:find "gp_seq: %S+ IDLE" then starter = t end
   end
 end
 

@@ -175,32 +175,36 @@ end
 
 -- ------------------------------------------------- tree SRCU
 
+-- By its name in each implementation: "ss.gp_seq", "ss.sup.srcu_gp_seq".
+local function is_gp_seq(object)
+  return object and object:find "gp_seq$"
+end
+
 -- What a task does next in its call c, and gp_seq is seq.
 local function note(c, e, seq)
-  if not c.posted then
-    c.posted = e.op == "cmpxchg" and e.text:find "queued"
-  elseif not c.reader then
+  if not c.reader then
     if e.text:find "lock_count" then c.reader = seq end
-  elseif not c.snapshot and e.object == "ss.gp_seq" then
+  elseif not c.snapshot and is_gp_seq(e.object) then
     c.snapshot = seq
   end
 end
 
 -- The calls of synchronize_srcu() in this execution, as they end: fn(call), with the values
 -- of gp_seq when it was entered (entry), counted itself as a reader (reader), took its
--- snapshot (snapshot), was fulfilled (over), and had its callback invoked (callback).
-local function calls(fn)
-  local seq, call = 0, {}
+-- snapshot (snapshot), was fulfilled (over), and had its callback invoked (callback).  It
+-- is first_seq when the execution begins.
+local function calls(first_seq, fn)
+  local seq, call = first_seq, {}
   for _, e in ipairs(trace(math.maxinteger)) do
     local t = e.thread
     if e.call and e.call:find "^synchronize_srcu" then
       if not call[t] or call[t].callback then call[t] = {entry = seq} end
       note(call[t], e, seq)
     end
-    if e.object == "ss.gp_seq" and e.op == "store" then
-      seq = tonumber(e.text:match "%-> (%d+)")
+    if is_gp_seq(e.object) and e.op == "store" then
+      seq = e.value
     elseif e.op == "complete" then
-      local c = call[e.object:match "^ss:sync@(.-)%.%d+%.done"]
+      local c = call[e.object:match "^ss:sync@(.-)%.%d+%."]
       c.over, c.callback = snap(c.snapshot), seq
       fn(c)
     end
@@ -208,9 +212,10 @@ local function calls(fn)
 end
 
 -- Checks the bounds and tallies what was seen.
-local function bounds(limit)
+local function bounds(ss, limit)
+  local first_seq = ss:state().gp_seq
   finally(function()
-    calls(function(c)
+    calls(first_seq, function(c)
       local gps, scans = between(c.reader, c.over)
       assert(c.callback >= c.over, "a callback came before its grace period was over")
       assert(gps <= limit[1] and scans <= limit[2], "one call waits for more than that")
@@ -218,7 +223,7 @@ local function bounds(limit)
   end)
   outcome(function()
     local most = {}
-    calls(function(c)
+    calls(first_seq, function(c)
       for _, from in ipairs{"snapshot", "reader", "entry"} do
         local gps, scans = between(c[from], c.over)
         local m = most[from] or {0, 0}
@@ -246,7 +251,7 @@ local function tree(o)
         end
       end)
     end
-    bounds(o.limit or {3, 6})
+    bounds(ss, o.limit or {3, 6})
   end
 end
 
@@ -254,10 +259,10 @@ end
 local function failures()
   local unlocks, n = nil, 0
   for _, e in ipairs(trace(math.maxinteger)) do
-    local kind = e.thread:find "^kworker/ss:gp" and e.text:match "ss%.cpu0%.(%l+)_count%["
-    if kind == "unlock" then
+    local kind = e.thread:find "^kworker/ss:gp" and e.text:match "cpu0%.([%l_]+)_count%["
+    if kind and kind:find "unlock$" then
       unlocks = e.value
-    elseif kind == "lock" and e.value ~= unlocks then
+    elseif kind and e.value ~= unlocks then
       n = n + 1
     end
   end

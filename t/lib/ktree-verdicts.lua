@@ -1,0 +1,68 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+--
+-- For t9-ktree.t, as "srcush --kernel DIR ktree-verdicts.lua": every scenario of
+-- examples/bugs in which there is a domain of that tree gives the verdict that our own
+-- SRCU gives.  Those that need a fault of ours are refused.
+
+local here = arg[0]:match "^(.*/)" or "./"
+package.path = here .. "?.lua;" .. package.path
+
+local tap = require "tap"
+local catalogue = require "catalogue"
+
+local LONG = os.getenv "SRCUSH_LONG_TESTS"
+local DIR = (os.getenv "top_srcdir" or ".") .. "/examples/bugs/"
+
+-- Notes whether a domain has been made that is none of flavor "ideal".
+local made
+local new, create_vm = srcu.new, kvm.create_vm
+local function note_new(name, opts)
+  made = made or not (opts and opts.flavor == "ideal")
+  return new(name, opts)
+end
+local function note_create_vm(...)
+  made = true
+  return create_vm(...)
+end
+
+-- "theirs" if it has a domain of the tree, "refused" if faults are asked for; nil: neither.
+local function concerns(scenario)
+  made = false
+  srcu.new, kvm.create_vm = note_new, note_create_vm
+  local fine, why = pcall(world, scenario)
+  srcu.new, kvm.create_vm = new, create_vm
+  world()
+  if fine then return made and "theirs" or nil end
+  return why:find("a kernel tree has no faults", 1, true) and "refused" or error(why)
+end
+
+local SAMPLE = 200
+
+-- As on our own SRCU, but what is sampled there is sampled less, and a schedule may be
+-- longer: a kernel's functions have steps that ours do not have.
+local function expectation(want)
+  local opts = want.opts
+  if opts and opts.max_executions and want.verdict == "incomplete" and not LONG then
+    opts = setmetatable({max_executions = SAMPLE}, {__index = opts})
+    local copy = {}
+    for _, k in ipairs{"strategy", "depth", "seed", "max_executions", "keep_going"} do
+      copy[k] = opts[k]
+    end
+    opts = copy
+  end
+  return setmetatable({opts = opts, items = want.items and want.items + 3}, {__index = want})
+end
+
+for _, id in ipairs(catalogue.sorted(catalogue.expected)) do
+  local scenarios = dofile(DIR .. id .. ".lua")
+  for _, name in ipairs(catalogue.sorted(scenarios)) do
+    local how = concerns(scenarios[name])
+    if how == "theirs" then
+      catalogue.check(scenarios[name], expectation(catalogue.expected[id][name]), id .. ":" .. name)
+    elseif how == "refused" then
+      tap.pass(id .. ":" .. name .. ": faults are refused")
+    end
+  end
+end
+
+tap.done()
