@@ -84,21 +84,23 @@ local function once(size, without)
   return function() waits("caller", domain(size, without), 2) end
 end
 
-local function again(size, without)
+local function again(size, without, reentered)
   return function()
-    local ss = domain(size, without, true)
+    local ss = domain(size, without, reentered)
     thread("caller", function() start_poll_synchronize_srcu(ss) end)
   end
 end
 
-local function early()
-  local ss = domain("small", "no_gp", true)
-  waits("caller1", ss, 1)
-  waits("caller2", ss, 1)
-  thread("reader", function()
-    local idx = srcu_read_lock(ss)
-    srcu_read_unlock(ss, idx)
-  end)
+local function early(without, reentered)
+  return function()
+    local ss = domain("small", without, reentered)
+    waits("caller1", ss, 1)
+    waits("caller2", ss, 1)
+    thread("reader", function()
+      local idx = srcu_read_lock(ss)
+      srcu_read_unlock(ss, idx)
+    end)
+  end
 end
 
 local function five(size, without, reentered)
@@ -141,9 +143,9 @@ local function idle()
 end
 
 -- Wrong if somebody whose name is like that was the somebody else.
-local function somebody(name)
+local function somebody(name, reentered)
   return function()
-    local ss = domain("small", "both", true)
+    local ss = domain("small", "both", reentered)
     waits("caller1", ss, 2)
     waits("caller2", ss, 1)
     finally(function()
@@ -155,19 +157,26 @@ local function somebody(name)
 end
 
 local scenarios = {
-  early = early,
+  early = early("no_gp", true),
   lost = five("big", "no_cb", true),
   lost_small = five("small", "no_cb", true),
   lost_both = five("big", "both", true),
   lost_once = five("big", "no_cb"),
   idle = idle,
-  by_caller = somebody "^caller",
-  by_pass = somebody "^kworker",
+  by_caller = somebody("^caller", true),
+  by_pass = somebody("^kworker", true),
+  plain_again = again("small", "both"),
+  plain_again_big = again("big", "both"),
+  plain_early = early "both",
+  plain_lost = five("big", "both"),
+  plain_lost_small = five("small", "both"),
+  plain_by_caller = somebody "^caller",
+  plain_by_pass = somebody "^kworker",
 }
 for without in pairs(FAULT) do
   scenarios["once_" .. without] = once("small", without)
   scenarios["once_" .. without .. "_big"] = once("big", without)
-  scenarios["again_" .. without] = again("small", without)
-  scenarios["again_" .. without .. "_big"] = again("big", without)
+  scenarios["again_" .. without] = again("small", without, true)
+  scenarios["again_" .. without .. "_big"] = again("big", without, true)
 end
 return scenarios

@@ -128,6 +128,9 @@ M.expected = {
     idle = ok(),
     by_caller = wrong("assertion", 20, {opts = by_pct(4000)}),
     by_pass = wrong("assertion", 20, {opts = by_pct(4000)}),
+    plain_again = ok(), plain_again_big = ok(),
+    plain_early = sampled(300), plain_lost = sampled(300), plain_lost_small = sampled(300),
+    plain_by_caller = sampled(300), plain_by_pass = sampled(300),
   },
   T4 = {
     model1 = ok(), model2 = ok(), model2_less = wrong("assertion", 2),
@@ -273,4 +276,5 @@ function M.check(scenario, want, name)
   end
 end
 
+M.ok, M.sampled, M.wrong, M.by_pct = ok, sampled, wrong, by_pct
 return M
