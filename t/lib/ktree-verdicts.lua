@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- For t9-ktree.t, as "srcush --kernel DIR ktree-verdicts.lua": every scenario of
+-- For t9-ktree.t, as "srcush --kernel DIR ktree-verdicts.lua VERSION": every scenario of
 -- examples/bugs in which there is a domain of that tree gives the verdict that our own
--- SRCU gives.  Those that need a fault of ours are refused.
+-- SRCU gives.  Those that need a fault of ours are refused.  Then T3, on edited copies.
 
 local here = arg[0]:match "^(.*/)" or "./"
 package.path = here .. "?.lua;" .. package.path
@@ -64,5 +64,7 @@ for _, id in ipairs(catalogue.sorted(catalogue.expected)) do
     end
   end
 end
+
+require "ktree-t3".check(arg[1])
 
 tap.done()
