@@ -264,7 +264,7 @@ bool world_restore_memory(struct world *w)
 {
 	const struct checkpoint *cp = w->checkpoint;
 
-	if (!cp || !w->lean || w->aside || w->nviolations || w->model->load || w->model->store ||
+	if (!cp || !w->lean || w->aside || w->plains.ever || w->nviolations || w->model->load || w->model->store ||
 	    !nothing_was_made(w, cp))
 		return false;
 	for (size_t i = 0; i < w->ntasks; i++)
@@ -281,6 +281,7 @@ bool world_restore_memory(struct world *w)
 	}
 	awake_reset(w, cp->ntasks);
 	log_reset(&w->log);
+	w->plains.n = 0;
 	w->found = NULL;
 	w->ghosts.n = 0;
 	w->begun++;
@@ -309,6 +310,7 @@ bool world_restore(struct world *w)
 	awake_reset(w, cp->ntasks);
 	memset(w->cpu_owner, 0, w->cpus * sizeof(*w->cpu_owner));
 	log_reset(&w->log);
+	w->plains.n = 0;
 	w->nfresh = cp->ntasks;
 	w->made = cp->made;
 	w->threads_made = cp->threads_made;

@@ -34,6 +34,7 @@ struct ktree_line {
 	const char *file;	/* "kernel/rcu/srcutree.c" */
 	const char *func;
 	uint32_t line;
+	uint32_t write;		/* 1: it writes; 0: it only reads */
 };
 
 /* What the image calls.  Everything from event() on may switch to another task. */
@@ -147,7 +148,7 @@ struct ktree_image {
 	/* static data that is written: [data, data_end), to be kept apart for each world */
 	void *data, *data_end;
 	const struct ktree_param *params, *params_end;
-	const struct ktree_line *lines, *lines_end;	/* sorted by pc */
+	const struct ktree_line *lines, *lines_end;	/* the host sorts them by pc */
 	const void *text, *text_end;	/* where its code lies */
 
 	/* Once for each world, outside of tasks, before the first domain: geometry by

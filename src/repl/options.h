@@ -24,6 +24,8 @@ struct options {
 	bool no_env;			/* -E */
 	bool json;			/* --json: all subcommands */
 
+	const char *kernel;		/* --kernel: a directory, or NULL */
+
 	const char *lockdep;		/* replay, explore; NULL: not given */
 
 	/* explore; 0 or NULL: not given */

@@ -106,8 +106,7 @@ static struct srcu_data *data_of(struct srcu_struct *ssp, unsigned cpu)
 #if defined(KTREE_HAS_sda) && defined(KTREE_HAS_sdp_size)
 	struct srcu_data *sda = ktree_sda(ssp);
 
-	if (cpu < ktree_host->nr_cpus() && sane(sda, ktree_sdp_size()) &&
-	    sane(per_cpu_ptr(sda, cpu), ktree_sdp_size()))
+	if (sane(sda, ktree_sdp_size()) && sane(per_cpu_ptr(sda, cpu), ktree_sdp_size()))
 		return per_cpu_ptr(sda, cpu);
 #endif
 	(void)ssp, (void)cpu;

@@ -5,7 +5,7 @@
 #ifndef KTREE_IMAGE_H
 #define KTREE_IMAGE_H
 
-/* bounds.c: around the static data of the tree's files and kernel.c */
+/* image.ld: around the static data of the tree's files and kernel.c */
 extern char ktree_data_first, ktree_data_last;
 
 /* kernel.c */

@@ -4,9 +4,9 @@
  * spelling of all that a tree's SRCU asks of the kernel, made of the stepped vocabulary
  * (k/).  A primitive that it lacks is a compile error that names the primitive.
  *
- * files.txt says which files of ours are laid out where; DIR is that place, and OUT one
- * for what is made on the way.  The current directory is the tree's.  Each source is
- * compiled by
+ * The files of Makefile.am's KTREE_EMBEDDED are laid out in DIR, and OUT is a place for
+ * what is made on the way.  The current directory is the tree's.  Each source is compiled
+ * by
  *
  *	CC -std=gnu11 -O1 -g1 -fPIC -ffreestanding -nostdinc -isystem FREESTANDING
  *	   -fvisibility=hidden -fno-common -fno-strict-aliasing -fno-strict-overflow
@@ -18,21 +18,18 @@
  *
  * FREESTANDING is where the compiler's own stddef.h is (-print-file-name=include).  With
  * -fsanitize=thread beside these: the tree's own two files and api.c; the others without
- * (clang 14: with -mllvm -tsan-instrument-func-entry-exit=0 too, for speed).  Linked, in
- * this order, by
+ * (clang with -mllvm -tsan-instrument-func-entry-exit=0 too, for speed).  Linked by
  *
  *	CC -shared -nostdlib -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack
- *	   -Wl,--version-script=DIR/image.map -o OUT/image.so
- *	   first.o SRCU.o SEGCBLIST.o kernel.o last.o api.o glue.o hooks.o
+ *	   -Wl,--version-script=DIR/image.map -Wl,-T,DIR/image.ld -o OUT/image.so
+ *	   srcu.o segcblist.o kernel.o api.o glue.o hooks.o
  *
- * where first.o and last.o are bounds.c with -DKTREE_BOUND=ktree_data_first and
- * -DKTREE_BOUND=ktree_data_last: what lies between them in .data is the tree's static
- * data.  SRCU is kernel/rcu/srcutree.c or srcutiny.c, SEGCBLIST kernel/rcu/rcu_segcblist.c
- * (which the tiny one does not need).
+ * where srcu.o is of kernel/rcu/srcutree.c or srcutiny.c and segcblist.o of
+ * kernel/rcu/rcu_segcblist.c (which the tiny one does not need); image.ld knows the names.
  *
  * OUT/include has, for each `#include <X>` in the tree's files named below: if X is one
  * of the forwarded, a file X with the line `#include "include/X"`; otherwise an empty X.
- * The names are scanned for in the SRCU and SEGCBLIST sources, kernel/rcu/rcu.h,
+ * The names are scanned for in these two sources, kernel/rcu/rcu.h,
  * kernel/rcu/rcu_segcblist.h, and include/ of each that is forwarded and there:
  *	linux/srcu.h linux/srcutree.h linux/srcutiny.h linux/rcu_segcblist.h
  *	linux/rcu_node_tree.h

@@ -17,10 +17,12 @@ struct srcu_usage;
 #include "engine/field.h"
 #include "ktree_image.h"
 
-/* A line of the lists in candidates.txt. */
+/* A line of the lists in candidates.txt: nothing larger than a word is a field. */
 #define KTREE_FIELD(text, type, first, second, n, how) {			\
 		.name = (text), .offset = offsetof(type, first),		\
-		.size = sizeof(((type *)0)->first), .count = (n),		\
+		.size = sizeof(char[sizeof(((type *)0)->first) > 8 ? -1 :	\
+				    (int)sizeof(((type *)0)->first)]),		\
+		.count = (n),							\
 		.stride = offsetof(type, second) - offsetof(type, first), .flags = (how) }
 
 #endif
