@@ -33,10 +33,10 @@ end
 
 -- A caller of call_srcu() that moves away from the CPU on which grace periods are driven
 -- (which a task with interrupts off keeps for itself).
-local function posts(n)
+local function posts(n, size)
   return function(K)
     cpus(3)
-    local ss = srcu.new("ss", {kernel = K})
+    local ss = srcu.new("ss", {kernel = K, size = size})
     thread("caller", function()
       call_srcu(ss, function() end)
       migrate(1)
@@ -59,11 +59,19 @@ end
 local one = sections{cpus = 2, readers = 1, periods = 1}
 local two = sections{cpus = 2, readers = 1, periods = 2}
 local readers = sections{cpus = 2, readers = 2, periods = 1}
-local crowd = sections{cpus = 1, readers = 2, periods = 1}
+local crowd = sections{cpus = 1, readers = 1, periods = 1}
 
 local function scan_removed(trycount)
   return {file = SRCUTREE, fn = "srcu_advance_state",
           from = ("!try_check_zero(ssp, idx, %d)"):format(trycount), to = "false"}
+end
+
+local late_snapshot = {file = SRCUTREE, fn = "srcu_gp_start_if_needed",
+                       pattern = "WARN_ON_ONCE%(!rcu_segcblist_accelerate%(",
+                       to = "s = rcu_seq_snap(GP_SEQ); %0"}
+
+local function sample(executions)
+  return {strategy = "pct", depth = 8, seed = 1, max_executions = executions}
 end
 
 local mutations = {
@@ -79,7 +87,7 @@ local mutations = {
   {
     name = "no first scan", scenario = two, kinds = {"grace-period"}, items = 12,
     edits = {scan_removed(1)},
-    right = {preemptions = 3},
+    find = sample(20000), right = sample(300),
   },
   {
     name = "locks summed before unlocks", scenario = readers, kinds = {"grace-period"},
@@ -93,14 +101,18 @@ local mutations = {
        to = "return srcu_readers_unlock_idx(ssp, idx) == unlocks;"},
     },
   },
+  -- 6.1 takes sdp->lock of the boot CPU to start a grace period, while small: none starts
+  -- as long as the caller holds it, and nothing is wrong.  While big it is that of the CPU
+  -- that the work item runs on.
   {
-    name = "snapshot after advance", scenario = posts(3), kinds = {"warning", "stall"},
-    items = 8,
-    edits = {{file = SRCUTREE, fn = "srcu_gp_start_if_needed",
-              pattern = "WARN_ON_ONCE%(!rcu_segcblist_accelerate%(",
-              to = "s = rcu_seq_snap(GP_SEQ); %0"}},
-    find = {strategy = "pct", depth = 5, seed = 1},
-    right = {strategy = "pct", depth = 5, seed = 1, max_executions = 300},
+    name = "snapshot after advance, small", only = "6.12", scenario = posts(3, "small"),
+    kinds = {"warning"}, items = 8, edits = {late_snapshot},
+    find = sample(20000), right = sample(300),
+  },
+  {
+    name = "snapshot after advance, big", only = "6.1", scenario = posts(5, "big"),
+    kinds = {"warning"}, items = 12, edits = {late_snapshot},
+    find = sample(20000), right = sample(300),
   },
   {
     name = "sdp->lock left out of srcu_gp_start", only = "6.1", scenario = callers,
@@ -109,7 +121,7 @@ local mutations = {
       {file = SRCUTREE, fn = "srcu_gp_start", from = "\tspin_lock_rcu_node(sdp);", to = ""},
       {file = SRCUTREE, fn = "srcu_gp_start", from = "\tspin_unlock_rcu_node(sdp);", to = ""},
     },
-    right = {preemptions = 2},
+    right = sample(300),
   },
   {
     name = "this_cpu_inc is plain", scenario = one, kinds = {"data-race"}, items = 8,
