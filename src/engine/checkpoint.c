@@ -9,6 +9,7 @@
 
 #include "engine/carrier.h"
 #include "engine/checkpoint.h"
+#include "engine/guest.h"
 #include "engine/internal.h"
 
 #include <stdlib.h>
@@ -318,6 +319,7 @@ bool world_restore(struct world *w)
 	w->ghosts.n = 0;
 	w->aside = false;
 	w->begun++;
+	guest_watch();
 	if (w->nviolations)
 		violations_drop(w);
 	return ok;

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "engine/carrier.h"
+#include "engine/guest.h"
 #include "engine/internal.h"
 
 #include <stdarg.h>
@@ -49,6 +50,7 @@ bool world_init_execution(struct world *w)
 	if (!w->cpu_owner || !id)
 		return world_oom(w);
 	w->begun++;
+	guest_watch();
 	w->clock_obj = object_make(w, &clock_type, "clock", id);
 	if (!w->clock_obj)
 		return false;
