@@ -38,15 +38,35 @@ local function example_names()
   return names
 end
 
+-- The kinds of the violations that a text tells of, in order.
+local KINDS = {}
+for kind in ([[use-after-free double-free invalid-free leak grace-period deadlock self-deadlock
+  unbalanced-unlock lock-order sleep-in-atomic rcu-usage data-race stall assertion invariant
+  warning error]]):gmatch "%S+" do KINDS[kind] = true end
+
+local function violations(text)
+  local list = {}
+  for kind in ("\n" .. text):gmatch "\n[^\n]-([%l-]+): " do
+    if KINDS[kind] then list[#list + 1] = kind end
+  end
+  return table.concat(list, " ")
+end
+
+local function run_example(name, options)
+  return start("%s %s -E %s 2>&1", quoted(SRCUSH), options,
+               quoted(("%s/examples/%s.lua"):format(TOP, name)))()
+end
+
 local function check_examples(version, dir)
   for _, name in ipairs(example_names()) do
     local what = ("%s, examples/%s.lua"):format(version, name)
-    local text, status = start("%s --kernel %s -E %s 2>&1", quoted(SRCUSH), quoted(dir),
-                               quoted(("%s/examples/%s.lua"):format(TOP, name)))()
-    if status ~= 0 and text:find("a kernel tree has no faults", 1, true) then
+    local text, status = run_example(name, "--kernel " .. quoted(dir))
+    if status ~= 0 and text:find("a kernel tree has no ", 1, true) then
       tap.pass(what .. ": its faults are refused")
     elseif not tap.is(status, 0, what .. ": exit status") then
       tap.diag(text:sub(-2000))
+    else
+      tap.is(violations(text), violations((run_example(name, ""))), what .. ": its violations")
     end
   end
 end

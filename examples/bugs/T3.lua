@@ -60,6 +60,25 @@
 -- Two requests that do not wait, start_poll_synchronize_srcu() twice, are ok for once_both
 -- as well, and no pass of theirs finds IDLE: 9737+1287 executions.
 --
+-- The kernel's own code says the same: srcutree.c of Linux 6.1 and 6.12, with --kernel and
+-- copies of the trees from which the mutexes were removed, and to which a second work item
+-- was added that runs the same pass, and that each request from outside queues beside the
+-- first.  No fault of ours can be asked for there; the scenarios plain_* leave them out.
+--   once_both        ok: 6.12 432+73, with both mutexes, without either, without both, small
+--                    and big; no pass finds IDLE.  6.1: no violation (pct: a sample)
+--   plain_again      with both mutexes, and without srcu_cb_mutex: ok 1766+255, small and big,
+--                    on both; without srcu_gp_mutex: data-race
+--   plain_early      without srcu_gp_mutex: too short a grace period, on both (pct)
+--   plain_lost       without srcu_cb_mutex: stall, on both (pct); plain_lost_small, or with
+--                    srcu_cb_mutex: no violation (pct: a sample)
+--   plain_by_caller, plain_by_pass    with both mutexes: a caller was the somebody else, and
+--                    so was the other pass, on both (pct)
+-- One thing more rests on the workqueue there: srcu_n_exp_nodelay, a statistic, is set to 0
+-- by a plain store under srcu_gp_mutex, and counted by WRITE_ONCE() without it.  Of two
+-- passes at once that is a data race, both mutexes or not; these two stores were
+-- marked in the copies that have a second work item.
+-- As they stand, without a second work item, the plain_* are ok or no violation on each.
+--
 --	srcush explore --strategy pct T3.lua:lost
 
 local FAULT = {

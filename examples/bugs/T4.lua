@@ -77,6 +77,11 @@
 --     scans_normal     ok                    1 reader, normal: 3 (68+41 executions)
 --     scans_normal2    ok                    2 readers, normal: 3
 --
+-- The kernel's own srcutree.c, of Linux 6.1 and 6.12 (with --kernel), stays within the same
+-- bounds: tree1 (6.12: 432+73 executions), tree1_normal, scans (166+71), scans_normal (68+41)
+-- and scans_normal2 are explored to the end with the same figures, tree2_less and scans_less
+-- are violations, the others are samples without one (tree1 and tree_mutex2 of 6.1, too).
+--
 --	srcush explore T4.lua:model3_less
 
 -- How far an srcu_struct has got: grace periods and successful scans.

@@ -33,34 +33,37 @@ local function concerns(scenario)
   srcu.new, kvm.create_vm = new, create_vm
   world()
   if fine then return made and "theirs" or nil end
-  return why:find("a kernel tree has no faults", 1, true) and "refused" or error(why)
+  return why:find("a kernel tree has no ", 1, true) and "refused" or error(why)
 end
 
-local SAMPLE = 200
+local SAMPLE = 100
+
+-- Explored to the end on our own SRCU, in seconds to minutes; a kernel's takes longer.
+local SLOW = {
+  ["S23:cleanup_barrier"] = true, ["T3:idle"] = true, ["T3:once_both"] = true,
+  ["T3:once_both_big"] = true, ["T4:scans_normal2"] = true, ["T4:tree1"] = true,
+  ["T4:tree_mutex2"] = true,
+}
 
 -- As on our own SRCU, but what is sampled there is sampled less, and a schedule may be
 -- longer: a kernel's functions have steps that ours do not have.
-local function expectation(want)
-  local opts = want.opts
-  if opts and opts.max_executions and want.verdict == "incomplete" and not LONG then
-    opts = setmetatable({max_executions = SAMPLE}, {__index = opts})
-    local copy = {}
-    for _, k in ipairs{"strategy", "depth", "seed", "max_executions", "keep_going"} do
-      copy[k] = opts[k]
-    end
-    opts = copy
+local function expectation(want, name)
+  if want.items then
+    return setmetatable({items = want.items + 3}, {__index = want})
+  elseif not LONG and (SLOW[name] or want.opts and want.verdict == "incomplete") then
+    return catalogue.sampled(SAMPLE)
   end
-  return setmetatable({opts = opts, items = want.items and want.items + 3}, {__index = want})
+  return want
 end
 
 for _, id in ipairs(catalogue.sorted(catalogue.expected)) do
   local scenarios = dofile(DIR .. id .. ".lua")
   for _, name in ipairs(catalogue.sorted(scenarios)) do
-    local how = concerns(scenarios[name])
+    local full, how = id .. ":" .. name, concerns(scenarios[name])
     if how == "theirs" then
-      catalogue.check(scenarios[name], expectation(catalogue.expected[id][name]), id .. ":" .. name)
+      catalogue.check(scenarios[name], expectation(catalogue.expected[id][name], full), full)
     elseif how == "refused" then
-      tap.pass(id .. ":" .. name .. ": faults are refused")
+      tap.pass(full .. ": its faults are refused")
     end
   end
 end
