@@ -12,6 +12,9 @@ local kt = require "kerneltree"
 
 local SRCUTREE = "kernel/rcu/srcutree.c"
 
+-- Sanitizers make it slow: the trees as they stand are not explored to the end then.
+local MOST = (os.getenv "SRCUSH_SANITIZERS" or "") ~= "" and {max_executions = 200} or nil
+
 -- --------------------------------------------------------------- scenarios
 
 -- Readers of one section each, and an updater of so many grace periods.
@@ -200,8 +203,9 @@ local function check_tree(m, K, name)
   seen[m.scenario] = done
   if done[K] then return end
   done[K] = true
-  local report = explore(function() m.scenario(K) end, m.right)
-  if not tap.is(report.verdict, m.right and "incomplete" or "ok", name) then described(report) end
+  local report = explore(function() m.scenario(K) end, m.right or MOST)
+  local cut = m.right or MOST and report.bound
+  if not tap.is(report.verdict, cut and "incomplete" or "ok", name) then described(report) end
   tap.is(#report.violations, 0, name .. ": no violation")
 end
 

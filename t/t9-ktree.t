@@ -4,7 +4,8 @@
 -- they do on ours, and what the catalogue of bugs and claims says is said of the kernel's
 -- own code, too (lib/ktree-verdicts.lua, one process for each tree).
 --
--- SRCUSH_LONG_TESTS=1 samples as much as t9-catalogue.t does.
+-- SRCUSH_LONG_TESTS=1 samples as much as on our own SRCU, and explores to the end what
+-- is explored to the end there (an hour and more).
 
 local here = arg[0]:match "^(.*/)" or "./"
 package.path = here .. "lib/?.lua;" .. package.path

@@ -70,7 +70,9 @@ for _, row in pairs(once) do
 end
 once.both.idle = LONG and ok() or sampled(100)
 
-local EARLY = LONG and 4000 or 1000
+-- The first grace period that is too short comes late.
+local early = {strategy = "pct", depth = 5, seed = 1, max_executions = LONG and 4000 or 1000,
+               keep_going = true}
 local race = {"data-race", "warning"}
 local again = {
   both = {
@@ -82,7 +84,7 @@ local again = {
   no_gp = {
     plain_again = wrong(race, 8), plain_again_big = wrong(race, 8),
     plain_early = wrong({"warning", "data-race", "grace-period"}, 18,
-                        {also = "grace-period", opts = by_pct(EARLY, true)}),
+                        {also = "grace-period", opts = early}),
   },
   no_cb = {
     plain_again = ok(), plain_again_big = ok(),
@@ -115,7 +117,7 @@ local function check(version, edits, expected, name)
   local scenarios = dofile((os.getenv "top_srcdir" or ".") .. "/examples/bugs/T3.lua")
   with_tree(kt.copy(version, edits), function()
     for _, scenario in ipairs(catalogue.sorted(expected)) do
-      catalogue.check(scenarios[scenario], expected[scenario], ("%s: %s"):format(name, scenario))
+      catalogue.explore(scenarios[scenario], expected[scenario], ("%s: %s"):format(name, scenario))
     end
   end)
 end
