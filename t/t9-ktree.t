@@ -5,7 +5,7 @@
 -- own code, too (lib/ktree-verdicts.lua, one process for each tree).
 --
 -- SRCUSH_LONG_TESTS=1 samples as much as on our own SRCU, and explores to the end what
--- is explored to the end there (an hour and more).
+-- is explored to the end there: that takes long.
 
 local here = arg[0]:match "^(.*/)" or "./"
 package.path = here .. "lib/?.lua;" .. package.path
