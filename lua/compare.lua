@@ -8,11 +8,11 @@
 local ipairs, table, tostring, tonumber, error, math = ipairs, table, tostring, tonumber, error, math
 local setmetatable = setmetatable
 
-local MAX_CHOICES = 2000	-- of one schedule
 
 
 return function(native, build)
-	local M = { max_trials = 600 }	-- runs to shorten a schedule
+	-- How many choices a schedule may have, and how many runs it may take to shorten one.
+	local M = { max_choices = 2000, max_trials = 600 }
 	local c = native.compare
 
 	-- splitmix64 (Steele, Lea, Flood, OOPSLA 2014)
@@ -135,11 +135,16 @@ return function(native, build)
 		end
 		view.events = self:events()
 		self.tasks = c.tasks()
+		local ready = {}
 		for _, t in ipairs(self.tasks) do
 			if not t.background then
 				view.threads[#view.threads + 1] = { name = t.name, text = thread_text(t) }
+			elseif t.state == "ready" then
+				ready[#ready + 1] = t.name
 			end
 		end
+		table.sort(ready)
+		view.ready = table.concat(ready, " ")
 		for _, d in ipairs(domains) do
 			view.domains[#view.domains + 1] = { name = d.name, fields = self:domain_fields(d) }
 		end
@@ -203,8 +208,12 @@ return function(native, build)
 		return list
 	end
 
-	-- Nobody can move any more, or a violation has been found: how it all ends.
+	-- Nobody can move any more, or a violation has been found: how it all ends.  Another
+	-- implementation than the one whose choices these are may have something left to do.
 	function Run:finish()
+		if self.violations == 0 then
+			self:choose("*")
+		end
 		local outcome = c.finish()
 		local view = self:look("the end")
 		view.outcome = outcome
@@ -219,7 +228,7 @@ return function(native, build)
 			local list = moves(run, pick)
 			if #list == 0 then
 				break
-			elseif #choices == MAX_CHOICES then
+			elseif #choices == M.max_choices then
 				cut = true
 				break
 			end
@@ -316,11 +325,18 @@ return function(native, build)
 				return { what = x.name, left = x.text, right = y.text }
 			end
 		end
-		for i = 1, d and 0 or math.min(#a.domains, #b.domains) do
-			d = fields(a.domains[i], b.domains[i])
+		for i = 1, d and 0 or math.max(#a.domains, #b.domains) do
+			local x, y = a.domains[i], b.domains[i]
+			if not x or not y or x.name ~= y.name then
+				return { what = "domains", left = x and x.name or "nothing", right = y and y.name or "nothing" }
+			end
+			d = fields(x, y)
 			if d then
 				return d
 			end
+		end
+		if not d and a.ready ~= b.ready then
+			d = { what = "what can run", left = a.ready, right = b.ready }
 		end
 		if not d and a.outcome ~= b.outcome then
 			d = { what = "outcome", left = tostring(a.outcome), right = tostring(b.outcome) }

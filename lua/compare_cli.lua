@@ -159,6 +159,9 @@ return function(native, scenario, tools)
 		for _, d in ipairs(view and view.domains or {}) do
 			add(d.name, lockstep.domain_text(d))
 		end
+		if view then
+			add("to be run", view.ready == "" and "nothing" or view.ready)
+		end
 		if view and view.outcome then
 			add("outcome", view.outcome)
 		end
@@ -231,6 +234,10 @@ return function(native, scenario, tools)
 		return ("%s, after choice %d (%s)"):format(f.d.what, f.d.at - 1, view.choice)
 	end
 
+	local function worse(a, b)
+		return (a == DIFFERENCE or b == DIFFERENCE) and DIFFERENCE or math.max(a, b)
+	end
+
 	local function tell(s, pair, opts, f, seed)
 		if opts.json then
 			local view = f.left[f.d.at] or f.right[f.d.at]
@@ -263,14 +270,15 @@ return function(native, scenario, tools)
 			native.json(json.encode { type = "verdict", scenario = s.title, left = pair[1].title,
 				right = pair[2].title, executions = r.executions, choices = r.choices,
 				differences = r.differences, cut = r.cut,
-				verdict = r.differences > 0 and "difference" or "ok" })
+				status = r.status, bound = r.cut > 0 and ("choices %d"):format(lockstep.max_choices) or nil,
+				verdict = ({ [OK] = "ok", [BOUND] = "incomplete", [DIFFERENCE] = "difference" })[r.status] })
 		elseif r.differences > 0 then
 			print(("%s: %s differ in %d of %s"):format(s.title, pair[1].title .. " and " .. pair[2].title,
 				r.differences, counted(r.executions, "schedule")))
 		else
 			print(("%s: %s and %s agree on %s, %s%s"):format(s.title, pair[1].title, pair[2].title,
 				counted(r.executions, "schedule"), counted(r.choices, "choice"),
-				r.cut > 0 and (" (%d cut short)"):format(r.cut) or ""))
+				r.cut > 0 and ("; %d had more than %d and were cut"):format(r.cut, lockstep.max_choices) or ""))
 		end
 	end
 
@@ -327,8 +335,9 @@ return function(native, scenario, tools)
 				break
 			end
 		end
+		r.status = r.differences > 0 and DIFFERENCE or r.cut > 0 and BOUND or OK
 		summary(s, pair, opts, r)
-		return r.differences > 0 and DIFFERENCE or OK
+		return r.status
 	end
 
 	return function(spec, opts)
@@ -349,7 +358,7 @@ return function(native, scenario, tools)
 			if not one and #list > 1 and not opts.quiet and not opts.json then
 				print(("%s: left out: it makes no srcu_struct"):format(s.title))
 			end
-			status = math.max(status, one or OK)
+			status = worse(status, one or OK)
 			if status == DIFFERENCE and not opts.keep_going then
 				break
 			end

@@ -29,7 +29,7 @@ static const struct {
 	{ "step", CMD_STEP, "srcush step [options] FILE[:NAME]" },
 	{ "replay", CMD_REPLAY, "srcush replay [options] FILE[:NAME] SCHEDULE" },
 	{ "explore", CMD_EXPLORE, "srcush explore [options] FILE[:NAME]" },
-	{ "compare", CMD_COMPARE, "srcush compare --kernel DIR [--kernel DIR2] [options] FILE[:NAME] [SCHEDULE]" },
+	{ "compare", CMD_COMPARE, "srcush compare --kernel DIR [--kernel DIR2] FILE[:NAME] [SCHEDULE]" },
 	{ "stress", -1, NULL }, { "litmus", -1, NULL },
 	{ "torture", -1, NULL }, { "bench", -1, NULL },
 };
@@ -45,16 +45,19 @@ static const char help_common[] =
 	"  --cpus N                 virtual CPUs of the (first) world, 1..4096\n"
 	"  --color auto|always|never\n"
 	"                           colours; auto: on a terminal, unless NO_COLOR is set\n"
-	"  --kernel DIR             domains are made of the kernel's own SRCU, compiled from the\n"
-	"                           Linux source tree in DIR\n"
 	"  --model sc               the memory model; sc is the only one in this version\n"
 	"  -E                       ignore LUA_INIT, LUA_PATH ... and init.lua\n"
 	"  --help, --version\n";
 
+static const char help_kernel[] =
+	"  --kernel DIR             domains are made of the kernel's own SRCU, compiled\n"
+	"                           from the Linux source tree in DIR\n";
+
 static const char help_status[] =
 	"\n"
 	"Exit status: 0 all well; 1 an uncaught error; 2 usage, unreadable or malformed\n"
-	"input; 3 a violation was found; 4 a bound was hit; 130 interrupted.\n";
+	"input; 3 a violation, or a difference, was found; 4 a bound was hit; 130\n"
+	"interrupted.\n";
 
 static void help_main(FILE *f)
 {
@@ -63,7 +66,7 @@ static void help_main(FILE *f)
 	      "       srcush step   [options] FILE[:NAME]\n"
 	      "       srcush replay [options] FILE[:NAME] SCHEDULE\n"
 	      "       srcush explore [options] FILE[:NAME]\n"
-	      "       srcush compare --kernel DIR [--kernel DIR2] [options] FILE[:NAME]\n"
+	      "       srcush compare --kernel DIR [options] FILE[:NAME]\n"
 	      "\n"
 	      "A laboratory for Sleepable RCU.  Without a script: the shell, or a script from\n"
 	      "standard input when that is no terminal.\n"
@@ -75,6 +78,7 @@ static void help_main(FILE *f)
 	      "  -W                       turn Lua's warnings on\n"
 	      "  --                       stop handling options\n"
 	      "  -                        execute standard input\n", f);
+	fputs(help_kernel, f);
 	fputs(help_common, f);
 	fputs("  --quiet                  no greeting\n", f);
 	fputs("\n'srcush SUBCOMMAND --help' says more about each; 'help()' in the shell\n"
@@ -99,9 +103,9 @@ static const char help_explore[] =
 	"  --show N                 print the timeline of the N-th complete execution\n";
 
 static const char help_compare[] =
-	"  --kernel DIR             compare srcush's own SRCU with that of the tree in DIR; given\n"
-	"                           twice: those of two trees\n"
-	"  --seed N                 the seed of the first schedule (1); the next one has N+1\n"
+	"  --kernel DIR             srcush's own SRCU against that of the tree in DIR;\n"
+	"                           given twice: those of two trees\n"
+	"  --seed N                 the seed of the first schedule (1); the next has N+1\n"
 	"  --max-executions N       so many schedules of each scenario (100)\n"
 	"  --keep-going             go on after a difference\n";
 
@@ -154,6 +158,8 @@ static void help_command(enum command c)
 		      stdout);
 	fputs("  --json                   write events, violations and the outcome to standard\n"
 	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
+	if (c != CMD_COMPARE)
+		fputs(help_kernel, stdout);
 	fputs(help_common, stdout);
 	fputs(help_status, stdout);
 }

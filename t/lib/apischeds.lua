@@ -157,7 +157,7 @@ end
 function M.source(seed)
   local pick = rng(seed)
   local p = { pick = pick, names = 0, callbacks = 0, head = {}, domains = {}, list = {}, handed = {}, enders = {},
-    cpus = pick(4), holdoff = ({ false, 0, 50000 })[pick(3)] }
+    cpus = pick(12) == 1 and 4 + pick(20) or pick(4), holdoff = ({ false, 0, 50000 })[pick(3)] }
   local out = { ("-- number %d"):format(seed), "return function()", ("  cpus(%d)"):format(p.cpus) }
   local function add(fmt, ...) out[#out + 1] = "  " .. fmt:format(...) end
   local size
