@@ -156,6 +156,21 @@ static bool keep_pristine(struct ktree *k, char **why)
 	return true;
 }
 
+/* Where an image's code has crashed. */
+static const struct site *place_near(const void *pc)
+{
+	for (struct ktree *k = all; k; k = k->next) {
+		struct site *s = k->host->performing;
+
+		if ((uintptr_t)pc < (uintptr_t)k->image->text || (uintptr_t)pc >= (uintptr_t)k->image->text_end)
+			continue;
+		k->host->performing = NULL;
+		if (s)
+			return s;
+	}
+	return ktree_place_near(pc);
+}
+
 static bool open_image(struct loaded *l, const char *so, char **why)
 {
 	l->handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
@@ -167,7 +182,7 @@ static bool open_image(struct loaded *l, const char *so, char **why)
 			      l->k.image->text_end, why))
 		return false;
 	l->guest = (struct guest){ .text = l->k.image->text, .text_end = l->k.image->text_end,
-				   .near_pc = ktree_place_near, .crashed = kt_crashed };
+				   .near_pc = place_near, .crashed = kt_crashed };
 	guest_add(&l->guest);
 	return true;
 }

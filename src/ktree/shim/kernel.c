@@ -88,12 +88,16 @@ static uint64_t perform(struct site *s, volatile void *p, unsigned size, uint64_
 uint64_t ktree_event(struct site *s, const volatile void *loc, unsigned size, uint64_t a,
 		     uint64_t b)
 {
-	const struct ktree_host *h = ktree_host;
+	struct ktree_host *h = ktree_host;
 	unsigned quiet = ktree_quiet;
 	uint64_t value;
 
-	if (loc && h->watch_size && (uintptr_t)loc - h->watch_base >= h->watch_size)
-		return perform(s, (volatile void *)loc, size, a, b);
+	if ((loc || size) && h->watch_size && (uintptr_t)loc - h->watch_base >= h->watch_size) {
+		h->performing = s;
+		value = perform(s, (volatile void *)loc, size, a, b);
+		h->performing = NULL;
+		return value;
+	}
 	/* others run meanwhile */
 	ktree_quiet = 0;
 	value = h->event(s, (const void *)loc, size, a, b);
