@@ -148,16 +148,19 @@ local function cleaner(p, nthreads)
 end
 
 local function options(p)
+  if p.tiny then return 'flavor = "tiny"' end
   local list = { ('size = "%s"'):format(({ "small", "big", "auto" })[p.pick(3)]) }
   if p.holdoff then list[#list + 1] = ("exp_holdoff = %d"):format(p.holdoff) end
   if p.pick(6) == 1 then list[#list + 1] = "static = true" end
   return table.concat(list, ", ")
 end
 
-function M.source(seed)
+-- `tiny`: of Tiny SRCU, for one CPU.
+function M.source(seed, tiny)
   local pick = rng(seed)
   local p = { pick = pick, names = 0, callbacks = 0, head = {}, domains = {}, list = {}, handed = {}, enders = {},
     cpus = pick(12) == 1 and 4 + pick(20) or pick(4), holdoff = ({ false, 0, 50000 })[pick(3)] }
+  if tiny then p.tiny, p.cpus = true, 1 end
   local out = { ("-- number %d"):format(seed), "return function()", ("  cpus(%d)"):format(p.cpus) }
   local function add(fmt, ...) out[#out + 1] = "  " .. fmt:format(...) end
   local size
@@ -199,18 +202,18 @@ function M.source(seed)
   return table.concat(out, "\n") .. "\n"
 end
 
-function M.scenario(seed)
-  local text = M.source(seed)
+function M.scenario(seed, tiny)
+  local text = M.source(seed, tiny)
   local chunk, message = load(text, ("=number%d"):format(seed))
   if not chunk then error(("apischeds: %d: %s\n%s"):format(seed, message, text)) end
   return chunk()
 end
 
 -- Those of the numbers from first on, by name.
-function M.scenarios(first, n)
+function M.scenarios(first, n, tiny)
   local list = {}
   for seed = first, first + n - 1 do
-    list[("n%06d"):format(seed)] = M.scenario(seed)
+    list[("n%06d"):format(seed)] = M.scenario(seed, tiny)
   end
   return list
 end

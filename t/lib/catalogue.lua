@@ -7,6 +7,8 @@
 --
 --	local catalogue = require "catalogue"		-- t/lib in package.path
 --	catalogue.check("S", { S1 = { buggy = catalogue.wrong("assertion", 5), ... }, ... })
+--
+-- What is expected of each is in expected.lua.
 
 local tap = require "tap"
 
@@ -47,12 +49,14 @@ function M.wrong(kind, items, more)
   return setmetatable(more or {}, {__index = want})
 end
 
-local function sorted(t)
+function M.sorted(t)
   local keys = {}
   for k in pairs(t) do keys[#keys + 1] = k end
   table.sort(keys)
   return keys
 end
+
+local sorted = M.sorted
 
 local function kinds(report)
   local set = {}
@@ -108,7 +112,8 @@ local function verdict(want, report)
   return want.verdict
 end
 
-local function check(scenario, want, name)
+-- The exploration of one, its verdict, and what it found.
+function M.explore(scenario, want, name)
   local fine, report = pcall(explore, scenario, options(want))
   if not tap.ok(fine, name .. ": explored") then
     tap.diag(report)
@@ -148,7 +153,9 @@ function M.check(letter, expected)
     local scenarios = dofile(DIR .. id .. ".lua")
     tap.same(sorted(scenarios), sorted(expected[id]), id .. ": its scenarios")
     for _, name in ipairs(sorted(scenarios)) do
-      if expected[id][name] then check(scenarios[name], expected[id][name], id .. ":" .. name) end
+      if expected[id][name] then
+        M.explore(scenarios[name], expected[id][name], id .. ":" .. name)
+      end
     end
   end
   -- no file without an entry
