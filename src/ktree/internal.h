@@ -85,6 +85,11 @@ struct kt_item *kt_item_at(struct srcu *ss, struct kt_item *own, const void *at,
 void *kt_memory(struct srcu *ss, size_t n, size_t size);
 void *kt_memory_percpu(struct srcu *ss, size_t size);
 extern const struct objtype kt_memory_type;
+/* Do these bytes of simulated memory all belong to one thing that the kernel's code may
+ * touch, live or freed? */
+bool kt_is_memory(struct srcu *ss, const void *p, size_t size);
+/* For a message, where they do not: "8 bytes behind ss.sup"; malloced, NULL: no memory. */
+char *kt_where_outside(struct srcu *ss, const void *p);
 
 /* host.c */
 /* call_srcu() of an image gets this; head->ticket is the user's function. */
