@@ -120,4 +120,38 @@ finds("error", "not simulated", "a work item on a stack",
 r = explored(tree("void *p = kzalloc(0, GFP_KERNEL); WARN_ON(!p); kfree(p);", "smp_mb();"))
 tap.is(r.verdict, "ok", "nothing at all is allocated and freed")
 
+-- ------------------------------------------------------- calls without an end
+
+finds("error", "went deeper than its stack", "a function that calls itself for ever",
+      "return srcu_batches_completed(ssp) * 2 + 1;", "smp_mb();")
+local deep = srcu.load_kernel(kt.copy("6.12", {
+  {file = FILE, fn = "synchronize_srcu", from = "{\n",
+   to = "{\n\tsmp_mb();\n\tsynchronize_srcu(ssp);\n\tsmp_mb();\n"}}))
+r = explore(function()
+  local ss = srcu.new("ss", {kernel = deep})
+  thread("w", function() synchronize_srcu(ss) end)
+end)
+tap.is(r.verdict, "violation", "synchronize_srcu() that calls itself for ever")
+tap.like(r.violations[1].message:gsub("%s+", " "), "went deeper than their stack.-synchronize_srcu%(%)", "and where")
+
+-- ------------------------------------------------------------ letters of barriers
+
+local function letters(K)
+  world(function()
+    local ss = srcu.new("ss", {kernel = K})
+    thread("r", function() srcu_read_unlock(ss, srcu_read_lock(ss)) end)
+  end)
+  run()
+  local found = {}
+  for _, e in ipairs(trace(100)) do
+    if e.op == "fence" or e.text:find("smp_mb", 1, true) then found[#found + 1] = e.label end
+  end
+  return table.concat(found, " ")
+end
+tap.is(letters(srcu.load_kernel(dir)), "B C", "fences have the letters of their comments")
+tap.is(letters(srcu.load_kernel(kt.copy("6.12", {
+  {file = FILE, fn = "__srcu_read_lock", from = "smp_mb(); /* B */", to = "smp_mb(); /* Be */"},
+  {file = FILE, fn = "__srcu_read_unlock", from = "smp_mb(); /* C */", to = "smp_mb(); // X\n"}}))),
+  "X", "only a letter that stands alone is one")
+
 tap.done()

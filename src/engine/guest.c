@@ -41,6 +41,7 @@ static struct {
 	uintptr_t addr;
 	const void *pc;
 	const struct guest *g;
+	bool overflow;
 } crash;
 
 static const struct guest *guest_of(const void *pc)
@@ -55,6 +56,8 @@ static const struct guest *guest_of(const void *pc)
 
 static const char *reason(void)
 {
+	if (crash.overflow)
+		return "its calls went deeper than its stack, as where a function calls itself for ever";
 	switch (crash.sig) {
 	case SIGFPE:
 		return "it divided by zero";
@@ -192,6 +195,7 @@ static bool take(int sig, const siginfo_t *si, ucontext_t *uc)
 	crash.addr = (uintptr_t)si->si_addr;
 	crash.pc = pc;
 	crash.g = g;
+	crash.overflow = false;
 	divert(uc);
 	return true;
 }
@@ -208,6 +212,29 @@ static bool take(int sig, const siginfo_t *si, ucontext_t *uc)
 bool guest_fault(int sig, void *si, void *uc)
 {
 	return take(sig, si, uc);
+}
+
+bool guest_overflow(int sig, void *si, void *context)
+{
+#ifdef PC
+	ucontext_t *uc = context;
+	const struct stack *s = task_current()->stack;
+	uintptr_t middle = (uintptr_t)s->low + STACK_SIZE / 2;
+
+	/* one that came here from other memory (hop.h) has spoiled what lies between */
+	if (s->on != s->low || !guest_of((const void *)(uintptr_t)PC(uc)))
+		return false;
+	memcpy(&SP(uc), &middle, sizeof(middle));
+	if (!take(sig, si, uc))
+		return false;
+	crash.overflow = true;
+	return true;
+#else
+	(void)sig;
+	(void)si;
+	(void)context;
+	return false;
+#endif
 }
 
 /* --- loops --- */

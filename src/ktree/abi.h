@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KTREE_ABI 2u
+#define KTREE_ABI 3u
 
 struct site;			/* engine/site.h, embedded too */
 struct work_struct;		/* k/work.h: the same structures on both sides */
@@ -153,6 +153,7 @@ struct ktree_image {
 	const struct ktree_param *params, *params_end;
 	const struct ktree_line *lines, *lines_end;	/* the host sorts them by pc */
 	const void *text, *text_end;	/* where its code lies */
+	struct site *sites, *sites_end;	/* of its steps */
 
 	/* Once for each world, outside of tasks, before the first domain: geometry by
 	 * nr_cpus(), fanouts (0: the tree's own), srcu_init().  False: that takes more levels,

@@ -93,6 +93,18 @@ static void host_die(const char *text, const char *func, const char *file, int l
 	fail(m);
 }
 
+/* Half of a stack is for reporting that the other half is used up. */
+static void check_stack(const char *func, const char *file, int line)
+{
+	const char *here = __builtin_frame_address(0), *low = kt_here.stack;
+
+	if (!low || here < low - kt_here.stack_size || here >= low + kt_here.stack_size / 2)
+		return;
+	kt_here.stack = NULL;
+	host_die("The calls went deeper than their stack, as where a function calls itself for ever,",
+		 func, file, line);
+}
+
 static bool host_warn(bool cond, const char *text, const char *func, const char *file, int line)
 {
 	struct kt_here h = kt_here;
@@ -195,6 +207,7 @@ static uint64_t host_event(struct site *s, const void *loc, unsigned size, uint6
 	struct kt_here h = kt_here;
 	uint64_t v;
 
+	check_stack(s->func, site_file(s), s->line);
 	if (size)
 		given(loc, size, s);
 	if (h.setup)
@@ -207,10 +220,21 @@ static uint64_t host_event(struct site *s, const void *loc, unsigned size, uint6
 	return v;
 }
 
+static void check_plain_stack(const void *pc)
+{
+	const struct site *s;
+
+	if (!kt_here.stack)
+		return;
+	s = plain_site_of ? plain_site_of(pc) : NULL;
+	check_stack(s && s->func ? s->func : "?", s && s->file ? site_file(s) : "?", s ? s->line : 0);
+}
+
 static void host_plain(const void *p, unsigned size, bool write, const void *pc)
 {
 	if (kt_here.setup || !task_current())
 		return;
+	check_plain_stack(pc);
 	if (!kt_is_memory(kt_here.ss, p, size))
 		outside(p, size, plain_site_of ? plain_site_of(pc) : NULL);
 	if (!world_plain(kt_here.w, p, size, write, pc))

@@ -22,6 +22,8 @@ struct kt_here {
 	struct srcu *ss;
 	jmp_buf *setup;		/* not NULL: no steps are taken, and errors go there */
 	bool *warned;		/* set by a WARN_ON() that is hit; or NULL */
+	const char *stack;	/* in simulated memory; what is below belongs to others.  Or NULL */
+	size_t stack_size;
 };
 extern struct kt_here kt_here;
 void kt_back(const struct kt_here *h);

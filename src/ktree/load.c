@@ -15,6 +15,7 @@
 #include "engine/site.h"
 #include "ktree/build.h"
 #include "ktree/internal.h"
+#include "ktree/letters.h"
 #include "ktree/place.h"
 
 /* What is kept of one beside what others see. */
@@ -184,6 +185,7 @@ static bool open_image(struct loaded *l, const char *so, char **why)
 	l->guest = (struct guest){ .text = l->k.image->text, .text_end = l->k.image->text_end,
 				   .near_pc = place_near, .crashed = kt_crashed };
 	guest_add(&l->guest);
+	ktree_letters(l->k.path, l->k.image->sites, l->k.image->sites_end);
 	return true;
 }
 
