@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "srcu/tree.h"
+#include "srcu/tree_make.h"
 #include "srcu/tree_seq.h"
 
 #include "engine/world.h"
