@@ -155,14 +155,6 @@ struct srcu_struct {
 	unsigned long small_contention_lim;	/* ... more often than this in a jiffy */
 };
 
-/* A domain's memory is one piece, so that all of it is gone after cleanup: this, and
- * behind the last CPU's data the nodes of the tree, used or not. */
-struct tree_layout {
-	struct srcu_struct ssp;
-	struct srcu_usage sup;
-	_Alignas(64) struct srcu_data sda[];
-};
-
 static inline bool srcu_fault(const struct srcu_struct *ssp, enum srcu_fault f)
 {
 	return K_FAULTS(ssp) & f;

@@ -144,7 +144,7 @@ bool srcu_readers_active_idx_check(struct srcu_struct *ssp, int idx)
 	 * counter wraps do they hide one who was there before: hence counter_bits.
 	 */
 	locks = srcu_readers_lock_idx(ssp, idx);
-	return locks == unlocks;
+	return locks == unlocks && k_more_readers_gone(ssp, idx);
 }
 
 bool srcu_readers_active(struct srcu_struct *ssp)
@@ -160,5 +160,5 @@ bool srcu_readers_active(struct srcu_struct *ssp)
 		sum -= atomic_long_read(&sdp->srcu_unlock_count[0]);
 		sum -= atomic_long_read(&sdp->srcu_unlock_count[1]);
 	}
-	return sum & ssp->counter_mask;
+	return (sum & ssp->counter_mask) || k_more_readers_active(ssp);
 }

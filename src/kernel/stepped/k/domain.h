@@ -9,5 +9,8 @@
 #include "srcu/srcu.h"
 
 #define K_FAULTS(ssp) ((ssp)->faults)
+/* Readers beside those that the algorithm's own counters know of: there are none. */
+#define k_more_readers_gone(ssp, idx) true
+#define k_more_readers_active(ssp) false
 
 #endif

@@ -44,7 +44,7 @@ typedef void (*srcu_callback_t)(struct srcu_head *head);
 struct srcu_percpu {
 	unsigned long lock_count[2];
 	unsigned long unlock_count[2];
-	unsigned long private_[60];
+	unsigned long private_[44];
 };
 
 /*
@@ -57,6 +57,8 @@ enum srcu_readers {
 	SRCU_READERS_NORMAL = 1, /* srcu_read_lock(), srcu_down_read() */
 	SRCU_READERS_FAST = 2	/* srcu_read_lock_fast() and its kin */
 };
+
+struct srcu_more_readers;
 
 /*
  * A domain.  Static ones need no call: SRCU_DEFINE(name), or a member that is
@@ -77,11 +79,13 @@ struct srcu_domain {
 	 * into the child */
 	unsigned int fork_;
 	unsigned int readers_;		/* enum srcu_readers; settled once, atomically */
-	unsigned long shared_[6];
+	unsigned int ready_;		/* a static domain's first use is over */
+	const struct srcu_more_readers *more_; /* what the grace period asks about fast ones */
+	unsigned long shared_[9];
 	/* fast readers: as percpu_, NULL until the first one */
 	void *fast_;
 	unsigned long fast_private_[15];
-	unsigned long private_[212];
+	unsigned long private_[208];
 }
 #ifdef __GNUC__
 __attribute__((aligned(128)))
