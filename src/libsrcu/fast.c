@@ -66,7 +66,8 @@
  * some way that orders b before up.  Slots change hands under the registry's lock.  Counts
  * have 64 bits and do not come round.
  */
-#define _GNU_SOURCE
+#include <config.h>
+
 #include <sched.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -108,14 +109,6 @@ static inline void count_own(unsigned long *n)
 #endif
 }
 
-static inline void fault_delay(void)
-{
-#if SRCU_FAST_FAULT_DELAY
-	for (volatile unsigned int i = 0; i < SRCU_FAST_FAULT_DELAY; i++)
-		;
-#endif
-}
-
 enum how { OWN, FENCED, SHARED };
 
 static inline void count_lock(struct srcu_ctr *ctr, enum how how)
@@ -140,7 +133,7 @@ static struct srcu_ctr *count_and_look(struct srcu_fast *f, struct srcu_slot *sl
 		unsigned long idx = __atomic_load_n(&f->idx, __ATOMIC_ACQUIRE);
 		struct srcu_ctr *ctr = &slot->ctr[idx];
 
-		fault_delay();
+		SRCU_FAST_WINDOW(f);
 		count_lock(ctr, how);
 		if ((SRCU_FAST_FAULTS & SRCU_FAST_STALE) ||
 		    __atomic_load_n(&f->idx, __ATOMIC_ACQUIRE) == idx) {

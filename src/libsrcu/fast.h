@@ -69,13 +69,13 @@ static inline unsigned long srcu_fast_chunk_slots(unsigned int chunk)
 bool srcu_fast_link(struct srcu_fast *f);
 void srcu_fast_unlink(struct srcu_fast *f);
 
-/* Pieces that a test's build leaves out, to see it caught; with them goes a delay of as
- * many turns as that where it hurts most. */
+/* Pieces that a test's build leaves out, to see it caught, and what it does where a reader
+ * has the index and has not counted yet. */
 #ifndef SRCU_FAST_FAULTS
 #define SRCU_FAST_FAULTS 0
 #endif
-#ifndef SRCU_FAST_FAULT_DELAY
-#define SRCU_FAST_FAULT_DELAY 0
+#ifndef SRCU_FAST_WINDOW
+#define SRCU_FAST_WINDOW(f) ((void)(f))
 #endif
 enum {
 	SRCU_FAST_NO_FLIP    = 1, /* the index stays as it is */

@@ -3,7 +3,8 @@
  * What the fast readers have of the kernel: membarrier(2) and rseq(2), asked for at run
  * time.  What is missing, or refused by a seccomp filter, is done without.
  */
-#define _GNU_SOURCE
+#include <config.h>
+
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>

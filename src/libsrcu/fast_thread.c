@@ -8,7 +8,8 @@
  * not get it (a signal handler may have struck its holder) counts in the domain's shared
  * slot and tries again at its next section.
  */
-#define _GNU_SOURCE
+#include <config.h>
+
 #include <pthread.h>
 #include <sys/mman.h>
 
