@@ -13,79 +13,81 @@
 
 #include <cmocka.h>
 
-#include "libsrcu/fast.h"
+#include "libsrcu/fast_only.h"
 
 static unsigned int faults;
-static void (*window)(struct srcu_fast *f);
+static void (*window)(void);
 
-static void in_window(struct srcu_fast *f)
+static void in_window(void)
 {
-	void (*fn)(struct srcu_fast *) = window;
+	void (*fn)(void) = window;
 
 	window = NULL;
 	if (fn)
-		fn(f);
+		fn();
 }
 
 #undef SRCU_FAST_FAULTS
 #undef SRCU_FAST_WINDOW
 #define SRCU_FAST_FAULTS faults
-#define SRCU_FAST_WINDOW(f) in_window(f)
+#define SRCU_FAST_WINDOW() in_window()
 #include "libsrcu/fast.c"
 
-static struct srcu_fast dom;
+static struct fast_only dom;
 
 /* Does a grace period that begins now end although the section goes on? */
 static bool too_short(struct srcu_ctr *section)
 {
 	bool early;
 
-	srcu_fast_gp_start(&dom);
-	early = srcu_fast_gp_done(&dom);
-	srcu_fast_read_unlock(&dom, section);
-	while (!srcu_fast_gp_done(&dom))
+	fast_only_start(&dom);
+	early = fast_only_done(&dom);
+	srcu_fast_read_unlock(section);
+	while (!fast_only_done(&dom))
 		;
 	return early;
 }
 
-static bool simple(unsigned int with)
+/* Without the flip: the bank is looked at that was not in use, and still is not. */
+static bool no_flip(void)
 {
-	struct srcu_ctr *ctr;
-	bool early;
+	struct srcu_ctr *section = srcu_fast_read_lock_slow(&dom.fast, &dom.idx);
+	bool early = srcu_fast_idx_check(&dom.fast, (dom.idx & 1) ^ 1, true);
 
-	faults = with;
-	ctr = srcu_fast_read_lock_slow(&dom);
-	early = too_short(ctr);
-	faults = 0;
-	srcu_fast_release(&dom);
+	srcu_fast_read_unlock(section);
 	return early;
 }
 
-/* So many grace periods pass while a reader has the index and has not counted. */
-static bool stale(unsigned int with, void (*meanwhile)(struct srcu_fast *))
+/* Something happens while a reader has the index and has not counted. */
+static bool stale(unsigned int with, void (*meanwhile)(void))
 {
-	struct srcu_ctr *ctr;
+	struct srcu_ctr *section;
 	bool early;
 
 	faults = with;
 	window = meanwhile;
-	ctr = srcu_fast_read_lock_slow(&dom);
+	section = srcu_fast_read_lock_slow(&dom.fast, &dom.idx);
 	assert_null(window);
-	early = too_short(ctr);
+	early = too_short(section);
 	faults = 0;
-	srcu_fast_release(&dom);
+	assert_false(srcu_fast_readers_active(&dom.fast));
 	return early;
 }
 
-static void two_grace_periods(struct srcu_fast *f)
+static void one_grace_period(void)
 {
-	srcu_fast_gp(f);
-	srcu_fast_gp(f);
+	fast_only_gp(&dom);
 }
 
-static void half_a_grace_period(struct srcu_fast *f)
+static void two_grace_periods(void)
 {
-	srcu_fast_gp_start(f);
+	fast_only_gp(&dom);
+	fast_only_gp(&dom);
+}
+
+static void half_a_grace_period(void)
+{
+	fast_only_start(&dom);
 }
 
 /* Readers that look again: the ones that have rseq have no such window. */
@@ -95,18 +97,28 @@ static int no_rseq(void **state)
 	return srcu_fast_limit(SRCU_FAST_BY_MEMBARRIER) || srcu_fast_mode() ? 0 : -1;
 }
 
-static void test_no_flip(void **state)
+static int release(void **state)
 {
 	(void)state;
-	assert_true(simple(SRCU_FAST_NO_FLIP));
-	assert_false(simple(0));
+	srcu_fast_release(&dom.fast);
+	return 0;
+}
+
+static void test_no_flip(void **state)
+{
+	struct srcu_ctr *section;
+
+	(void)state;
+	assert_true(no_flip());
+	section = srcu_fast_read_lock_slow(&dom.fast, &dom.idx);
+	assert_false(too_short(section));
 }
 
 static void test_stale(void **state)
 {
 	(void)state;
-	assert_true(stale(SRCU_FAST_STALE, srcu_fast_gp));
-	assert_false(stale(0, srcu_fast_gp));
+	assert_true(stale(SRCU_FAST_STALE, one_grace_period));
+	assert_false(stale(0, one_grace_period));
 	assert_false(stale(0, half_a_grace_period));
 }
 
@@ -126,5 +138,5 @@ int main(void)
 		cmocka_unit_test(test_back_again),
 	};
 
-	return cmocka_run_group_tests(tests, no_rseq, NULL);
+	return cmocka_run_group_tests(tests, no_rseq, release);
 }

@@ -27,7 +27,7 @@
 
 #include <cmocka.h>
 
-#include "libsrcu/fast.h"
+#include "libsrcu/fast_only.h"
 
 /* --- cases in children --- */
 
@@ -87,7 +87,7 @@ static void must_be_ok(int status)
 	cmocka_unit_test(name##_rseq), cmocka_unit_test(name##_membarrier),	\
 	cmocka_unit_test(name##_fence)
 
-static struct srcu_fast dom;
+static struct fast_only dom;
 
 static void thread_start(pthread_t *t, void *(*fn)(void *), void *arg)
 {
@@ -106,37 +106,37 @@ static void rule(enum srcu_fast_mode mode)
 	struct srcu_ctr *a, *b, *c;
 
 	CHECK(srcu_fast_mode() == mode);
-	CHECK(!srcu_fast_readers_active(&dom));
-	srcu_fast_gp(&dom);			/* no reader: nothing to wait for */
-	a = srcu_fast_read_lock(&dom);
-	CHECK(srcu_fast_readers_active(&dom));
+	CHECK(!srcu_fast_readers_active(&dom.fast));
+	fast_only_gp(&dom);			/* no reader: nothing to wait for */
+	a = fast_only_lock(&dom);
+	CHECK(srcu_fast_readers_active(&dom.fast));
 	CHECK(!!srcu_thread.chunk == (mode == SRCU_FAST_BY_RSEQ));
-	srcu_fast_gp_start(&dom);
-	CHECK(!srcu_fast_gp_done(&dom));
-	b = srcu_fast_read_lock(&dom);		/* began later: not waited for */
+	fast_only_start(&dom);
+	CHECK(!fast_only_done(&dom));
+	b = fast_only_lock(&dom);		/* began later: not waited for */
 	CHECK(b != a);
-	CHECK(!srcu_fast_gp_done(&dom));
-	srcu_fast_read_unlock(&dom, a);		/* overlapping, not nested */
-	CHECK(srcu_fast_gp_done(&dom));
-	CHECK(srcu_fast_gp_done(&dom));
-	srcu_fast_gp_start(&dom);
-	CHECK(!srcu_fast_gp_done(&dom));	/* the next one does */
-	c = srcu_fast_read_lock(&dom);
+	CHECK(!fast_only_done(&dom));
+	srcu_fast_read_unlock(a);		/* overlapping, not nested */
+	CHECK(fast_only_done(&dom));
+	CHECK(fast_only_done(&dom));
+	fast_only_start(&dom);
+	CHECK(!fast_only_done(&dom));	/* the next one does */
+	c = fast_only_lock(&dom);
 	CHECK(c == a);
-	a = srcu_fast_read_lock(&dom);
+	a = fast_only_lock(&dom);
 	CHECK(c == a);				/* nested: the same counter, twice */
-	srcu_fast_read_unlock(&dom, b);
-	CHECK(srcu_fast_gp_done(&dom));
-	srcu_fast_gp_start(&dom);
-	srcu_fast_read_unlock(&dom, c);
-	CHECK(!srcu_fast_gp_done(&dom));
-	srcu_fast_read_unlock(&dom, a);
-	CHECK(srcu_fast_gp_done(&dom));
-	CHECK(!srcu_fast_readers_active(&dom));
-	srcu_fast_release(&dom);
-	srcu_fast_gp(&dom);			/* and is as if new */
-	srcu_fast_read_unlock(&dom, srcu_fast_read_lock(&dom));
-	srcu_fast_release(&dom);
+	srcu_fast_read_unlock(b);
+	CHECK(fast_only_done(&dom));
+	fast_only_start(&dom);
+	srcu_fast_read_unlock(c);
+	CHECK(!fast_only_done(&dom));
+	srcu_fast_read_unlock(a);
+	CHECK(fast_only_done(&dom));
+	CHECK(!srcu_fast_readers_active(&dom.fast));
+	srcu_fast_release(&dom.fast);
+	fast_only_gp(&dom);			/* and is as if new */
+	srcu_fast_read_unlock(fast_only_lock(&dom));
+	srcu_fast_release(&dom.fast);
 }
 IN_EACH_MODE(rule)
 
@@ -158,14 +158,14 @@ static unsigned long sections, wrong;
 
 static void read_once(unsigned int turns)
 {
-	struct srcu_ctr *ctr = srcu_fast_read_lock(&dom);
+	struct srcu_ctr *ctr = fast_only_lock(&dom);
 	struct generation *g = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
 	unsigned long number = LOAD(g->number);
 
 	for (unsigned int i = 0; i <= turns; i++)
 		if (!LOAD(g->alive) || LOAD(g->number) != number)
 			__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
-	srcu_fast_read_unlock(&dom, ctr);
+	srcu_fast_read_unlock(ctr);
 }
 
 static void *generation_reader(void *arg)
@@ -191,7 +191,7 @@ static void generations(unsigned long n)
 		__atomic_store_n(&g->number, i, __ATOMIC_RELAXED);
 		__atomic_store_n(&g->alive, 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&current, g, __ATOMIC_RELEASE);
-		srcu_fast_gp(&dom);
+		fast_only_gp(&dom);
 		__atomic_store_n(&old->alive, 0, __ATOMIC_RELAXED);
 	}
 }
@@ -212,7 +212,7 @@ static void guarantee(enum srcu_fast_mode mode)
 	generations_begin();
 	for (long i = 0; i < READERS; i++)
 		thread_start(&t[i], generation_reader, i ? &dom : NULL);
-	while (!srcu_fast_readers_active(&dom))	/* somebody is there */
+	while (!srcu_fast_readers_active(&dom.fast))	/* somebody is there */
 		sched_yield();
 	generations(300);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
@@ -220,8 +220,8 @@ static void guarantee(enum srcu_fast_mode mode)
 		thread_end(t[i]);
 	CHECK(!wrong);
 	CHECK(sections);
-	CHECK(!srcu_fast_readers_active(&dom));
-	srcu_fast_release(&dom);
+	CHECK(!srcu_fast_readers_active(&dom.fast));
+	srcu_fast_release(&dom.fast);
 }
 IN_EACH_MODE(guarantee)
 
@@ -278,11 +278,11 @@ static unsigned long counted(unsigned long *ended)
 	*ended = 0;
 	for (int bank = 0; bank < 2; bank++) {
 		for (unsigned long i = 0; i < srcu_fast_threads(); i++) {
-			n += dom.chunk[1][i].ctr[bank].srcu_locks;
-			*ended += dom.chunk[1][i].ctr[bank].srcu_unlocks;
+			n += dom.fast.chunk[1][i].ctr[bank].srcu_locks;
+			*ended += dom.fast.chunk[1][i].ctr[bank].srcu_unlocks;
 		}
-		n += dom.shared.ctr[bank].srcu_locks;
-		*ended += dom.shared.ctr[bank].srcu_unlocks;
+		n += dom.fast.shared.ctr[bank].srcu_locks;
+		*ended += dom.fast.shared.ctr[bank].srcu_unlocks;
 	}
 	return n;
 }
@@ -310,9 +310,9 @@ static void storm(enum srcu_fast_mode mode)
 	CHECK(begun == ended);
 	CHECK(begun >= n + (unsigned long)in_handler);
 	/* who does not look again counts nothing in vain */
-	if (mode == SRCU_FAST_BY_RSEQ && !dom.shared.ctr[0].srcu_locks && !dom.shared.ctr[1].srcu_locks)
+	if (mode == SRCU_FAST_BY_RSEQ && !dom.fast.shared.ctr[0].srcu_locks && !dom.fast.shared.ctr[1].srcu_locks)
 		CHECK(begun == n + (unsigned long)in_handler);
-	srcu_fast_release(&dom);
+	srcu_fast_release(&dom.fast);
 }
 IN_EACH_MODE(storm)
 
@@ -339,17 +339,17 @@ static void churn(enum srcu_fast_mode mode)
 		for (int k = 0; k < 2; k++)
 			thread_start(&t[k], one_section, NULL);
 		if (i % 16 == 0)
-			srcu_fast_gp(&dom);
+			fast_only_gp(&dom);
 		for (int k = 0; k < 2; k++)
 			thread_end(t[k]);
 	}
 	CHECK(srcu_fast_threads() <= 2);	/* never more at once */
 	begun = counted(&ended);
 	CHECK(begun == ended && begun >= 2 * SHORT_LIVES);
-	CHECK(!srcu_fast_readers_active(&dom));
-	srcu_fast_gp(&dom);
+	CHECK(!srcu_fast_readers_active(&dom.fast));
+	fast_only_gp(&dom);
 	CHECK(!wrong);
-	srcu_fast_release(&dom);
+	srcu_fast_release(&dom.fast);
 }
 IN_EACH_MODE(churn)
 
@@ -359,12 +359,12 @@ static pthread_barrier_t all_in, all_out;
 
 static void *one_of_many(void *arg)
 {
-	struct srcu_ctr *ctr = srcu_fast_read_lock(&dom);
+	struct srcu_ctr *ctr = fast_only_lock(&dom);
 
 	(void)arg;
 	pthread_barrier_wait(&all_in);
 	pthread_barrier_wait(&all_out);
-	srcu_fast_read_unlock(&dom, ctr);
+	srcu_fast_read_unlock(ctr);
 	return NULL;
 }
 
@@ -378,14 +378,14 @@ static void many(enum srcu_fast_mode mode)
 	for (int i = 0; i < MANY; i++)
 		thread_start(&t[i], one_of_many, NULL);
 	pthread_barrier_wait(&all_in);
-	srcu_fast_gp_start(&dom);
-	CHECK(!srcu_fast_gp_done(&dom));
+	fast_only_start(&dom);
+	CHECK(!fast_only_done(&dom));
 	pthread_barrier_wait(&all_out);
 	for (int i = 0; i < MANY; i++)
 		thread_end(t[i]);
-	CHECK(srcu_fast_gp_done(&dom));
-	CHECK(!srcu_fast_readers_active(&dom));
-	srcu_fast_release(&dom);
+	CHECK(fast_only_done(&dom));
+	CHECK(!srcu_fast_readers_active(&dom.fast));
+	srcu_fast_release(&dom.fast);
 }
 IN_EACH_MODE(many)
 
@@ -393,7 +393,7 @@ IN_EACH_MODE(many)
 
 static void *down(void *arg)
 {
-	*(struct srcu_ctr **)arg = srcu_fast_down_read(&dom);
+	*(struct srcu_ctr **)arg = fast_only_lock(&dom);
 	return NULL;
 }
 
@@ -405,17 +405,17 @@ static void handed_over(enum srcu_fast_mode mode)
 	(void)mode;
 	thread_start(&t, down, &ctr);
 	thread_end(t);
-	srcu_fast_gp_start(&dom);
-	CHECK(!srcu_fast_gp_done(&dom));
+	fast_only_start(&dom);
+	CHECK(!fast_only_done(&dom));
 	/* who comes next has the slot, and what was counted stays counted */
-	other = srcu_fast_read_lock(&dom);
+	other = fast_only_lock(&dom);
 	CHECK(((uintptr_t)other & ~(SRCU_SLOT_SIZE - 1ul)) == ((uintptr_t)ctr & ~(SRCU_SLOT_SIZE - 1ul)));
-	srcu_fast_read_unlock(&dom, other);
-	CHECK(!srcu_fast_gp_done(&dom));
-	srcu_fast_up_read(&dom, ctr);
-	CHECK(srcu_fast_gp_done(&dom));
-	CHECK(!srcu_fast_readers_active(&dom));
-	srcu_fast_release(&dom);
+	srcu_fast_read_unlock(other);
+	CHECK(!fast_only_done(&dom));
+	srcu_fast_up_read(ctr);
+	CHECK(fast_only_done(&dom));
+	CHECK(!srcu_fast_readers_active(&dom.fast));
+	srcu_fast_release(&dom.fast);
 }
 IN_EACH_MODE(handed_over)
 
@@ -425,20 +425,20 @@ static bool late_was_shared;
 /* Destructors run in the order in which their keys were made: the slot is gone already. */
 static void late_reader(void *arg)
 {
-	struct srcu_ctr *ctr = srcu_fast_read_lock(&dom);
+	struct srcu_ctr *ctr = fast_only_lock(&dom);
 
 	(void)arg;
 	late_was_shared = (uintptr_t)ctr & 1;
-	srcu_fast_gp_start(&dom);
-	CHECK(!srcu_fast_gp_done(&dom));
-	srcu_fast_read_unlock(&dom, ctr);
-	CHECK(srcu_fast_gp_done(&dom));
+	fast_only_start(&dom);
+	CHECK(!fast_only_done(&dom));
+	srcu_fast_read_unlock(ctr);
+	CHECK(fast_only_done(&dom));
 }
 
 static void *late_thread(void *arg)
 {
 	(void)arg;
-	srcu_fast_read_unlock(&dom, srcu_fast_read_lock(&dom));
+	srcu_fast_read_unlock(fast_only_lock(&dom));
 	CHECK(!pthread_setspecific(late, &dom));
 	return NULL;
 }
@@ -448,13 +448,13 @@ static void shared_slot(enum srcu_fast_mode mode)
 	pthread_t t;
 
 	(void)mode;
-	srcu_fast_read_unlock(&dom, srcu_fast_read_lock(&dom));
+	srcu_fast_read_unlock(fast_only_lock(&dom));
 	CHECK(!pthread_key_create(&late, late_reader));
 	thread_start(&t, late_thread, NULL);
 	thread_end(t);
 	CHECK(late_was_shared);
-	CHECK(!srcu_fast_readers_active(&dom));
-	srcu_fast_release(&dom);
+	CHECK(!srcu_fast_readers_active(&dom.fast));
+	srcu_fast_release(&dom.fast);
 }
 IN_EACH_MODE(shared_slot)
 
@@ -462,12 +462,12 @@ IN_EACH_MODE(shared_slot)
 
 static void *holder(void *arg)
 {
-	struct srcu_ctr *ctr = srcu_fast_read_lock(&dom);
+	struct srcu_ctr *ctr = fast_only_lock(&dom);
 
 	(void)arg;
 	pthread_barrier_wait(&all_in);
 	pthread_barrier_wait(&all_out);
-	srcu_fast_read_unlock(&dom, ctr);
+	srcu_fast_read_unlock(ctr);
 	return NULL;
 }
 
@@ -475,12 +475,19 @@ static void the_child(struct srcu_ctr *mine)
 {
 	pthread_t t;
 
-	/* the holder is not there any more, the forking thread still is */
-	srcu_fast_gp_start(&dom);
-	CHECK(!srcu_fast_gp_done(&dom));
-	srcu_fast_read_unlock(&dom, mine);
-	CHECK(srcu_fast_gp_done(&dom));
-	CHECK(!srcu_fast_readers_active(&dom));
+	fast_only_forked(&dom);
+	/* the holder is not there any more, the forking thread still is, in the bank that
+	 * no new grace period would look at after its flip */
+	CHECK(srcu_fast_readers_active(&dom.fast));
+	CHECK(!srcu_fast_idx_check(&dom.fast, (dom.idx & 1) ^ 1, false));
+	srcu_fast_read_unlock(mine);
+	CHECK(srcu_fast_idx_check(&dom.fast, (dom.idx & 1) ^ 1, false));
+	mine = fast_only_lock(&dom);
+	fast_only_start(&dom);
+	CHECK(!fast_only_done(&dom));
+	srcu_fast_read_unlock(mine);
+	CHECK(fast_only_done(&dom));
+	CHECK(!srcu_fast_readers_active(&dom.fast));
 	generations_begin();
 	thread_start(&t, one_section, NULL);
 	generations(20);
@@ -502,25 +509,21 @@ static void forking(enum srcu_fast_mode mode)
 	CHECK(!pthread_barrier_init(&all_out, NULL, 2));
 	thread_start(&t, holder, NULL);
 	pthread_barrier_wait(&all_in);
-	mine = srcu_fast_read_lock(&dom);
-	srcu_fast_gp_start(&dom);		/* and that is given up in the child */
-	CHECK(!srcu_fast_gp_done(&dom));
+	mine = fast_only_lock(&dom);
+	fast_only_start(&dom);		/* and that is given up in the child */
+	CHECK(!fast_only_done(&dom));
 	pid = fork();
 	CHECK(pid >= 0);
-	if (!pid) {
-		/* what the child may do with it is to wait for the parent's half */
-		srcu_fast_read_unlock(&dom, mine);
-		mine = srcu_fast_read_lock(&dom);
+	if (!pid)
 		the_child(mine);
-	}
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == RESULT_OK);
-	srcu_fast_read_unlock(&dom, mine);
-	CHECK(!srcu_fast_gp_done(&dom));	/* the parent's holder holds on */
+	srcu_fast_read_unlock(mine);
+	CHECK(!fast_only_done(&dom));	/* the parent's holder holds on */
 	pthread_barrier_wait(&all_out);
 	thread_end(t);
-	CHECK(srcu_fast_gp_done(&dom));
-	srcu_fast_release(&dom);
+	CHECK(fast_only_done(&dom));
+	srcu_fast_release(&dom.fast);
 }
 IN_EACH_MODE(forking)
 
@@ -591,11 +594,11 @@ static void refuse_membarrier(enum srcu_fast_mode mode)
 static void refuse_too_late(enum srcu_fast_mode mode)
 {
 	(void)mode;
-	srcu_fast_gp(&dom);
+	fast_only_gp(&dom);
 	refuse(SYS_membarrier, ANY);
 	if (!freopen("/dev/null", "w", stderr))
 		_exit(RESULT_NOT_HERE);
-	srcu_fast_gp(&dom);
+	fast_only_gp(&dom);
 }
 
 /* The size and the signature that it was registered with. */
@@ -620,12 +623,12 @@ static void *without_rseq(void *arg)
 	(void)arg;
 	if (!leave_rseq())
 		_exit(RESULT_NOT_HERE);
-	ctr = srcu_fast_read_lock(&dom);
+	ctr = fast_only_lock(&dom);
 	CHECK(!srcu_thread.chunk && srcu_thread.own_chunk);
-	srcu_fast_gp_start(&dom);
-	CHECK(!srcu_fast_gp_done(&dom));
-	srcu_fast_read_unlock(&dom, ctr);
-	CHECK(srcu_fast_gp_done(&dom));
+	fast_only_start(&dom);
+	CHECK(!fast_only_done(&dom));
+	srcu_fast_read_unlock(ctr);
+	CHECK(fast_only_done(&dom));
 	pthread_barrier_wait(&begun);
 	return generation_reader(&dom);
 }
@@ -648,7 +651,7 @@ static void one_without_rseq(enum srcu_fast_mode mode)
 		thread_end(t[i]);
 	CHECK(!wrong);
 	CHECK(sections);
-	srcu_fast_release(&dom);
+	srcu_fast_release(&dom.fast);
 }
 
 #define REFUSAL(name, needs, signal)						\

@@ -68,9 +68,7 @@
  */
 #include <config.h>
 
-#include <sched.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "libsrcu/fast.h"
 
@@ -127,17 +125,18 @@ static inline void count_lock(struct srcu_ctr *ctr, enum how how)
 }
 
 /* Counts, and looks at the index again: see above. */
-static struct srcu_ctr *count_and_look(struct srcu_fast *f, struct srcu_slot *slot, enum how how)
+static struct srcu_ctr *count_and_look(const unsigned int *index, struct srcu_slot *slot,
+				       enum how how)
 {
 	for (;;) {
-		unsigned long idx = __atomic_load_n(&f->idx, __ATOMIC_ACQUIRE);
+		unsigned int idx = __atomic_load_n(index, __ATOMIC_ACQUIRE) & 1;
 		struct srcu_ctr *ctr = &slot->ctr[idx];
 
-		SRCU_FAST_WINDOW(f);
+		SRCU_FAST_WINDOW();
 		count_lock(ctr, how);
 		if ((SRCU_FAST_FAULTS & SRCU_FAST_STALE) ||
-		    __atomic_load_n(&f->idx, __ATOMIC_ACQUIRE) == idx) {
-			tsan_acquire(&f->idx);
+		    (__atomic_load_n(index, __ATOMIC_ACQUIRE) & 1) == idx) {
+			tsan_acquire((void *)(uintptr_t)index);
 			return ctr;
 		}
 		if (how == SHARED)
@@ -156,16 +155,14 @@ static struct srcu_slot *slot_at(struct srcu_fast *f, unsigned int chunk, unsign
 	return p ? (struct srcu_slot *)(p + offset) : NULL;
 }
 
-/* The domain's chunk of this number, made if need be.  False: no memory, or somebody is
- * at the list of domains; it will be tried again. */
+/* The domain's chunk of this number, made if need be.  False: no memory; it will be tried
+ * again at the next section. */
 static bool chunk_make(struct srcu_fast *f, unsigned int chunk)
 {
 	size_t size = srcu_fast_chunk_slots(chunk) * sizeof(struct srcu_slot);
 	struct srcu_slot *none = NULL;
 	void *p;
 
-	if (!srcu_fast_link(f))
-		return false;
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return false;
@@ -189,7 +186,7 @@ static struct srcu_slot *slot_get(struct srcu_fast *f)
 	return slot;
 }
 
-struct srcu_ctr *srcu_fast_read_lock_slow(struct srcu_fast *f)
+struct srcu_ctr *srcu_fast_read_lock_slow(struct srcu_fast *f, const unsigned int *idx)
 {
 	enum srcu_fast_mode mode = srcu_fast_mode();
 	struct srcu_slot *slot = slot_get(f);
@@ -197,31 +194,31 @@ struct srcu_ctr *srcu_fast_read_lock_slow(struct srcu_fast *f)
 
 	if (!slot) {
 		srcu_thread.in_shared++;
-		ctr = count_and_look(f, &f->shared, SHARED);
+		ctr = count_and_look(idx, &f->shared, SHARED);
 		return (struct srcu_ctr *)((uintptr_t)ctr | 1);
 	}
 #ifdef SRCU_FAST_RSEQ
 	if (srcu_thread.chunk && !(SRCU_FAST_FAULTS & SRCU_FAST_STALE)) {
-		ctr = srcu_fast_count_rseq(&f->idx, slot, srcu_thread.rseq_cs);
-		tsan_acquire(&f->idx);
+		ctr = srcu_fast_count_rseq(idx, slot, srcu_thread.rseq_cs);
+		tsan_acquire((void *)(uintptr_t)idx);
 		return ctr;
 	}
 #endif
-	return count_and_look(f, slot, mode == SRCU_FAST_BY_FENCE ? FENCED : OWN);
+	return count_and_look(idx, slot, mode == SRCU_FAST_BY_FENCE ? FENCED : OWN);
 }
 
-void srcu_fast_read_unlock_slow(struct srcu_fast *f, struct srcu_ctr *ctr)
+void srcu_fast_read_unlock_slow(struct srcu_ctr *ctr)
 {
-	(void)f;
 	ctr = (struct srcu_ctr *)((uintptr_t)ctr & ~(uintptr_t)1);
 	srcu_thread.in_shared--;
 	tsan_release(&ctr->srcu_unlocks);
 	count_atomic(&ctr->srcu_unlocks, __ATOMIC_RELEASE);
 }
 
-void srcu_fast_up_read(struct srcu_fast *f, struct srcu_ctr *ctr)
+/* Counted where the section was, and atomically: the slot's owner is counting there, too,
+ * and in another slot it would be lost to the child of a fork. */
+void srcu_fast_up_read(struct srcu_ctr *ctr)
 {
-	(void)f;
 	ctr = (struct srcu_ctr *)((uintptr_t)ctr & ~(uintptr_t)1);
 	tsan_release(&ctr->srcu_ups);
 	count_atomic(&ctr->srcu_ups, __ATOMIC_RELEASE);
@@ -230,7 +227,7 @@ void srcu_fast_up_read(struct srcu_fast *f, struct srcu_ctr *ctr)
 /* --- grace periods --- */
 
 /* Has every section ended that was counted in this bank of the slot? */
-static bool slot_over(struct srcu_slot *slot, unsigned long bank)
+static bool slot_over(struct srcu_slot *slot, unsigned int bank)
 {
 	struct srcu_ctr *ctr = &slot->ctr[bank];
 	unsigned long ended = __atomic_load_n(&ctr->srcu_unlocks, __ATOMIC_ACQUIRE);
@@ -258,7 +255,7 @@ static struct srcu_slot *slot_nth(struct srcu_fast *f, unsigned long n)
 
 /* What may come before an access to the slots of the readers, is before it now.  (A thread
  * that comes later has nothing that would be waited for.) */
-static bool scan(struct srcu_fast *f, unsigned long *at, unsigned long bank)
+static bool scan(struct srcu_fast *f, unsigned long *at, unsigned int bank)
 {
 	unsigned long end = srcu_fast_threads() + 1;
 
@@ -278,72 +275,25 @@ static bool scan(struct srcu_fast *f, unsigned long *at, unsigned long bank)
 	return true;
 }
 
-/* Turns for which spinning is cheaper than to be switched away and back. */
-#define SPINS 2000
-#define YIELDS 20
-
-/* The n-th look was in vain. */
-static void wait_a_little(unsigned long n)
+bool srcu_fast_idx_check(struct srcu_fast *f, unsigned int idx, bool flipped)
 {
-	struct timespec ts = { 0, 20000 };
-
-	if (n < SPINS) {
-#ifdef __x86_64__
-		__builtin_ia32_pause();
-#endif
-		return;
-	}
-	if (n < SPINS + YIELDS) {
-		sched_yield();
-		return;
-	}
-	/* twice as long every few times, up to a millisecond and a bit */
-	n = (n - SPINS - YIELDS) / 8;
-	ts.tv_nsec <<= n < 6 ? n : 6;
-	nanosleep(&ts, NULL);
-}
-
-void srcu_fast_gp_start(struct srcu_fast *f)
-{
-	unsigned long idx = __atomic_load_n(&f->idx, __ATOMIC_RELAXED);
-
-	if (f->gp_active) {
-		/* one was given up half-way: the bank that the index goes to is not
-		 * known to be empty, and perhaps there has been no barrier yet */
-		srcu_fast_barrier();
-		f->gp_at = 0;
-		for (unsigned long n = 0; !scan(f, &f->gp_at, idx ^ 1); n++)
-			wait_a_little(n);
-	}
-	f->gp_active = 1;
-	f->gp_at = 0;
-	tsan_release(&f->idx);
-	if (!(SRCU_FAST_FAULTS & SRCU_FAST_NO_FLIP))
-		__atomic_store_n(&f->idx, idx ^ 1, __ATOMIC_RELEASE);
-	if (!(SRCU_FAST_FAULTS & SRCU_FAST_NO_BARRIER))
-		srcu_fast_barrier();
-}
-
-bool srcu_fast_gp_done(struct srcu_fast *f)
-{
-	if (!f->gp_active)
+	if (!flipped && !f->doubtful)
 		return true;
-	if (!scan(f, &f->gp_at, __atomic_load_n(&f->idx, __ATOMIC_RELAXED) ^ 1))
+	if (!f->gp_barrier) {
+		if (!(SRCU_FAST_FAULTS & SRCU_FAST_NO_BARRIER))
+			srcu_fast_barrier();
+		f->gp_barrier = true;
+		f->gp_at = 0;
+	}
+	if (!scan(f, &f->gp_at, idx))
 		return false;
-	f->gp_active = 0;
+	f->gp_barrier = f->doubtful = false;
 	return true;
-}
-
-void srcu_fast_gp(struct srcu_fast *f)
-{
-	srcu_fast_gp_start(f);
-	for (unsigned long n = 0; !srcu_fast_gp_done(f); n++)
-		wait_a_little(n);
 }
 
 bool srcu_fast_readers_active(struct srcu_fast *f)
 {
-	for (unsigned long bank = 0; bank < 2; bank++) {
+	for (unsigned int bank = 0; bank < 2; bank++) {
 		unsigned long at = 0;
 
 		if (!scan(f, &at, bank))
@@ -354,10 +304,37 @@ bool srcu_fast_readers_active(struct srcu_fast *f)
 
 void srcu_fast_release(struct srcu_fast *f)
 {
-	if (f->linked)
-		srcu_fast_unlink(f);
 	for (unsigned int i = 0; i < SRCU_FAST_CHUNKS; i++)
 		if (f->chunk[i])
 			munmap(f->chunk[i], srcu_fast_chunk_slots(i) * sizeof(struct srcu_slot));
 	*f = (struct srcu_fast){ 0 };
+}
+
+/* --- forks --- */
+
+static void slot_forget(struct srcu_slot *slot)
+{
+	for (int bank = 0; bank < 2; bank++) {
+		slot->ctr[bank].srcu_unlocks = slot->ctr[bank].srcu_locks;
+		slot->ctr[bank].srcu_ups = 0;
+	}
+}
+
+void srcu_fast_forked(struct srcu_fast *f)
+{
+	struct srcu_slot *mine = NULL;
+
+	if (srcu_thread.own_chunk)
+		mine = slot_at(f, srcu_thread.own_chunk, srcu_thread.own_offset);
+	for (unsigned int chunk = 1; chunk < SRCU_FAST_CHUNKS; chunk++)
+		for (unsigned long i = 0; f->chunk[chunk] && i < srcu_fast_chunk_slots(chunk); i++)
+			if (&f->chunk[chunk][i] != mine)
+				slot_forget(&f->chunk[chunk][i]);
+	/* whose the sections in there are is nowhere said: if this thread has any, they
+	 * are all taken for its own */
+	if (!srcu_thread.in_shared)
+		slot_forget(&f->shared);
+	/* a grace period may have been under way: half-done is as good as not begun */
+	f->gp_barrier = false;
+	f->doubtful = true;
 }

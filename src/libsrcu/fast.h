@@ -11,17 +11,45 @@
 #include "srcu/fast.h"
 
 /*
- * One grace period at a time in each domain: whoever calls these three holds a lock.  What
- * the caller did before _start() is seen by every section that _done() does not wait for,
- * and what those did that it waits for is seen by the caller after it.
+ * Readers, whatever the domain around them: `idx` is its index.  What _read_lock() gives
+ * belongs to _read_unlock() in the same thread, or to _up_read() in any.
  */
-void srcu_fast_gp_start(struct srcu_fast *f);
-/* Has it ended?  Never waits; goes on where it left off. */
-bool srcu_fast_gp_done(struct srcu_fast *f);
-/* From the one to the other, waiting: spins for a moment, then yields, then sleeps. */
-void srcu_fast_gp(struct srcu_fast *f);
+struct srcu_ctr *srcu_fast_read_lock_slow(struct srcu_fast *f, const unsigned int *idx);
+void srcu_fast_read_unlock_slow(struct srcu_ctr *ctr);
+void srcu_fast_up_read(struct srcu_ctr *ctr);
+
+static inline struct srcu_ctr *srcu_fast_read_lock(struct srcu_fast *f, const unsigned int *idx)
+{
+#ifdef SRCU_FAST_INLINE
+	struct srcu_slot *slot = srcu_fast_slot(f);
+
+	if (slot)
+		return srcu_fast_count_rseq(idx, slot, srcu_thread.rseq_cs);
+#endif
+	return srcu_fast_read_lock_slow(f, idx);
+}
+
+static inline void srcu_fast_read_unlock(struct srcu_ctr *ctr)
+{
+	if (srcu_fast_is_shared(ctr))
+		srcu_fast_read_unlock_slow(ctr);
+	else
+		srcu_fast_count_unlock(ctr);
+}
+
+/*
+ * One grace period at a time in each domain: whoever calls this holds a lock.  Asked again
+ * and again until it says yes, before the flip of the bank that is not in use (which is
+ * nearly always at once), and after it of the bank that no longer is.  Then every section
+ * that has not ended sees what the caller did before the flip, and what the others did is
+ * seen by the caller.
+ */
+bool srcu_fast_idx_check(struct srcu_fast *f, unsigned int idx, bool flipped);
 /* Is a section open?  For cleanup: of sections that begin meanwhile it says nothing. */
 bool srcu_fast_readers_active(struct srcu_fast *f);
+/* In the child of a fork: the sections of all other threads are over.  Those that the
+ * forking thread has begun are the child's to end, as the parent's are the parent's. */
+void srcu_fast_forked(struct srcu_fast *f);
 /* The domain's memory goes, and it is as if new.  Nobody may be using it. */
 void srcu_fast_release(struct srcu_fast *f);
 
@@ -65,22 +93,17 @@ static inline unsigned long srcu_fast_chunk_slots(unsigned int chunk)
 }
 /* All numbers that there are. */
 #define SRCU_FAST_THREADS_MAX (32ul << (SRCU_FAST_CHUNKS - 2))
-/* Into and out of the list of domains that a fork's child puts in order.  False: not now. */
-bool srcu_fast_link(struct srcu_fast *f);
-void srcu_fast_unlink(struct srcu_fast *f);
-
 /* Pieces that a test's build leaves out, to see it caught, and what it does where a reader
  * has the index and has not counted yet. */
 #ifndef SRCU_FAST_FAULTS
 #define SRCU_FAST_FAULTS 0
 #endif
 #ifndef SRCU_FAST_WINDOW
-#define SRCU_FAST_WINDOW(f) ((void)(f))
+#define SRCU_FAST_WINDOW() ((void)0)
 #endif
 enum {
-	SRCU_FAST_NO_FLIP    = 1, /* the index stays as it is */
-	SRCU_FAST_NO_BARRIER = 2, /* neither membarrier nor, in the readers, a fence */
-	SRCU_FAST_STALE      = 4, /* no rseq and no second look: the index may be an old one */
+	SRCU_FAST_NO_BARRIER = 1, /* neither membarrier nor, in the readers, a fence */
+	SRCU_FAST_STALE      = 2, /* no rseq and no second look: the index may be an old one */
 };
 
 #endif

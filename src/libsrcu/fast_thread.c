@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The threads that are fast readers: each has a number while it lives, which says where its
- * slot is in every domain, and which another one gets after it.  And what becomes of slots
- * in the child of a fork.
+ * slot is in every domain, and which another one gets after it.
  *
  * The lock here is taken when a thread reads for the first time, by trying only: who does
  * not get it (a signal handler may have struck its holder) counts in the domain's shared
@@ -29,7 +28,6 @@ static struct {
 	unsigned long *used;	/* a bit for each number */
 	unsigned long lowest;	/* all words before this one are full */
 	unsigned long end;	/* no number so far was higher or equal; never goes back */
-	struct srcu_fast *domains;
 } reg = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* What signal handlers of this thread see of it, they see in program order. */
@@ -92,28 +90,6 @@ static void thread_over(void *arg)
 
 /* --- forks --- */
 
-/* In the child: the other threads are not, and so their sections are over. */
-static void slot_forget(struct srcu_slot *slot)
-{
-	for (int bank = 0; bank < 2; bank++) {
-		slot->ctr[bank].srcu_unlocks = slot->ctr[bank].srcu_locks;
-		slot->ctr[bank].srcu_ups = 0;
-	}
-}
-
-static void domain_forget(struct srcu_fast *f)
-{
-	for (unsigned int chunk = 1; chunk < SRCU_FAST_CHUNKS; chunk++)
-		for (unsigned long i = 0; f->chunk[chunk] && i < srcu_fast_chunk_slots(chunk); i++)
-			if (chunk != srcu_thread.own_chunk ||
-			    i != srcu_thread.own_offset / sizeof(struct srcu_slot))
-				slot_forget(&f->chunk[chunk][i]);
-	/* whose the sections in there are is nowhere said: if this thread has one, they
-	 * are all taken for its own */
-	if (!srcu_thread.in_shared)
-		slot_forget(&f->shared);
-}
-
 static void fork_prepare(void)
 {
 	pthread_mutex_lock(&reg.lock);
@@ -124,10 +100,9 @@ static void fork_parent(void)
 	pthread_mutex_unlock(&reg.lock);
 }
 
+/* The other threads are not there any more: srcu_fast_forked() does the rest. */
 static void fork_child(void)
 {
-	for (struct srcu_fast *f = reg.domains; f; f = f->next)
-		domain_forget(f);
 	for (unsigned long i = 0; i < (reg.end + WORD_BITS - 1) / WORD_BITS; i++)
 		reg.used[i] = 0;
 	reg.lowest = 0;
@@ -201,35 +176,4 @@ bool srcu_fast_thread_register(void)
 		me->chunk = me->own_chunk;
 	}
 	return ok;
-}
-
-/* --- domains --- */
-
-bool srcu_fast_link(struct srcu_fast *f)
-{
-	if (__atomic_load_n(&f->linked, __ATOMIC_ACQUIRE))
-		return true;
-	if (pthread_mutex_trylock(&reg.lock))
-		return false;
-	if (!f->linked) {
-		f->next = reg.domains;
-		if (f->next)
-			f->next->prev = f;
-		reg.domains = f;
-		__atomic_store_n(&f->linked, 1, __ATOMIC_RELEASE);
-	}
-	pthread_mutex_unlock(&reg.lock);
-	return true;
-}
-
-void srcu_fast_unlink(struct srcu_fast *f)
-{
-	pthread_mutex_lock(&reg.lock);
-	if (f->prev)
-		f->prev->next = f->next;
-	else
-		reg.domains = f->next;
-	if (f->next)
-		f->next->prev = f->prev;
-	pthread_mutex_unlock(&reg.lock);
 }

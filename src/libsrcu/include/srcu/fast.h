@@ -7,6 +7,7 @@
 #ifndef SRCU_FAST_H
 #define SRCU_FAST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,21 +33,20 @@ struct srcu_slot {
 } __attribute__((aligned(SRCU_SLOT_SIZE)));
 
 /* Slots come in chunks: number 1 has 32, as many as all before has each further one. */
-#define SRCU_FAST_CHUNKS 18
+#define SRCU_FAST_CHUNKS 16
 
 /*
- * A domain's part of it.  All zero is ready for use.  Readers look at the first two
- * members alone, which the updater writes once in a grace period, or never again.
+ * A domain's part of it.  All zero is ready for use.  Readers look at the chunks alone,
+ * which stay when they are there, and at the domain's index, of which bit 0 is the bank in
+ * which sections begin.
  */
 struct srcu_fast {
-	unsigned long idx;		/* the bank in which sections begin: 0 or 1 */
 	struct srcu_slot *chunk[SRCU_FAST_CHUNKS]; /* number 0 is never there */
 	struct srcu_slot shared;	/* of all who have none of their own: atomic */
 	/* of the one who is the updater */
 	unsigned long gp_at;		/* the slot that the scan has come to */
-	int gp_active;			/* a grace period has begun and is not over */
-	int linked;			/* in the list of domains, below */
-	struct srcu_fast *next, *prev;
+	bool gp_barrier;		/* there was a barrier since the flip */
+	bool doubtful;			/* the bank not in use may not be empty */
 };
 
 /*
@@ -62,10 +62,6 @@ struct srcu_thread {
 };
 extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial-exec")));
 
-/* The same without being inlined: for who has no slot yet, or no rseq. */
-struct srcu_ctr *srcu_fast_read_lock_slow(struct srcu_fast *f);
-void srcu_fast_read_unlock_slow(struct srcu_fast *f, struct srcu_ctr *ctr);
-
 #if defined(__SANITIZE_THREAD__)
 #define SRCU_FAST_TSAN 1
 #elif defined(__has_feature)
@@ -75,6 +71,9 @@ void srcu_fast_read_unlock_slow(struct srcu_fast *f, struct srcu_ctr *ctr);
 #endif
 #if defined(__x86_64__) && defined(__LP64__) && defined(__linux__)
 #define SRCU_FAST_RSEQ 1
+#ifndef SRCU_FAST_TSAN
+#define SRCU_FAST_INLINE 1
+#endif
 #endif
 
 #ifdef SRCU_FAST_RSEQ
@@ -87,7 +86,7 @@ void srcu_fast_read_unlock_slow(struct srcu_fast *f, struct srcu_ctr *ctr);
  * before the address that it jumps to; before it does that it has cleared *rseq_cs, so
  * that a retry has to begin with setting it.
  */
-static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned long *idx,
+static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned int *idx,
 						    struct srcu_slot *slot, uint64_t *rseq_cs)
 {
 	struct srcu_ctr *ctr;
@@ -103,7 +102,8 @@ static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned long *idx,
 		"leaq 770b(%%rip), %[ctr]\n\t"
 		"movq %[ctr], %[cs]\n"
 		"772:\n\t"
-		"movq %[idx], %[ctr]\n\t"
+		"movl %[idx], %k[ctr]\n\t"
+		"andl $1, %k[ctr]\n\t"
 		"shlq $5, %[ctr]\n\t"			/* times the size of a struct srcu_ctr */
 		"addq %[slot], %[ctr]\n\t"
 		"incq (%[ctr])\n"
@@ -121,47 +121,37 @@ static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned long *idx,
 }
 #endif
 
-/* Begins a section; what it gives belongs to srcu_fast_read_unlock(). */
-static inline struct srcu_ctr *srcu_fast_read_lock(struct srcu_fast *f)
+#ifdef SRCU_FAST_INLINE
+/* The thread's slot in a domain, or NULL: the long way has to be gone. */
+static inline struct srcu_slot *srcu_fast_slot(struct srcu_fast *f)
 {
-#if defined(SRCU_FAST_RSEQ) && !defined(SRCU_FAST_TSAN)
 	struct srcu_slot *chunk = __atomic_load_n(&f->chunk[srcu_thread.chunk], __ATOMIC_RELAXED);
 
-	if (__builtin_expect(chunk != NULL, 1))
-		return srcu_fast_count_rseq(&f->idx, (struct srcu_slot *)((char *)chunk +
-					    srcu_thread.offset), srcu_thread.rseq_cs);
-#endif
-	return srcu_fast_read_lock_slow(f);
+	if (__builtin_expect(chunk == NULL, 0))
+		return NULL;
+	return (struct srcu_slot *)((char *)chunk + srcu_thread.offset);
 }
+#endif
 
 /*
- * Ends a section that the same thread has begun.  All that the section did comes before the
- * count: on x86 no access is reordered with a later store.  One instruction adds, so that a
- * signal handler with a section of its own is not in the way.
+ * Counts the end of a section in the slot of the calling thread.  All that the section did
+ * comes before: on x86 no access is reordered with a later store.  One instruction adds, so
+ * that a signal handler with a section of its own is not in the way.
  */
-static inline void srcu_fast_read_unlock(struct srcu_fast *f, struct srcu_ctr *ctr)
+static inline void srcu_fast_count_unlock(struct srcu_ctr *ctr)
 {
-	if (__builtin_expect((uintptr_t)ctr & 1, 0)) {	/* counted in f->shared */
-		srcu_fast_read_unlock_slow(f, ctr);
-		return;
-	}
-#if defined(SRCU_FAST_RSEQ) && !defined(SRCU_FAST_TSAN)
+#ifdef SRCU_FAST_INLINE
 	__asm__ __volatile__("incq %[n]" : [n] "+m" (ctr->srcu_unlocks) : : "memory", "cc");
 #else
 	__atomic_fetch_add(&ctr->srcu_unlocks, 1, __ATOMIC_RELEASE);
 #endif
 }
 
-/*
- * A section that another thread may end, srcu_down_read_fast() and srcu_up_read_fast().  Up
- * is counted where down was, and by an atomic operation: the slot's owner is counting
- * there, too, and a count that belongs to another slot would be lost to a fork's child.
- */
-static inline struct srcu_ctr *srcu_fast_down_read(struct srcu_fast *f)
+/* A counter of the shared slot is marked in the pointer: ends of sections are atomic. */
+static inline bool srcu_fast_is_shared(const struct srcu_ctr *ctr)
 {
-	return srcu_fast_read_lock(f);
+	return __builtin_expect((uintptr_t)ctr & 1, 0);
 }
-void srcu_fast_up_read(struct srcu_fast *f, struct srcu_ctr *ctr);
 
 #ifdef __cplusplus
 }
