@@ -47,6 +47,7 @@ struct srcu_fast {
 	unsigned long gp_at;		/* the slot that the scan has come to */
 	bool gp_barrier;		/* there was a barrier since the flip */
 	bool doubtful;			/* the bank not in use may not be empty */
+	bool known;			/* the domain knows that it has such readers */
 };
 
 /*
