@@ -16,6 +16,7 @@
 #ifndef LIBSRCU_NATIVE_H
 #define LIBSRCU_NATIVE_H
 
+#include <k/names.h>
 #include <srcu/srcu.h>
 
 struct srcu_struct;
@@ -50,7 +51,9 @@ void domain_misused(const struct srcu_domain *d, const char *what) __attribute__
 
 /*
  * Fast readers beside the algorithm's own (which requests use in any domain): the first
- * one puts this into the domain by domain_add_readers(), before it counts.  The grace
+ * one puts this into the domain by domain_add_readers(), before it counts and with a full
+ * fence in between; so who drives a grace period has one before it looks whether there are
+ * any.  Several threads may do so at once.  The grace
  * period is tree_gp.c's: SCAN1 of the bank not in use, flip, SCAN2 of the other.
  */
 struct srcu_more_readers {
@@ -62,7 +65,7 @@ struct srcu_more_readers {
 	bool (*idx_check)(struct srcu_domain *d, int idx, bool flipped);
 	/* Is there any reader?  A hint, for srcu_cleanup(). */
 	bool (*active)(struct srcu_domain *d);
-	/* In the child of a fork(), single-threaded: no section is open. */
+	/* In the child of a fork(), single-threaded: only its own sections are open. */
 	void (*forked)(struct srcu_domain *d);
 	/* srcu_cleanup() has succeeded: frees fast_ and what it holds. */
 	void (*release)(struct srcu_domain *d);

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <srcu/fast.h>
+
 #if defined(__GLIBC__) && defined(__linux__) && \
 	(__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 35)) && \
 	(defined(__x86_64__) && defined(__LP64__))
@@ -82,10 +84,9 @@ struct srcu_domain {
 	unsigned int ready_;		/* a static domain's first use is over */
 	const struct srcu_more_readers *more_; /* what the grace period asks about fast ones */
 	unsigned long shared_[9];
-	/* fast readers: as percpu_, NULL until the first one */
-	void *fast_;
-	unsigned long fast_private_[15];
-	unsigned long private_[208];
+	/* fast readers' */
+	struct srcu_fast fast_;
+	unsigned long private_[160] __attribute__((aligned(128)));
 }
 #ifdef __GNUC__
 __attribute__((aligned(128)))
@@ -108,6 +109,11 @@ struct srcu_options {
 	unsigned int fanout;	/* of the combining tree: 2..64, 0: 64 */
 	unsigned int fanout_leaf; /* 2..64, 0: 16 */
 };
+
+/* What the library's files share beside the functions below is hidden. */
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 /* ------------------------------------------------------- making, ending */
 
@@ -254,6 +260,49 @@ static inline void srcu_read_unlock(struct srcu_domain *d, int idx)
 static inline int srcu_down_read(struct srcu_domain *d) { return srcu_read_lock(d); }
 static inline void srcu_up_read(struct srcu_domain *d, int idx) { srcu_read_unlock(d, idx); }
 
+/*
+ * Fast readers: sections without any fence or locked instruction, as Linux 6.15 has them; in
+ * exchange a grace period has the kernel interrupt every CPU that runs a thread of this
+ * process.  A counter pointer instead of an index, for srcu_read_unlock_fast() in the same
+ * thread; srcu_up_read_fast() may be called in any, for a section that was begun by
+ * srcu_down_read_fast() (by any other unlock the count would be a data race).
+ *
+ * srcu_read_unlock_fast() is no full barrier; see srcu_smp_mb_after_read_unlock().  In the
+ * child of a fork() the sections of the forking thread go on, and it has to end them.  A
+ * thread's first section in a domain may need memory; without any it counts in a place that
+ * all share, which is slower and nothing else.
+ */
+struct srcu_ctr *srcu_read_lock_fast_call(struct srcu_domain *d);
+void srcu_read_unlock_fast_call(struct srcu_domain *d, struct srcu_ctr *ctr);
+void srcu_up_read_fast(struct srcu_domain *d, struct srcu_ctr *ctr);
+
+static inline struct srcu_ctr *srcu_read_lock_fast(struct srcu_domain *d)
+{
+#if defined(SRCU_FAST_INLINE) && !defined(SRCU_NO_INLINE)
+	struct srcu_slot *slot = srcu_fast_slot(&d->fast_);
+
+	if (__builtin_expect(slot != NULL, 1))
+		return srcu_fast_count_rseq(&d->idx_, slot, srcu_thread.rseq_cs);
+#endif
+	return srcu_read_lock_fast_call(d);
+}
+
+static inline void srcu_read_unlock_fast(struct srcu_domain *d, struct srcu_ctr *ctr)
+{
+#ifndef SRCU_NO_INLINE
+	if (!srcu_fast_is_shared(ctr)) {
+		srcu_fast_count_unlock(ctr);
+		return;
+	}
+#endif
+	srcu_read_unlock_fast_call(d, ctr);
+}
+
+static inline struct srcu_ctr *srcu_down_read_fast(struct srcu_domain *d)
+{
+	return srcu_read_lock_fast(d);
+}
+
 /* A full barrier together with the srcu_read_unlock() before it, whichever kind: a normal
  * one is a barrier already, srcu_read_unlock_fast() is none. */
 static inline void srcu_smp_mb_after_read_unlock(void)
@@ -264,6 +313,10 @@ static inline void srcu_smp_mb_after_read_unlock(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
