@@ -4,7 +4,8 @@
  * were reading, waiting or driving a grace period.  So in the child
  *
  *	- no section is open.  An index that the forking thread brings along is known by its
- *	  upper bits, and ending that section does nothing;
+ *	  upper bits, and ending that section does nothing.  (The forking thread's own
+ *	  fast sections go on: see fast.c.)
  *	- every grace period asked for before is over, for no section is open;
  *	- callbacks that had not been begun are pending, and are invoked once a call needs the
  *	  worker; the one that was being invoked belongs to the parent, unless it forked
@@ -12,7 +13,8 @@
  *
  * Before the fork the forking thread takes each lock that protects a list or a number,
  * so that all are whole; never one that is held for long, nor while a user's function
- * runs.  No such lock is taken within another, so the order does not matter.
+ * runs.  Of a domain's locks none is taken within another; the run time's lock is, within
+ * any of them, so it comes last.
  */
 #include <config.h>
 
@@ -62,20 +64,19 @@ static void unlock_domain(struct srcu_struct *ssp)
 
 static void before_fork(void)
 {
-	k_runtime_before_fork();
+	k_gate_close();
 	for (struct srcu_domain *d = domains_lock(); d; d = domain_part(d)->next)
 		lock_domain(domain_ssp(d));
+	k_runtime_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
-	struct srcu_domain *d;
-
-	/* the list's lock is held: its head is what it was */
-	for (d = domains_first(); d; d = domain_part(d)->next)
+	k_runtime_after_fork(false);
+	for (struct srcu_domain *d = domains_first(); d; d = domain_part(d)->next)
 		unlock_domain(domain_ssp(d));
 	domains_unlock();
-	k_runtime_after_fork(false);
+	k_gate_open();
 }
 
 /* --- the child --- */
@@ -119,18 +120,35 @@ static void collect_all(struct rcu_cblist *to, struct srcu_struct *ssp)
 			collect(to, ssp, srcu_sdp(ssp, (unsigned)cpu)->srcu_cblist.seg[i].head);
 }
 
+/*
+ * Without open sections any grace period is over, the one that would have come next too:
+ * so far do cookies reach that were taken before.  A fast section of the forking thread is
+ * open still: there the one under way begins anew, and those asked for are still wanted.
+ */
+static void inherit_gp_seq(struct srcu_domain *d, unsigned long gp_seq, unsigned long needed)
+{
+	struct srcu_struct *ssp = domain_ssp(d);
+	struct srcu_usage *sup = ssp->srcu_sup;
+
+	if (!d->more_)
+		needed = gp_seq = seq_snap(gp_seq, ssp->seq_mask);
+	sup->srcu_gp_seq = seq_with_state(gp_seq, SRCU_STATE_IDLE);
+	sup->srcu_gp_seq_needed = sup->srcu_gp_seq_needed_exp = needed;
+	if (sup->srcu_gp_seq != needed)
+		queue_delayed_work(&sup->work, 0);
+}
+
 static void inherit(struct srcu_domain *d)
 {
 	struct srcu_struct *ssp = domain_ssp(d);
 	struct srcu_usage *sup = ssp->srcu_sup;
-	unsigned long seq = seq_snap(sup->srcu_gp_seq, ssp->seq_mask);
+	unsigned long gp_seq = sup->srcu_gp_seq, needed = sup->srcu_gp_seq_needed;
 	struct rcu_cblist cbs;
 	struct rcu_head *head;
 
 	collect_all(&cbs, ssp);
 	domain_reset(d);
-	/* the next but one at least: cookies of before say that it is over */
-	sup->srcu_gp_seq = sup->srcu_gp_seq_needed = sup->srcu_gp_seq_needed_exp = seq;
+	inherit_gp_seq(d, gp_seq, needed);
 	d->fork_ += 2;
 	if (d->more_)
 		d->more_->forked(d);

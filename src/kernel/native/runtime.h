@@ -31,7 +31,8 @@ void k_drive_end(void);
 void k_gate_open(void);
 void k_gate_close(void);
 
-/* fork(): the worker is at rest or in a user's function between before and after. */
+/* fork(): with the gate closed by the caller, what the worker has to do is whole between
+ * before and after.  In the child the gate is open again, and there is no worker. */
 void k_runtime_before_fork(void);
 void k_runtime_after_fork(bool child);
 /* In a child, while it inherits: items may be queued, but no worker is made for them. */

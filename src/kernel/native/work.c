@@ -372,11 +372,7 @@ bool del_timer_sync(struct timer_list *t)
 void k_gate_close(void) { k_lock(&rt.gate); }
 void k_gate_open(void) { k_unlock(&rt.gate); }
 
-void k_runtime_before_fork(void)
-{
-	k_gate_close();
-	k_lock(&rt.lock);
-}
+void k_runtime_before_fork(void) { k_lock(&rt.lock); }
 
 void k_runtime_after_fork(bool child)
 {
@@ -388,7 +384,6 @@ void k_runtime_after_fork(bool child)
 		rt.lock = rt.gate = 0;
 	} else {
 		k_unlock(&rt.lock);
-		k_gate_open();
 	}
 }
 
