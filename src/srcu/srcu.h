@@ -43,6 +43,10 @@ enum srcu_fault {
 	SRCU_FAULT_REENTRANT_WORK = 1u << 13,
 	SRCU_FAULT_PLAIN_GP_SEQ	 = 1u << 14,
 	SRCU_FAULT_PLAIN_INC	 = 1u << 15,
+	/* fast readers' alone */
+	SRCU_FAULT_NO_RSEQ	 = 1u << 16,
+	SRCU_FAULT_RECHECK	 = 1u << 17,
+	SRCU_FAULT_NO_MEMBARRIER = 1u << 18,
 };
 /* Name and one sentence of each fault; ends with {0}. */
 struct srcu_fault_info { const char *name; uint32_t bit; const char *text; };
@@ -96,7 +100,7 @@ struct srcu_view {
 };
 
 struct srcu_ops {
-	const char *flavor;		/* "tree", "tiny", "ideal", "rcu" */
+	const char *flavor;		/* "tree", "tiny", "ideal", "fast", "rcu" */
 	const char *version;		/* of the kernel tree that it is the code of; NULL: it is ours */
 	size_t impl_size;		/* bytes of simulated memory for the structure */
 	size_t percpu_size;		/* more of it for each CPU, right behind */
@@ -140,7 +144,7 @@ struct srcu_ops {
 	/* False: no such node (yet).  NULL: there never are any. */
 	bool (*node)(struct srcu *ss, unsigned i, struct srcu_node_view *v);
 };
-extern const struct srcu_ops srcu_tree_ops, srcu_tiny_ops, srcu_ideal_ops;
+extern const struct srcu_ops srcu_tree_ops, srcu_tiny_ops, srcu_ideal_ops, srcu_fast_ops;
 
 struct srcu {
 	struct object *obj;		/* first: see kapi.h.  obj->name names it */

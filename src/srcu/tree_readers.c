@@ -12,6 +12,7 @@
 #include <config.h>
 
 #include "srcu/tree.h"
+#include "srcu/tree_fast.h"
 
 /* The fault: what a compiler may make of an unmarked ++.  The CPU is looked up
  * once, as the kernel's pointer would be. */
@@ -144,7 +145,7 @@ bool srcu_readers_active_idx_check(struct srcu_struct *ssp, int idx)
 	 * counter wraps do they hide one who was there before: hence counter_bits.
 	 */
 	locks = srcu_readers_lock_idx(ssp, idx);
-	return locks == unlocks;
+	return locks == unlocks && tree_fast_gone(ssp, idx);
 }
 
 bool srcu_readers_active(struct srcu_struct *ssp)
@@ -160,5 +161,5 @@ bool srcu_readers_active(struct srcu_struct *ssp)
 		sum -= atomic_long_read(&sdp->srcu_unlock_count[0]);
 		sum -= atomic_long_read(&sdp->srcu_unlock_count[1]);
 	}
-	return sum & ssp->counter_mask;
+	return (sum & ssp->counter_mask) || tree_fast_active(ssp);
 }
