@@ -213,7 +213,7 @@ raises(function() srcu.new("x", { fanuot = 3 }) end, "bad argument #2 to 'srcu.n
 	.. "'fanuot' (flavor, kernel, size, fanout, fanout_leaf, small_contention_lim, static, exp_holdoff, "
 	.. "counter_bits, seq_bits, faults))", "an unknown option")
 raises(function() srcu.new("x", { flavor = "huge" }) end, "bad argument #2 to 'srcu.new' "
-	.. "(option 'flavor' is \"tree\", \"tiny\" or \"ideal\", not huge)", "an unknown flavor")
+	.. "(option 'flavor' is \"tree\", \"tiny\", \"ideal\" or \"fast\", not huge)", "an unknown flavor")
 raises(function() srcu.new("x", { flavor = "tiny" }) end,
 	"srcu.new: the tiny flavor is for one CPU and this world has 4: call cpus(1) first", "tiny on four CPUs")
 raises(function() srcu.new("x", { flavor = "ideal", seq_bits = 8 }) end,

@@ -227,7 +227,7 @@ local s = ss:state()
 tap.is(s.gp_state, "IDLE", "state")
 tap.same({s.readers[0], s.readers[1], s.lock_count[3][1], s.unlock_count[0][0], s.cblist[0].done},
 	{0, 0, 0, 0, 0}, "counters from 0")
-tap.is(#srcu.faults(), 16, "the faults are listed")
+tap.is(#srcu.faults(), 19, "the faults are listed")
 inside(function()
 	local idx = srcu_read_lock(ss)
 	s = ss:state()

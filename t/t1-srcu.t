@@ -627,6 +627,6 @@ refused({ counter_bits = 65 }, "counter_bits", "counter_bits = 65")
 refused({ seq_bits = 3 }, "seq_bits", "seq_bits = 3")
 refused({ faults = { "no-such" } }, "no%-such", "an unknown fault")
 tap.ok(srcu.new("ss"), "the name is still free")
-tap.is(#srcu.faults(), 16, "sixteen faults")
+tap.is(#srcu.faults(), 19, "nineteen faults")
 
 tap.done()

@@ -15,7 +15,7 @@
 /* --- srcu.new --- */
 
 static const struct srcu_ops *const flavors[] = {
-	&srcu_tree_ops, &srcu_tiny_ops, &srcu_ideal_ops
+	&srcu_tree_ops, &srcu_tiny_ops, &srcu_ideal_ops, &srcu_fast_ops
 };
 
 struct srcu_recipe {
@@ -55,7 +55,7 @@ static void opt_flavor(lua_State *L, const char *name, struct srcu_recipe *r)
 			r->has_flavor = true;
 			return;
 		}
-	lb_arg_error(L, 2, "option '%s' is \"tree\", \"tiny\" or \"ideal\", not %s", name,
+	lb_arg_error(L, 2, "option '%s' is \"tree\", \"tiny\", \"ideal\" or \"fast\", not %s", name,
 		     lb_describe(L, -1));
 }
 
@@ -342,8 +342,9 @@ static int l_call_srcu(lua_State *L)
 
 static const struct lb_func srcu_funcs[] = {
 	{ "srcu.new", l_new, "(name [, opts]) -> srcu",
-	  "Makes an SRCU domain. opts: flavor=\"tree\"|\"tiny\"|\"ideal\" (tiny: for cpus(1), "
-	  "and nobody is preempted any more; ideal: the guarantee and nothing else), "
+	  "Makes an SRCU domain. opts: flavor=\"tree\"|\"tiny\"|\"ideal\"|\"fast\" (tiny: for "
+	  "cpus(1), and nobody is preempted any more; ideal: the guarantee and nothing else; fast: "
+	  "the tree with libsrcu's fast readers, by rseq and membarrier), "
 	  "size=\"small\"|\"big\"|\"auto\" (big from 128 "
 	  "CPUs on, else it grows when its locks are contended for more than "
 	  "small_contention_lim=100 times in a jiffy), fanout=2..64 and fanout_leaf=2..64 of its "

@@ -24,6 +24,10 @@ enum srcu_fault {
 	SRCU_FAULT_REENTRANT_WORK = 1u << 13,
 	SRCU_FAULT_PLAIN_GP_SEQ	 = 1u << 14,
 	SRCU_FAULT_PLAIN_INC	 = 1u << 15,
+	/* fast readers' alone */
+	SRCU_FAULT_NO_RSEQ	 = 1u << 16,
+	SRCU_FAULT_RECHECK	 = 1u << 17,
+	SRCU_FAULT_NO_MEMBARRIER = 1u << 18,
 };
 /* As srcu_gp_seq has them in its low bits. */
 enum srcu_gp_state { SRCU_GP_IDLE = 0, SRCU_GP_SCAN1 = 1, SRCU_GP_SCAN2 = 2 };

@@ -52,6 +52,14 @@ const struct srcu_fault_info srcu_fault_table[] = {
 	  "gp_seq is read and written by plain accesses, without READ_ONCE and WRITE_ONCE" },
 	{ "plain-inc", SRCU_FAULT_PLAIN_INC,
 	  "a reader counts with a load and a store instead of one increment" },
+	{ "no-rseq", SRCU_FAULT_NO_RSEQ,
+	  "a fast reader loads the index and counts in two steps instead of one restartable "
+	  "sequence, and a grace period scans both banks" },
+	{ "recheck", SRCU_FAULT_RECHECK,
+	  "a fast reader looks at srcu_idx again when it has counted, instead of having a "
+	  "restartable sequence" },
+	{ "no-membarrier", SRCU_FAULT_NO_MEMBARRIER,
+	  "a grace period has no membarrier for fast readers" },
 	{ 0 }
 };
 

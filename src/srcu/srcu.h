@@ -77,7 +77,7 @@ struct srcu_view {
 };
 
 struct srcu_ops {
-	const char *flavor;		/* "tree", "tiny", "ideal", "rcu" */
+	const char *flavor;		/* "tree", "tiny", "ideal", "fast", "rcu" */
 	const char *version;		/* of the kernel tree that it is the code of; NULL: it is ours */
 	size_t impl_size;		/* bytes of simulated memory for the structure */
 	size_t percpu_size;		/* more of it for each CPU, right behind */
@@ -121,7 +121,7 @@ struct srcu_ops {
 	/* False: no such node (yet).  NULL: there never are any. */
 	bool (*node)(struct srcu *ss, unsigned i, struct srcu_node_view *v);
 };
-extern const struct srcu_ops srcu_tree_ops, srcu_tiny_ops, srcu_ideal_ops;
+extern const struct srcu_ops srcu_tree_ops, srcu_tiny_ops, srcu_ideal_ops, srcu_fast_ops;
 
 struct srcu {
 	struct object *obj;		/* first: see kapi.h.  obj->name names it */

@@ -153,6 +153,7 @@ struct srcu_struct {
 	bool born_big;				/* has its tree from init on */
 	bool contend;				/* grows when locks are contended for ... */
 	unsigned long small_contention_lim;	/* ... more often than this in a jiffy */
+	struct tree_fast *fast;			/* fast readers': tree_fast.c; NULL: it has none */
 };
 
 static inline bool srcu_fault(const struct srcu_struct *ssp, enum srcu_fault f)

@@ -99,7 +99,10 @@ static bool born_big(struct world *w, const struct srcu_opts *o)
 
 bool tree_check_opts(struct world *w, const struct srcu_ops *ops, const struct srcu_opts *o)
 {
-	(void)ops;
+	uint32_t fast = SRCU_FAULT_NO_RSEQ | SRCU_FAULT_RECHECK | SRCU_FAULT_NO_MEMBARRIER;
+
+	if (ops == &srcu_tree_ops && o->faults & fast)
+		return world_fail(w, "faults: only the fast flavor has rseq and membarrier");
 	if (born_big(w, o) && !seq_bits_for_tree(o))
 		return world_fail(w, "seq_bits: a big domain needs %d or more, not %u",
 				  SRCU_TREE_SEQ_BITS_MIN, o->seq_bits);

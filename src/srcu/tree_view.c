@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "srcu/tree.h"
+#include "srcu/tree_fast.h"
 #include "srcu/tree_make.h"
 #include "srcu/tree_seq.h"
 
@@ -68,6 +69,7 @@ static bool tree_counts(struct srcu *ss, unsigned cpu, unsigned idx, uint64_t *l
 		return false;
 	*lock_count = (uint64_t)srcu_sdp(ssp, cpu)->srcu_lock_count[idx].counter;
 	*unlock_count = (uint64_t)srcu_sdp(ssp, cpu)->srcu_unlock_count[idx].counter;
+	tree_fast_counts(ssp, cpu, idx, lock_count, unlock_count);
 	return true;
 }
 
@@ -109,32 +111,45 @@ static bool tree_node(struct srcu *ss, unsigned i, struct srcu_node_view *v)
 	return true;
 }
 
+#define TREE_OPS(flavor_, extra_size_, check_opts_, init_)			\
+	.flavor = flavor_,							\
+	.impl_size = sizeof(struct tree_layout),				\
+	.percpu_size = sizeof(struct srcu_data),				\
+	.extra_size = extra_size_,						\
+	.fields = srcu_tree_fields,						\
+	.check_opts = check_opts_,						\
+	.init = init_,								\
+	.init_struct = tree_init_struct,					\
+	.synchronize = tree_synchronize,					\
+	.synchronize_expedited = tree_synchronize_expedited,			\
+	.call = tree_call,							\
+	.barrier = tree_barrier,						\
+	.get_state = tree_get_state,						\
+	.start_poll = tree_start_poll,						\
+	.poll_state = tree_poll_state,						\
+	.batches_completed = tree_batches_completed,				\
+	.cleanup = tree_cleanup,						\
+	.view = tree_view,							\
+	.counts = tree_counts,							\
+	.cblist = tree_cblist,							\
+	.node = tree_node
+
 const struct srcu_ops srcu_tree_ops = {
-	.flavor = "tree",
-	.impl_size = sizeof(struct tree_layout),
-	.percpu_size = sizeof(struct srcu_data),
-	.extra_size = tree_extra_size,
-	.fields = srcu_tree_fields,
-	.check_opts = tree_check_opts,
-	.init = tree_init,
-	.init_struct = tree_init_struct,
+	TREE_OPS("tree", tree_extra_size, tree_check_opts, tree_init),
 	.read_lock = tree_read_lock,
 	.read_unlock = tree_read_unlock,
 	.read_lock_nmisafe = tree_read_lock_nmisafe,
 	.read_unlock_nmisafe = tree_read_unlock_nmisafe,
 	.down_read = tree_read_lock,
 	.up_read = tree_read_unlock,
-	.synchronize = tree_synchronize,
-	.synchronize_expedited = tree_synchronize_expedited,
-	.call = tree_call,
-	.barrier = tree_barrier,
-	.get_state = tree_get_state,
-	.start_poll = tree_start_poll,
-	.poll_state = tree_poll_state,
-	.batches_completed = tree_batches_completed,
-	.cleanup = tree_cleanup,
-	.view = tree_view,
-	.counts = tree_counts,
-	.cblist = tree_cblist,
-	.node = tree_node,
+};
+
+const struct srcu_ops srcu_fast_ops = {
+	TREE_OPS("fast", tree_fast_extra_size, tree_fast_check_opts, tree_fast_init),
+	.read_lock = tree_fast_read_lock,
+	.read_unlock = tree_fast_read_unlock,
+	.read_lock_nmisafe = tree_fast_read_lock,
+	.read_unlock_nmisafe = tree_fast_read_unlock,
+	.down_read = tree_fast_read_lock,
+	.up_read = tree_fast_read_unlock,
 };

@@ -7,10 +7,11 @@
 #define K_DOMAIN_H
 
 #include "srcu/srcu.h"
+#include "srcu/tree_fast.h"
 
 #define K_FAULTS(ssp) ((ssp)->faults)
-/* Readers beside those that the algorithm's own counters know of: there are none. */
-#define k_more_readers_gone(ssp, idx) true
-#define k_more_readers_active(ssp) false
+/* Readers beside those that the algorithm's own counters know of. */
+#define k_more_readers_gone(ssp, idx) tree_fast_gone(ssp, idx)
+#define k_more_readers_active(ssp) tree_fast_active(ssp)
 
 #endif
