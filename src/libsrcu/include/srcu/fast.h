@@ -61,7 +61,7 @@ struct srcu_thread {
 	int state;
 	unsigned int in_shared;		/* its sections that are counted in shared slots */
 };
-extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial-exec")));
+extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial-exec"), visibility("default")));
 
 #if defined(__SANITIZE_THREAD__)
 #define SRCU_FAST_TSAN 1
