@@ -145,7 +145,7 @@ static bool allocate(struct srcu_domain *d, const struct srcu_options *o)
 
 	srcu_geometry_init(g, n, o->fanout, o->fanout_leaf);
 	size = n * sizeof(struct srcu_data) + g->nnodes * sizeof(struct srcu_node);
-	p->memory = aligned_alloc(align, (size + align - 1) / align * align);
+	p->memory = LIBSRCU_ALLOC(align, (size + align - 1) / align * align);
 	if (!p->memory)
 		return false;
 	ssp->ncpus = n;

@@ -21,6 +21,18 @@
 
 struct srcu_struct;
 
+/* What may fail, so that a test can have it fail: -D puts another function there. */
+#ifdef LIBSRCU_ALLOC
+void *LIBSRCU_ALLOC(size_t align, size_t size);
+#else
+#define LIBSRCU_ALLOC aligned_alloc
+#endif
+#ifdef LIBSRCU_ATFORK
+int LIBSRCU_ATFORK(void (*before)(void), void (*parent)(void), void (*child)(void));
+#else
+#define LIBSRCU_ATFORK pthread_atfork
+#endif
+
 static inline struct srcu_struct *domain_ssp(struct srcu_domain *d)
 {
 	return (struct srcu_struct *)(void *)d;
