@@ -4,6 +4,7 @@
  * symbol is hidden but those of <srcu/srcu.h>.
  *
  *	api.c		the exported functions, out-of-line readers
+ *	debug.c		readers that are watched
  *	domain.c	making and ending domains, the list of all of them
  *	drive.c		srcu_synchronize(): a caller drives the grace period
  *	fork.c		what the child of a fork() has
