@@ -2,7 +2,8 @@
 /*
  * What a pair of lock and unlock costs a reader of libsrcu's fast kind, and what a grace
  * period costs, beside liburcu's flavours, POSIX locks and an empty loop.  All in one
- * process, peers in turn round by round; medians, and ratios to liburcu's memb.
+ * process, peers in turn round by round; medians, and the ratio to liburcu's memb flavour
+ * of the same round.
  *
  *	bench/native-read [rseq|membarrier|fence]	as if the kernel had no more
  */
@@ -25,9 +26,9 @@
 
 #include "libsrcu/fast_only.h"
 
-#define ROUNDS 101
-#define PAIRS 5000
-#define GRACE_PERIODS 8		/* of each peer in each round */
+#define ROUNDS 201
+#define PAIRS 2000
+#define GRACE_PERIODS 4		/* of each peer in each round */
 #define PEERS_MAX 16
 
 /* --- the peers --- */
@@ -134,6 +135,20 @@ struct samples { double t[ROUNDS * GRACE_PERIODS]; size_t n; };
 static void add(struct samples *s, double t)
 {
 	s->t[s->n++] = t;
+}
+
+/* The median of the ratios of what was measured in the same round. */
+static double ratio(const struct samples *s, const struct samples *base)
+{
+	static struct samples r;
+	size_t n = s->n < base->n ? s->n : base->n;
+
+	for (r.n = 0; r.n < n; r.n++)
+		r.t[r.n] = s->t[r.n] / base->t[r.n];
+	if (!n)
+		return 0;
+	qsort(r.t, n, sizeof(*r.t), cmp);
+	return r.t[n / 2];
 }
 
 static double median(struct samples *s)
@@ -309,34 +324,41 @@ static void cell(double t, const char *fmt)
 		printf("%*s", (int)strlen("    10.00"), "-");
 }
 
-static double base_of(struct samples *s)
+/* Ratios are to this one. */
+static size_t base_peer(void)
 {
-	for (size_t i = 0; i < NPEERS; i++)
-		if (!strcmp(peers[i].name, "liburcu memb"))
-			return median(&s[i]);
-	return 0;
+	size_t i = 0;
+
+	while (i < NPEERS - 1 && strcmp(peers[i].name, "liburcu memb"))
+		i++;
+	return i;
 }
 
 static void print_table(void)
 {
-	double base = base_of(one), base_busy = base_of(busy);
+	size_t base = base_peer();
+	double to_base[NPEERS], busy_to_base[NPEERS];
 
-	printf("readers by %s; medians of %d rounds\n\n", srcu_fast_mode_name(srcu_fast_mode()), ROUNDS);
-	printf("%-16s %9s %9s %9s %12s %12s %9s\n", "", "ns, 1", "ns, 2", "of memb", "gp idle, us",
-	       "gp busy, us", "of memb");
+	/* before the samples are sorted */
 	for (size_t i = 0; i < NPEERS; i++) {
-		double t = median(&one[i]), b = median(&busy[i]);
-
+		to_base[i] = ratio(&one[i], &one[base]);
+		busy_to_base[i] = ratio(&busy[i], &busy[base]);
+	}
+	printf("readers by %s; medians of %d rounds; ratios to %s\n\n",
+	       srcu_fast_mode_name(srcu_fast_mode()), ROUNDS, peers[base].name);
+	printf("%-16s %9s %9s %9s %12s %12s %9s\n", "", "ns, 1", "ns, 2", "ratio", "gp idle, us",
+	       "gp busy, us", "ratio");
+	for (size_t i = 0; i < NPEERS; i++) {
 		printf("%-16s ", peers[i].name);
-		cell(t, "%9.2f");
+		cell(median(&one[i]), "%9.2f");
 		putchar(' ');
 		cell(median(&two[i]), "%9.2f");
 		putchar(' ');
-		cell(base > 0 ? t / base : 0, "%9.2f");
+		cell(to_base[i], "%9.2f");
 		cell(median(&idle[i]) / 1000, "    %9.2f");
-		cell(b / 1000, "    %9.2f");
+		cell(median(&busy[i]) / 1000, "    %9.2f");
 		putchar(' ');
-		cell(base_busy > 0 ? b / base_busy : 0, "%9.2f");
+		cell(busy_to_base[i], "%9.2f");
 		putchar('\n');
 	}
 }

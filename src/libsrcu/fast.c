@@ -119,7 +119,7 @@ static inline void count_lock(struct srcu_ctr *ctr, enum how how)
 		/* on x86 the locked instruction is the fence */
 		count_atomic(&ctr->srcu_locks, __ATOMIC_SEQ_CST);
 #ifndef __x86_64__
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		srcu_fast_fence();
 #endif
 	}
 }

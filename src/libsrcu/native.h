@@ -16,6 +16,7 @@
 #ifndef LIBSRCU_NATIVE_H
 #define LIBSRCU_NATIVE_H
 
+#include <k/names.h>
 #include <srcu/srcu.h>
 
 struct srcu_struct;

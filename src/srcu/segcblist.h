@@ -8,7 +8,7 @@
 #ifndef SRCUSH_SRCU_SEGCBLIST_H
 #define SRCUSH_SRCU_SEGCBLIST_H
 
-#include "srcu/srcu.h"
+#include <k/domain.h>
 
 /* The segments, oldest callbacks first. */
 enum rcu_segment {

@@ -9,8 +9,9 @@
  *	tree_node.c	the combining tree: requests climb it, ends go down
  *	tree_size.c	growing from small to big
  *	tree_cb.c	callbacks: scheduling, invocation, barrier
- *	tree_init.c	making, first use, cleaning up
- *	tree_view.c	the look from outside, and the table of it all
+ *	tree_life.c	first use, cleaning up
+ *	tree_init.c	making, and the names of it all: stepped only
+ *	tree_view.c	the look from outside, and the table: stepped only
  *
  * A small domain has no tree: all callbacks stand on the boot CPU's list and
  * requests go straight to the top.  In a big one each CPU has callbacks of its
@@ -22,12 +23,13 @@
 #ifndef SRCUSH_SRCU_TREE_H
 #define SRCUSH_SRCU_TREE_H
 
+#include <k/domain.h>
 #include <k/kernel.h>
 
+#include "srcu/common.h"
 #include "srcu/geometry.h"
 #include "srcu/segcblist.h"
 #include "srcu/seq.h"
-#include "srcu/srcu.h"
 
 /* States of a grace period, in the low bits of srcu_gp_seq. */
 enum {
@@ -81,7 +83,7 @@ struct srcu_data {
 	atomic_long_t srcu_unlock_count[2];
 
 	/* Updater side: `lock` protects all that follows up to the timer. */
-	spinlock_t lock;
+	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct rcu_segcblist srcu_cblist;
 	unsigned long srcu_gp_seq_needed;	/* latest grace period asked for here */
 	unsigned long srcu_gp_seq_needed_exp;	/* the same, expedited */
@@ -95,7 +97,7 @@ struct srcu_data {
 	/* published with SRCU_SIZE_WAIT_BARRIER, constant from then on */
 	struct srcu_node *mynode;		/* its leaf */
 	unsigned long grpmask;			/* its bit in the leaf's masks */
-};
+} ____cacheline_internodealigned_in_smp;
 
 /*
  * The updater's side of a domain.  Order of nesting: srcu_barrier_mutex;
@@ -137,14 +139,14 @@ struct srcu_usage {
 /* A domain. */
 struct srcu_struct {
 	unsigned int srcu_idx;			/* & 1: the bank that new readers count in */
-	struct srcu_data *sda;			/* one for each CPU */
-	struct srcu_usage *srcu_sup;
 
 	/* constant from init on */
+	unsigned ncpus;
+	struct srcu_data *sda;			/* one for each CPU */
+	struct srcu_usage *srcu_sup;
 	struct srcu *ss;
 	const char *sync_label;			/* "ss:sync", see tree_synchronize() */
-	unsigned ncpus;
-	u32 faults;				/* SRCU_FAULT_* */
+	u32 faults;				/* SRCU_FAULT_*: see srcu_fault() */
 	unsigned long seq_mask;			/* of all sequence numbers */
 	unsigned long counter_mask;		/* of reader counters and their sums */
 	u64 exp_holdoff;			/* ns */
@@ -154,22 +156,24 @@ struct srcu_struct {
 	struct tree_fast *fast;			/* fast readers': tree_fast.c; NULL: it has none */
 };
 
-/* A domain's memory is one piece, so that all of it is gone after cleanup: this, and
- * behind the last CPU's data the nodes of the tree, used or not. */
-struct tree_layout {
-	struct srcu_struct ssp;
-	struct srcu_usage sup;
-	_Alignas(64) struct srcu_data sda[];
-};
-
 static inline bool srcu_fault(const struct srcu_struct *ssp, enum srcu_fault f)
 {
-	return ssp->faults & f;
+	return K_FAULTS(ssp) & f;
 }
 
 static inline struct srcu_data *srcu_sdp(struct srcu_struct *ssp, unsigned cpu)
 {
 	return &ssp->sda[cpu];
+}
+
+#define srcu_for_each_cpu(ssp, cpu) for ((cpu) = 0; (cpu) < (int)(ssp)->ncpus; (cpu)++)
+
+/* This CPU's.  In user space there may be fewer structures than CPUs. */
+static inline struct srcu_data *srcu_this_sdp(struct srcu_struct *ssp)
+{
+	unsigned cpu = raw_cpu();
+
+	return srcu_sdp(ssp, cpu < ssp->ncpus ? cpu : 0);
 }
 
 /*
@@ -215,6 +219,12 @@ void process_srcu(struct work_struct *work);
 void process_srcu_again(struct work_struct *work);
 
 /* tree_call.c */
+/*
+ * Asks for a grace period, and posts a callback if head is not NULL.  Returns the
+ * number that stands once the grace period is over.
+ */
+unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu_head *head,
+				      bool do_norm);
 bool tree_call(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
 void tree_synchronize(struct srcu *ss);
 void tree_synchronize_expedited(struct srcu *ss);
@@ -222,16 +232,13 @@ unsigned long tree_get_state(struct srcu *ss);
 unsigned long tree_start_poll(struct srcu *ss);
 bool tree_poll_state(struct srcu *ss, unsigned long cookie);
 
-/* tree_init.c */
+/* tree_life.c */
 /* Makes a static domain ready if this is its first use: see srcu_init_fields(). */
 void check_init_srcu_struct(struct srcu_struct *ssp);
-bool tree_init(struct srcu *ss, const struct srcu_opts *o);
-void tree_init_struct(struct srcu *ss);
-bool tree_cleanup(struct srcu *ss);
-bool tree_check_opts(struct world *w, const struct srcu_ops *ops,
-		     const struct srcu_opts *o);
-size_t tree_extra_size(struct world *w, const struct srcu_opts *o);
-extern const struct field srcu_tree_fields[];
+/* The rest of making a domain, as steps. */
+void srcu_init_fields(struct srcu_struct *ssp);
+/* May its memory go?  False: there are readers, callbacks or a grace period. */
+bool srcu_retire(struct srcu_struct *ssp);
 
 /* tree_node.c */
 /* Puts the tree together in memory that is there; nobody uses it yet. */

@@ -56,10 +56,8 @@ static void srcu_post(struct srcu_struct *ssp, struct srcu_data *sdp, struct rcu
 	spin_unlock_irqrestore_rcu_node(sdp, flags);
 }
 
-/* Asks for a grace period, and posts a callback if head is not NULL.  Returns
- * the number that stands once the grace period is over. */
-static unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu_head *head,
-					     bool do_norm)
+unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu_head *head,
+				      bool do_norm)
 {
 	struct srcu_request r;
 	struct srcu_data *sdp;
@@ -74,7 +72,7 @@ static unsigned long srcu_gp_start_if_needed(struct srcu_struct *ssp, struct rcu
 	if (size_state < SRCU_SIZE_WAIT_CALL)
 		sdp = srcu_sdp(ssp, get_boot_cpu_id());
 	else
-		sdp = srcu_sdp(ssp, raw_cpu());
+		sdp = srcu_this_sdp(ssp);
 	srcu_post(ssp, sdp, head, do_norm, &r);
 	if (r.need_gp)
 		srcu_funnel_gp_start(ssp, sdp, r.s, do_norm);
@@ -132,7 +130,7 @@ static bool srcu_might_be_idle(struct srcu_struct *ssp)
 	bool busy;
 
 	check_init_srcu_struct(ssp);
-	sdp = srcu_sdp(ssp, raw_cpu());
+	sdp = srcu_this_sdp(ssp);
 	spin_lock_irqsave_rcu_node(sdp, flags);
 	busy = rcu_segcblist_pend_cbs(&sdp->srcu_cblist);
 	spin_unlock_irqrestore_rcu_node(sdp, flags);

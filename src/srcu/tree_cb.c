@@ -132,7 +132,7 @@ void tree_barrier(struct srcu *ss)
 	if (smp_load_acquire(&sup->srcu_size_state) < SRCU_SIZE_WAIT_BARRIER)
 		srcu_barrier_one_cpu(ssp, srcu_sdp(ssp, get_boot_cpu_id()));
 	else
-		for_each_possible_cpu(cpu)
+		srcu_for_each_cpu(ssp, cpu)
 			srcu_barrier_one_cpu(ssp, srcu_sdp(ssp, (unsigned)cpu));
 	__srcu_read_unlock_nmisafe(ssp, idx);
 	srcu_barrier_put(sup);

@@ -11,6 +11,7 @@
 
 #include "srcu/tree.h"
 #include "srcu/tree_fast.h"
+#include "srcu/tree_make.h"
 
 #include <k/rseq.h>
 

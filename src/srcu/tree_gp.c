@@ -117,7 +117,7 @@ static void srcu_prevent_wrap(struct srcu_struct *ssp, unsigned long gp_seq)
 
 	if (gp_seq & (mask >> 2))
 		return;
-	for_each_possible_cpu(cpu) {
+	srcu_for_each_cpu(ssp, cpu) {
 		struct srcu_data *sdp = srcu_sdp(ssp, cpu);
 
 		spin_lock_irqsave_rcu_node(sdp, flags);

@@ -12,7 +12,6 @@
 #include <config.h>
 
 #include "srcu/tree.h"
-#include "srcu/tree_fast.h"
 
 /* The fault: what a compiler may make of an unmarked ++.  The CPU is looked up
  * once, as the kernel's pointer would be. */
@@ -33,7 +32,7 @@ int __srcu_read_lock(struct srcu_struct *ssp)
 	 * section sees all that the updater did before its grace period.
 	 */
 	if (srcu_fault(ssp, SRCU_FAULT_PLAIN_INC)) {
-		plain_inc(&srcu_sdp(ssp, raw_cpu())->srcu_lock_count[idx]);
+		plain_inc(&srcu_this_sdp(ssp)->srcu_lock_count[idx]);
 		if (!srcu_fault(ssp, SRCU_FAULT_NO_MB_B))
 			smp_mb_as("B");
 	} else if (srcu_fault(ssp, SRCU_FAULT_NO_MB_B)) {
@@ -54,7 +53,7 @@ void __srcu_read_unlock(struct srcu_struct *ssp, int idx)
 	if (srcu_fault(ssp, SRCU_FAULT_PLAIN_INC)) {
 		if (!srcu_fault(ssp, SRCU_FAULT_NO_MB_C))
 			smp_mb_as("C");
-		plain_inc(&srcu_sdp(ssp, raw_cpu())->srcu_unlock_count[idx]);
+		plain_inc(&srcu_this_sdp(ssp)->srcu_unlock_count[idx]);
 	} else if (srcu_fault(ssp, SRCU_FAULT_NO_MB_C)) {
 		this_cpu_inc(ssp->sda, srcu_unlock_count[idx].counter);
 	} else {
@@ -64,7 +63,7 @@ void __srcu_read_unlock(struct srcu_struct *ssp, int idx)
 
 int __srcu_read_lock_nmisafe(struct srcu_struct *ssp)
 {
-	struct srcu_data *sdp = srcu_sdp(ssp, raw_cpu());
+	struct srcu_data *sdp = srcu_this_sdp(ssp);
 	int idx = READ_ONCE(ssp->srcu_idx) & 1;
 
 	if (srcu_fault(ssp, SRCU_FAULT_PLAIN_INC))
@@ -78,7 +77,7 @@ int __srcu_read_lock_nmisafe(struct srcu_struct *ssp)
 
 void __srcu_read_unlock_nmisafe(struct srcu_struct *ssp, int idx)
 {
-	struct srcu_data *sdp = srcu_sdp(ssp, raw_cpu());
+	struct srcu_data *sdp = srcu_this_sdp(ssp);
 
 	if (!srcu_fault(ssp, SRCU_FAULT_NO_MB_C))
 		smp_mb__before_atomic_as("C");
@@ -94,7 +93,7 @@ static unsigned long srcu_readers_lock_idx(struct srcu_struct *ssp, int idx)
 	unsigned long sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
+	srcu_for_each_cpu(ssp, cpu)
 		sum += atomic_long_read(&srcu_sdp(ssp, cpu)->srcu_lock_count[idx]);
 	return sum & ssp->counter_mask;
 }
@@ -104,7 +103,7 @@ static unsigned long srcu_readers_unlock_idx(struct srcu_struct *ssp, int idx)
 	unsigned long sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
+	srcu_for_each_cpu(ssp, cpu)
 		sum += atomic_long_read(&srcu_sdp(ssp, cpu)->srcu_unlock_count[idx]);
 	return sum & ssp->counter_mask;
 }
@@ -134,7 +133,7 @@ bool srcu_readers_active_idx_check(struct srcu_struct *ssp, int idx)
 		locks = srcu_readers_lock_idx(ssp, idx);
 		srcu_between_sums(ssp);
 		unlocks = srcu_readers_unlock_idx(ssp, idx);
-		return locks == unlocks;
+		return locks == unlocks && k_more_readers_gone(ssp, idx);
 	}
 	unlocks = srcu_readers_unlock_idx(ssp, idx);
 	srcu_between_sums(ssp);
@@ -145,7 +144,7 @@ bool srcu_readers_active_idx_check(struct srcu_struct *ssp, int idx)
 	 * counter wraps do they hide one who was there before: hence counter_bits.
 	 */
 	locks = srcu_readers_lock_idx(ssp, idx);
-	return locks == unlocks && tree_fast_gone(ssp, idx);
+	return locks == unlocks && k_more_readers_gone(ssp, idx);
 }
 
 bool srcu_readers_active(struct srcu_struct *ssp)
@@ -153,7 +152,7 @@ bool srcu_readers_active(struct srcu_struct *ssp)
 	unsigned long sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
+	srcu_for_each_cpu(ssp, cpu) {
 		struct srcu_data *sdp = srcu_sdp(ssp, cpu);
 
 		sum += atomic_long_read(&sdp->srcu_lock_count[0]);
@@ -161,5 +160,5 @@ bool srcu_readers_active(struct srcu_struct *ssp)
 		sum -= atomic_long_read(&sdp->srcu_unlock_count[0]);
 		sum -= atomic_long_read(&sdp->srcu_unlock_count[1]);
 	}
-	return (sum & ssp->counter_mask) || tree_fast_active(ssp);
+	return (sum & ssp->counter_mask) || k_more_readers_active(ssp);
 }

@@ -7,6 +7,7 @@
 
 #include "srcu/tree.h"
 #include "srcu/tree_fast.h"
+#include "srcu/tree_make.h"
 #include "srcu/tree_seq.h"
 
 #include "engine/world.h"

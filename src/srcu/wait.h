@@ -5,7 +5,7 @@
 #ifndef SRCUSH_SRCU_WAIT_H
 #define SRCUSH_SRCU_WAIT_H
 
-#include "srcu/srcu.h"
+#include <k/domain.h>
 
 /* Marks the head as queued (a step).  False: it is queued already, of which the
  * kernel's debug_rcu_head_queue() warns; it must not be put on a list again. */

@@ -13,6 +13,11 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int64_t s64;
 
+/* Where a member or a structure begins in memory with caches: simulated memory has
+ * none. */
+#define ____cacheline_aligned_in_smp
+#define ____cacheline_internodealigned_in_smp
+
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -70,7 +70,7 @@ struct srcu_thread {
 	int filling;			/* a place of the above is being written */
 	unsigned int in_shared;		/* its sections that are counted in shared slots */
 };
-extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial-exec")));
+extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial-exec"), visibility("default")));
 
 #if defined(__SANITIZE_THREAD__)
 #define SRCU_FAST_TSAN 1
@@ -138,7 +138,11 @@ static inline struct srcu_slot *srcu_fast_slot(const struct srcu_fast *f)
 	const struct srcu_cached *c = (const struct srcu_cached *)((const char *)srcu_thread.cached +
 		(id & (SRCU_FAST_CACHED - 1) * SRCU_FAST_ID_STEP));
 
-	return __builtin_expect(c->id == id, 1) ? c->slot : NULL;
+	if (__builtin_expect(c->id != id, 0))
+		return NULL;
+	if (!c->slot)
+		__builtin_unreachable();	/* the caller need not look again */
+	return c->slot;
 }
 #endif
 

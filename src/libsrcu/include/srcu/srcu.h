@@ -46,7 +46,7 @@ typedef void (*srcu_callback_t)(struct srcu_head *head);
 struct srcu_percpu {
 	unsigned long lock_count[2];
 	unsigned long unlock_count[2];
-	unsigned long private_[60];
+	unsigned long private_[44];
 };
 
 /*
@@ -59,6 +59,8 @@ enum srcu_readers {
 	SRCU_READERS_NORMAL = 1, /* srcu_read_lock(), srcu_down_read() */
 	SRCU_READERS_FAST = 2	/* srcu_read_lock_fast() and its kin */
 };
+
+struct srcu_more_readers;
 
 /*
  * A domain.  Static ones need no call: SRCU_DEFINE(name), or a member that is
@@ -79,10 +81,12 @@ struct srcu_domain {
 	 * into the child */
 	unsigned int fork_;
 	unsigned int readers_;		/* enum srcu_readers; settled once, atomically */
-	unsigned long shared_[6];
+	unsigned int ready_;		/* a static domain's first use is over */
+	const struct srcu_more_readers *more_; /* what the grace period asks about fast ones */
+	unsigned long shared_[9];
 	/* fast readers' */
 	struct srcu_fast fast_;
-	unsigned long private_[212];
+	unsigned long private_[160] __attribute__((aligned(128)));
 }
 #ifdef __GNUC__
 __attribute__((aligned(128)))
@@ -105,6 +109,11 @@ struct srcu_options {
 	unsigned int fanout;	/* of the combining tree: 2..64, 0: 64 */
 	unsigned int fanout_leaf; /* 2..64, 0: 16 */
 };
+
+/* What the library's files share beside the functions below is hidden. */
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 /* ------------------------------------------------------- making, ending */
 
@@ -304,6 +313,10 @@ static inline void srcu_smp_mb_after_read_unlock(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an SRCU domain and a callback are to the algorithm's files: native.  Faults are a
+ * matter of compiling: SRCU_FAULT_MASK, for tests that must see a broken library fail.
+ */
+#ifndef K_DOMAIN_H
+#define K_DOMAIN_H
+
+#include <srcu/srcu.h>
+
+#include "k/types.h"
+
+#ifndef SRCU_FAULT_MASK
+#define SRCU_FAULT_MASK 0
+#endif
+#define K_FAULTS(ssp) ((void)(ssp), (u32)(SRCU_FAULT_MASK))
+
+/* The only structure that there is one of for each CPU is struct srcu_data. */
+#define K_PCP_NR(pcp) ((pcp)->ssp->ncpus)
+
+#define rcu_head srcu_head
+#define rcu_callback_t srcu_callback_t
+
+/* A domain, as the algorithm's callers name it. */
+struct srcu_struct;
+struct srcu { struct srcu_struct *impl; };
+
+/* Calls head->func(head), on the worker. */
+void srcu_invoke_callback(struct srcu *ss, struct rcu_head *head);
+
+/* Fast readers: see libsrcu/native.h. */
+bool k_more_readers_gone(struct srcu_struct *ssp, int idx);
+bool k_more_readers_active(struct srcu_struct *ssp);
+
+#endif

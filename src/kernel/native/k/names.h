@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * In a static library there is no hiding: what its files share is visible to the program
+ * that it is linked into.  So each such name begins with srcu_ there.  (A test looks.)
+ */
+#ifndef K_NAMES_H
+#define K_NAMES_H
+
+#define __srcu_read_lock srcu_priv_srcu_read_lock
+#define __srcu_read_lock_nmisafe srcu_priv_srcu_read_lock_nmisafe
+#define __srcu_read_unlock srcu_priv_srcu_read_unlock
+#define __srcu_read_unlock_nmisafe srcu_priv_srcu_read_unlock_nmisafe
+#define check_init_srcu_struct srcu_priv_check_init_srcu_struct
+#define complete srcu_priv_complete
+#define del_timer_sync srcu_priv_del_timer_sync
+#define domain_add_readers srcu_priv_domain_add_readers
+#define domain_misused srcu_priv_domain_misused
+#define domain_ready srcu_priv_domain_ready
+#define domain_reset srcu_priv_domain_reset
+#define domain_settle srcu_priv_domain_settle
+#define domain_tsan_join srcu_priv_domain_tsan_join
+#define domains_first srcu_priv_domains_first
+#define domains_lock srcu_priv_domains_lock
+#define domains_unlock srcu_priv_domains_unlock
+#define domains_unlock_child srcu_priv_domains_unlock_child
+#define flush_work srcu_priv_flush_work
+#define fork_count srcu_priv_fork_count
+#define fork_note_batch srcu_priv_fork_note_batch
+#define fork_prepared srcu_priv_fork_prepared
+#define init_delayed_work srcu_priv_init_delayed_work
+#define init_work srcu_priv_init_work
+#define k_drive_begin srcu_priv_k_drive_begin
+#define k_drive_end srcu_priv_k_drive_end
+#define k_drive_pass srcu_priv_k_drive_pass
+#define k_futex_wait srcu_priv_k_futex_wait
+#define k_futex_wake srcu_priv_k_futex_wake
+#define k_gate_close srcu_priv_k_gate_close
+#define k_gate_open srcu_priv_k_gate_open
+#define k_jiffies srcu_priv_k_jiffies
+#define k_lock_slowly srcu_priv_k_lock_slowly
+#define k_more_readers_active srcu_priv_k_more_readers_active
+#define k_more_readers_gone srcu_priv_k_more_readers_gone
+#define k_on_worker srcu_priv_k_on_worker
+#define k_queue_work srcu_priv_k_queue_work
+#define k_runtime_after_fork srcu_priv_k_runtime_after_fork
+#define k_runtime_before_fork srcu_priv_k_runtime_before_fork
+#define k_runtime_spawn srcu_priv_k_runtime_spawn
+#define k_unlock_waking srcu_priv_k_unlock_waking
+#define k_warn srcu_priv_k_warn
+#define k_work_release srcu_priv_k_work_release
+#define k_worker_ensure srcu_priv_k_worker_ensure
+#define k_worker_exists srcu_priv_k_worker_exists
+#define k_worker_restart srcu_priv_k_worker_restart
+#define ktime_get_mono_fast_ns srcu_priv_ktime_get_mono_fast_ns
+#define process_srcu srcu_priv_process_srcu
+#define process_srcu_again srcu_priv_process_srcu_again
+#define raw_cpu srcu_priv_raw_cpu
+#define rcu_cblist_dequeue srcu_priv_rcu_cblist_dequeue
+#define rcu_cblist_init srcu_priv_rcu_cblist_init
+#define rcu_segcblist_accelerate srcu_priv_rcu_segcblist_accelerate
+#define rcu_segcblist_add_len srcu_priv_rcu_segcblist_add_len
+#define rcu_segcblist_advance srcu_priv_rcu_segcblist_advance
+#define rcu_segcblist_enqueue srcu_priv_rcu_segcblist_enqueue
+#define rcu_segcblist_entrain srcu_priv_rcu_segcblist_entrain
+#define rcu_segcblist_extract_done_cbs srcu_priv_rcu_segcblist_extract_done_cbs
+#define rcu_segcblist_init srcu_priv_rcu_segcblist_init
+#define rcu_segcblist_restempty srcu_priv_rcu_segcblist_restempty
+#define spin_lock_irqsave_sdp_contention srcu_priv_spin_lock_irqsave_sdp_contention
+#define spin_lock_irqsave_sup_contention srcu_priv_spin_lock_irqsave_sup_contention
+#define timer_reduce srcu_priv_timer_reduce
+#define timer_setup srcu_priv_timer_setup
+#define tree_barrier srcu_priv_tree_barrier
+#define tree_call srcu_priv_tree_call
+#define tree_get_state srcu_priv_tree_get_state
+#define tree_poll_state srcu_priv_tree_poll_state
+#define tree_start_poll srcu_priv_tree_start_poll
+#define tree_synchronize srcu_priv_tree_synchronize
+#define tree_synchronize_expedited srcu_priv_tree_synchronize_expedited
+#define udelay srcu_priv_udelay
+#define wait_for_completion srcu_priv_wait_for_completion
+
+#endif
