@@ -12,6 +12,7 @@
 #include "runtime.h"
 #include "srcu/tree_seq.h"
 #include "srcu/wait.h"
+#include "tsan.h"
 
 #ifndef SRCU_HAVE_RSEQ_CPU
 unsigned int srcu_this_cpu(void) { return raw_cpu(); }
@@ -48,8 +49,10 @@ int srcu_call(struct srcu_domain *d, struct srcu_head *head, srcu_callback_t fun
 	if (!k_worker_ensure())
 		return EAGAIN;
 	domain_ready(d);
+	tsan_before_sections(domain_ssp(d));
 	if (!srcu_head_post(head, func))
 		return EBUSY;
+	tsan_before(head);
 	srcu_gp_start_if_needed(domain_ssp(d), head, true);
 	return 0;
 }
@@ -65,6 +68,7 @@ int srcu_barrier(struct srcu_domain *d)
 	/* the callbacks' grace periods, without their leisure */
 	srcu_synchronize(d);
 	tree_barrier(&domain_part(d)->ss);
+	tsan_after(&domain_part(d)->ss);
 	return 0;
 }
 
@@ -80,6 +84,7 @@ unsigned long srcu_start_poll(struct srcu_domain *d)
 {
 	domain_ready(d);
 	(void)k_worker_ensure();
+	tsan_before_sections(domain_ssp(d));
 	return tree_start_poll(&domain_part(d)->ss);
 }
 
@@ -108,7 +113,7 @@ bool srcu_poll_state(struct srcu_domain *d, unsigned long cookie)
 		if (!tree_poll_state(ss, cookie))
 			return false;
 	}
-	domain_tsan_join(ss->impl);
+	tsan_after_sections(ss->impl);
 	return true;
 }
 

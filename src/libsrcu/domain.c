@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "domain.h"
+#include "runtime.h"
 #include "srcu/tree_seq.h"
 
 #define CPUS_MAX 4096
@@ -145,7 +146,7 @@ static bool allocate(struct srcu_domain *d, const struct srcu_options *o)
 
 	srcu_geometry_init(g, n, o->fanout, o->fanout_leaf);
 	size = n * sizeof(struct srcu_data) + g->nnodes * sizeof(struct srcu_node);
-	p->memory = aligned_alloc(align, (size + align - 1) / align * align);
+	p->memory = LIBSRCU_ALLOC(align, (size + align - 1) / align * align);
 	if (!p->memory)
 		return false;
 	ssp->ncpus = n;
@@ -297,7 +298,8 @@ bool k_more_readers_active(struct srcu_struct *ssp)
 
 /* --- ending --- */
 
-/* Callbacks that nobody has begun to invoke. */
+/* Are there callbacks that nobody has begun to invoke?  On the worker: or that have not
+ * ended, as the one that asks. */
 static bool callbacks_waiting(struct srcu_struct *ssp)
 {
 	bool found = false;
@@ -308,7 +310,8 @@ static bool callbacks_waiting(struct srcu_struct *ssp)
 
 		spin_lock_irq_rcu_node(sdp);
 		found |= rcu_segcblist_ready_cbs(&sdp->srcu_cblist) ||
-			 rcu_segcblist_pend_cbs(&sdp->srcu_cblist);
+			 rcu_segcblist_pend_cbs(&sdp->srcu_cblist) ||
+			 (k_on_worker() && rcu_segcblist_n_cbs(&sdp->srcu_cblist));
 		spin_unlock_irq_rcu_node(sdp);
 	}
 	return found;

@@ -38,8 +38,4 @@ void domains_unlock_child(void);
 /* fork.c: registers what fork() must call.  False: no memory. */
 bool fork_prepared(void);
 
-/* For ThreadSanitizer, in a program that is compiled for it while the library is not: what
- * sections did comes before what is done now. */
-void domain_tsan_join(struct srcu_struct *ssp);
-
 #endif

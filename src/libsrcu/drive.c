@@ -19,26 +19,13 @@
 #include "domain.h"
 #include "runtime.h"
 #include "srcu/tree_seq.h"
+#include "tsan.h"
 
 /* Passes that scan without leaving the CPU to others; with leaving it; after that, naps. */
 #define BRISK_PASSES	4
 #define YIELD_PASSES	60
 #define NAP_NS		50000
 #define NAP_MAX_NS	2000000
-
-void __tsan_acquire(void *addr) __attribute__((weak));
-
-void domain_tsan_join(struct srcu_struct *ssp)
-{
-	int cpu;
-
-	if (!__tsan_acquire)
-		return;
-	srcu_for_each_cpu(ssp, cpu) {
-		__tsan_acquire(&srcu_sdp(ssp, (unsigned)cpu)->srcu_unlock_count[0]);
-		__tsan_acquire(&srcu_sdp(ssp, (unsigned)cpu)->srcu_unlock_count[1]);
-	}
-}
 
 /* A reader is in the way.  The longer it takes, the less of the CPU we take from it. */
 static void breathe(unsigned passes, bool expedited)
@@ -81,6 +68,7 @@ static void synchronize(struct srcu_domain *d, bool expedited)
 	unsigned long s;
 
 	domain_ready(d);
+	tsan_before_sections(ssp);
 	k_drive_begin(&ssp->srcu_sup->work.work);
 	/* "expedited" is what never delays a scan by a jiffy: both forms do that here */
 	s = srcu_gp_start_if_needed(ssp, NULL, false);
@@ -88,7 +76,7 @@ static void synchronize(struct srcu_domain *d, bool expedited)
 	/* puts what the caller does next behind the grace period, which another
 	 * thread may have driven: against the barriers of its scans */
 	smp_mb();
-	domain_tsan_join(ssp);
+	tsan_after_sections(ssp);
 }
 
 void srcu_synchronize(struct srcu_domain *d) { synchronize(d, false); }

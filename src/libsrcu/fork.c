@@ -179,6 +179,6 @@ bool fork_prepared(void)
 	static bool done;
 
 	if (!done)
-		done = !pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+		done = !LIBSRCU_ATFORK(before_fork, after_fork_in_parent, after_fork_in_child);
 	return done;
 }

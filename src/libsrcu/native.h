@@ -4,6 +4,7 @@
  * symbol is hidden but those of <srcu/srcu.h>.
  *
  *	api.c		the exported functions, out-of-line readers
+ *	debug.c		readers that are watched
  *	domain.c	making and ending domains, the list of all of them
  *	drive.c		srcu_synchronize(): a caller drives the grace period
  *	fork.c		what the child of a fork() has
@@ -20,6 +21,18 @@
 #include <srcu/srcu.h>
 
 struct srcu_struct;
+
+/* What may fail, so that a test can have it fail: -D puts another function there. */
+#ifdef LIBSRCU_ALLOC
+void *LIBSRCU_ALLOC(size_t align, size_t size);
+#else
+#define LIBSRCU_ALLOC aligned_alloc
+#endif
+#ifdef LIBSRCU_ATFORK
+int LIBSRCU_ATFORK(void (*before)(void), void (*parent)(void), void (*child)(void));
+#else
+#define LIBSRCU_ATFORK pthread_atfork
+#endif
 
 static inline struct srcu_struct *domain_ssp(struct srcu_domain *d)
 {

@@ -9,6 +9,7 @@
 #include "fork.h"
 #include "runtime.h"
 #include "srcu/wait.h"
+#include "tsan.h"
 
 bool srcu_head_post(struct rcu_head *head, rcu_callback_t func)
 {
@@ -49,10 +50,12 @@ void srcu_invoke_callback(struct srcu *ss, struct rcu_head *head)
 {
 	unsigned long forks = fork_count();
 
-	domain_tsan_join(ss->impl);
+	tsan_after_sections(ss->impl);
+	tsan_after(head);
 	fork_note_batch(ss, head->next);
 	k_gate_open();
 	head->func(head);
+	tsan_before(ss);	/* against srcu_barrier() */
 	if (fork_count() != forks)
 		k_worker_restart();	/* in the child; the batch was inherited */
 	k_gate_close();

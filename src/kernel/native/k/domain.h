@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What an SRCU domain and a callback are to the algorithm's files: native.  Faults are a
- * matter of compiling: SRCU_FAULT_MASK, for tests that must see a broken library fail.
+ * matter of compiling: SRCU_FAULT_MASK says which are built in, or SRCU_FAULT_VARIABLE names
+ * a variable that does, of a program that must see a broken library fail.
  */
 #ifndef K_DOMAIN_H
 #define K_DOMAIN_H
@@ -10,6 +11,10 @@
 
 #include "k/types.h"
 
+#ifdef SRCU_FAULT_VARIABLE
+extern unsigned int SRCU_FAULT_VARIABLE;
+#define SRCU_FAULT_MASK SRCU_FAULT_VARIABLE
+#endif
 #ifndef SRCU_FAULT_MASK
 #define SRCU_FAULT_MASK 0
 #endif

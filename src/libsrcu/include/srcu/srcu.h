@@ -314,6 +314,28 @@ static inline void srcu_smp_mb_after_read_unlock(void)
 #endif
 }
 
+/* ---------------------------------------------------------- debugging */
+
+/*
+ * In files compiled with -DSRCU_DEBUG normal readers are watched: an unlock without its
+ * lock (twice, or with another domain's index), waiting for a section of one's own thread,
+ * and a thread's exit in one end the program with the story of that thread's sections.
+ */
+int srcu_read_lock_debug(struct srcu_domain *d, const char *file, int line);
+void srcu_read_unlock_debug(struct srcu_domain *d, int idx, const char *file, int line);
+void srcu_waits_debug(struct srcu_domain *d, const char *call, const char *file, int line);
+#ifdef SRCU_DEBUG
+#define srcu_read_lock(d) srcu_read_lock_debug(d, __FILE__, __LINE__)
+#define srcu_read_unlock(d, idx) srcu_read_unlock_debug(d, idx, __FILE__, __LINE__)
+#define srcu_synchronize(d) \
+	(srcu_waits_debug(d, "srcu_synchronize", __FILE__, __LINE__), (srcu_synchronize)(d))
+#define srcu_synchronize_expedited(d) \
+	(srcu_waits_debug(d, "srcu_synchronize_expedited", __FILE__, __LINE__), \
+	 (srcu_synchronize_expedited)(d))
+#define srcu_barrier(d) \
+	(srcu_waits_debug(d, "srcu_barrier", __FILE__, __LINE__), (srcu_barrier)(d))
+#endif
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif
