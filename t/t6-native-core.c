@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <srcu/kernel-names.h>
@@ -412,6 +413,46 @@ static void barrier_waits(void **state)
 	assert_int_equal(srcu_cleanup(&d), 0);
 }
 
+/* --- whoever waits is served --- */
+
+#define TURNS 1500
+
+static SRCU_DEFINE(shared);
+
+static void drop(struct rcu_head *head) { free(head); }
+
+/* Nobody drives on behalf of those who only poll: when those who drive have gone, what is
+ * left to do must be the worker's. */
+static void *drives_then_polls(void *arg)
+{
+	for (unsigned i = 0; i < TURNS; i++) {
+		unsigned long cookie;
+
+		switch (i % 4) {
+		case 0: srcu_synchronize_expedited(&shared); break;
+		case 1: srcu_call(&shared, calloc(1, sizeof(struct rcu_head)), drop); break;
+		default: srcu_synchronize(&shared);
+		}
+		cookie = srcu_start_poll(&shared);
+		while (!srcu_poll_state(&shared, cookie))
+			usleep(20);
+	}
+	return arg;
+}
+
+static void nobody_is_forgotten(void **state)
+{
+	pthread_t t[6];
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, drives_then_polls, NULL), 0);
+	for (int i = 0; i < 6; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(srcu_barrier(&shared), 0);
+	assert_int_equal(srcu_cleanup(&shared), 0);
+}
+
 /* --- making and ending --- */
 
 static void absurd_options(void **state)
@@ -511,10 +552,12 @@ int main(void)
 		cmocka_unit_test(domains_apart),
 		cmocka_unit_test(call_from_callback),
 		cmocka_unit_test(barrier_waits),
+		cmocka_unit_test(nobody_is_forgotten),
 		cmocka_unit_test(absurd_options),
 		cmocka_unit_test(kernel_names),
 		cmocka_unit_test(short_threads),
 	};
 
+	alarm(300);	/* what hangs, fails */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,6 @@
 #include <config.h>
 
 #include <sched.h>
-#include <time.h>
 
 #include "domain.h"
 #include "runtime.h"
@@ -40,7 +39,7 @@ static void breathe(unsigned passes, bool expedited)
 	}
 	for (; passes > 2 * YIELD_PASSES && nap < NAP_MAX_NS && !expedited; passes /= 2)
 		nap *= 2;
-	nanosleep(&(struct timespec){ .tv_nsec = (long)nap }, NULL);
+	k_nap(nap);
 }
 
 static bool gp_over(struct srcu_struct *ssp, unsigned long s)

@@ -27,12 +27,20 @@ void k_futex_wait(u32 *word, u32 seen, u64 ns)
 	errno = saved;
 }
 
-void k_futex_wake(u32 *word, int threads)
+int k_futex_wake(u32 *word, int threads)
 {
 	int saved = errno;
+	long woken = syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
 
-	(void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
 	errno = saved;
+	return woken < 0 ? 0 : (int)woken;
+}
+
+void k_nap(u64 ns)
+{
+	u32 nobody = 0;
+
+	k_futex_wait(&nobody, 0, ns);
 }
 
 void k_lock_slowly(u32 *owner)
@@ -46,9 +54,9 @@ void k_lock_slowly(u32 *owner)
 		k_futex_wait(owner, 2, 0);
 }
 
-void k_unlock_waking(u32 *owner)
+int k_unlock_waking(u32 *owner)
 {
-	k_futex_wake(owner, 1);
+	return k_futex_wake(owner, 1);
 }
 
 void wait_for_completion(struct completion *c)

@@ -134,26 +134,31 @@ static void unlock_and_ring(u64 due)
 /* Gives a pending item to the worker. */
 static void hand_over(struct work_struct *w)
 {
+	u64 due = READ_ONCE(w->due);
+
 	(void)k_worker_ensure();
 	k_lock(&rt.lock);
+	/* in the list from an earlier time, if somebody else has run it meanwhile */
+	if (w->item.linked && due < w->item.due)
+		list_take(&w->item);
 	if (!w->item.linked) {
-		w->item.due = READ_ONCE(w->due);
+		w->item.due = due;
 		list_put(&w->item);
 	}
-	unlock_and_ring(w->item.due);
+	unlock_and_ring(due);
 }
 
 /* --- the worker --- */
 
 /* Gives w->running back.  Somebody may have queued the item while it was held, and left it
- * to us: it goes to the worker, unless a thread that waits for `running` will see to it.
+ * to us: it goes to the worker, unless a thread that was waiting for `running` has been
+ * woken, who will hold it and come here too.
  * The barrier is against the one in k_queue_work(). */
 void k_work_release(struct work_struct *w)
 {
-	if (__atomic_exchange_n(&w->running, 0, __ATOMIC_RELEASE) == 2) {
-		k_unlock_waking(&w->running);
+	if (__atomic_exchange_n(&w->running, 0, __ATOMIC_RELEASE) == 2 &&
+	    k_unlock_waking(&w->running))
 		return;
-	}
 	smp_mb();
 	if (READ_ONCE(w->pending))
 		hand_over(w);
@@ -328,7 +333,7 @@ void flush_work(struct work_struct *w)
 		else if (on_worker && rt.current == &w->item)
 			return;	/* in a callback of the item's own: it ends after us */
 		else
-			nanosleep(&(struct timespec){ .tv_nsec = FLUSH_POLL_NS }, NULL);
+			k_nap(FLUSH_POLL_NS);
 		k_lock(&rt.lock);
 	}
 	k_unlock(&rt.lock);
@@ -367,7 +372,7 @@ bool del_timer_sync(struct timer_list *t)
 	armed = list_take(&t->item);
 	while (rt.current == &t->item && !on_worker) {
 		k_unlock(&rt.lock);
-		nanosleep(&(struct timespec){ .tv_nsec = FLUSH_POLL_NS }, NULL);
+		k_nap(FLUSH_POLL_NS);
 		k_lock(&rt.lock);
 	}
 	k_unlock(&rt.lock);

@@ -17,7 +17,8 @@ struct mutex { u32 owner; };
 struct completion { u32 done; };
 
 void k_lock_slowly(u32 *owner);
-void k_unlock_waking(u32 *owner);
+/* How many it woke, 0 or 1: nobody sleeps, perhaps, though somebody might have. */
+int k_unlock_waking(u32 *owner);
 
 static inline bool k_trylock(u32 *owner)
 {
@@ -37,7 +38,7 @@ static inline void k_lock(u32 *owner)
 static inline void k_unlock(u32 *owner)
 {
 	if (unlikely(__atomic_exchange_n(owner, 0, __ATOMIC_RELEASE) == 2))
-		k_unlock_waking(owner);
+		(void)k_unlock_waking(owner);
 }
 
 #define spin_lock_init(l)	((void)((l)->owner = 0))
@@ -64,6 +65,8 @@ void complete(struct completion *c);
 
 /* Sleeps while *word is `seen`, at most so many ns (0: no limit); may return early. */
 void k_futex_wait(u32 *word, u32 seen, u64 ns);
-void k_futex_wake(u32 *word, int threads);
+int k_futex_wake(u32 *word, int threads);	/* how many it woke */
+/* Sleeps.  No cancellation point, which nanosleep() would be: locks may be held. */
+void k_nap(u64 ns);
 
 #endif

@@ -40,6 +40,7 @@
 #define k_lock_slowly srcu_priv_k_lock_slowly
 #define k_more_readers_active srcu_priv_k_more_readers_active
 #define k_more_readers_gone srcu_priv_k_more_readers_gone
+#define k_nap srcu_priv_k_nap
 #define k_on_worker srcu_priv_k_on_worker
 #define k_queue_work srcu_priv_k_queue_work
 #define k_runtime_after_fork srcu_priv_k_runtime_after_fork
