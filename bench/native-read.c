@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a pair of lock and unlock costs a reader of libsrcu's fast kind, and what a grace
+ * What a pair of lock and unlock costs a reader of libsrcu's two kinds, and what a grace
  * period costs, beside liburcu's flavours, POSIX locks and an empty loop.  All in one
  * process, peers in turn round by round; medians, and the ratio to liburcu's memb flavour
  * of the same round.
@@ -24,7 +24,9 @@
 #include <urcu/urcu-bp.h>
 #endif
 
-#include "libsrcu/fast_only.h"
+#include <srcu/srcu.h>
+
+#include "libsrcu/fast.h"
 
 #define ROUNDS 201
 #define PAIRS 2000
@@ -52,18 +54,25 @@ struct peer {
 		}								\
 	}
 
-static struct fast_only fast;
+static SRCU_DEFINE(fast);
+static SRCU_DEFINE(normal);
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 LOOP(empty, (void)0, (void)0)
-LOOP(fast, struct srcu_ctr *ctr = fast_only_lock(&fast), srcu_fast_read_unlock(ctr))
+LOOP(fast, struct srcu_ctr *ctr = srcu_read_lock_fast(&fast), srcu_read_unlock_fast(&fast, ctr))
+LOOP(normal, int idx = srcu_read_lock(&normal), srcu_read_unlock(&normal, idx))
 LOOP(rwlock, pthread_rwlock_rdlock(&rwlock), pthread_rwlock_unlock(&rwlock))
 LOOP(mutex, pthread_mutex_lock(&mutex), pthread_mutex_unlock(&mutex))
 
 static void gp_fast(void)
 {
-	fast_only_gp(&fast);
+	srcu_synchronize(&fast);
+}
+
+static void gp_normal(void)
+{
+	srcu_synchronize(&normal);
 }
 
 #ifdef HAVE_LIBURCU
@@ -90,6 +99,7 @@ static void leave_bp(void) { urcu_bp_unregister_thread(); }
 static const struct peer peers[] = {
 	{ "empty loop", pairs_empty, NULL, NULL, NULL },
 	{ "libsrcu fast", pairs_fast, gp_fast, NULL, NULL },
+	{ "libsrcu normal", pairs_normal, gp_normal, NULL, NULL },
 #ifdef HAVE_LIBURCU
 	{ "liburcu memb", pairs_memb, gp_memb, enter_memb, leave_memb },
 	{ "liburcu qsbr", pairs_qsbr, gp_qsbr, enter_qsbr, leave_qsbr },
@@ -206,8 +216,8 @@ static void sit(const struct peer *p, unsigned long job)
 	if (p->pairs == pairs_qsbr)
 		urcu_qsbr_thread_offline();
 #endif
-	while (LOAD(helper.stop) < job)
-		sched_yield();
+	while (LOAD(helper.stop) < job)	/* asleep, nearly always */
+		nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
 #ifdef HAVE_LIBURCU
 	if (p->pairs == pairs_qsbr)
 		urcu_qsbr_thread_online();
