@@ -110,7 +110,7 @@ static void rule(enum srcu_fast_mode mode)
 	fast_only_gp(&dom);			/* no reader: nothing to wait for */
 	a = fast_only_lock(&dom);
 	CHECK(srcu_fast_readers_active(&dom.fast));
-	CHECK(!!srcu_thread.chunk == (mode == SRCU_FAST_BY_RSEQ));
+	CHECK(!!srcu_thread.rseq_cs == (mode == SRCU_FAST_BY_RSEQ));
 	fast_only_start(&dom);
 	CHECK(!fast_only_done(&dom));
 	b = fast_only_lock(&dom);		/* began later: not waited for */
@@ -353,6 +353,35 @@ static void churn(enum srcu_fast_mode mode)
 }
 IN_EACH_MODE(churn)
 
+/* More domains than a thread remembers its slots of: each section is counted where it
+ * belongs, also in those that come after others at the same place. */
+static void domains(enum srcu_fast_mode mode)
+{
+	static struct fast_only d[3 * SRCU_FAST_CACHED];
+	struct srcu_ctr *ctr[3 * SRCU_FAST_CACHED];
+
+	(void)mode;
+	for (int turn = 0; turn < 3; turn++) {
+		for (int i = 0; i < 3 * SRCU_FAST_CACHED; i++) {
+			CHECK(!srcu_fast_readers_active(&d[i].fast));
+			ctr[i] = fast_only_lock(&d[i]);
+			CHECK(srcu_fast_readers_active(&d[i].fast));
+			fast_only_start(&d[i]);
+			CHECK(!fast_only_done(&d[i]));
+		}
+		for (int i = 0; i < 3 * SRCU_FAST_CACHED; i++) {
+			CHECK(!fast_only_done(&d[i]));
+			srcu_fast_read_unlock(ctr[i]);
+			CHECK(fast_only_done(&d[i]));
+			if ((i + turn) % 2)
+				srcu_fast_release(&d[i].fast);
+		}
+	}
+	for (int i = 0; i < 3 * SRCU_FAST_CACHED; i++)
+		srcu_fast_release(&d[i].fast);
+}
+IN_EACH_MODE(domains)
+
 /* More threads at once than the first chunk has slots for. */
 #define MANY 100
 static pthread_barrier_t all_in, all_out;
@@ -505,6 +534,9 @@ static void forking(enum srcu_fast_mode mode)
 	int status;
 
 	(void)mode;
+#ifdef SRCU_FAST_TSAN
+	_exit(RESULT_NOT_HERE);	/* it lets no child of a process with threads have threads */
+#endif
 	CHECK(!pthread_barrier_init(&all_in, NULL, 2));
 	CHECK(!pthread_barrier_init(&all_out, NULL, 2));
 	thread_start(&t, holder, NULL);
@@ -624,7 +656,7 @@ static void *without_rseq(void *arg)
 	if (!leave_rseq())
 		_exit(RESULT_NOT_HERE);
 	ctr = fast_only_lock(&dom);
-	CHECK(!srcu_thread.chunk && srcu_thread.own_chunk);
+	CHECK(!srcu_thread.rseq_cs && srcu_thread.own_chunk);
 	fast_only_start(&dom);
 	CHECK(!fast_only_done(&dom));
 	srcu_fast_read_unlock(ctr);
@@ -682,6 +714,7 @@ int main(void)
 		TESTS_IN_EACH_MODE(guarantee),
 		TESTS_IN_EACH_MODE(storm),
 		TESTS_IN_EACH_MODE(churn),
+		TESTS_IN_EACH_MODE(domains),
 		TESTS_IN_EACH_MODE(many),
 		TESTS_IN_EACH_MODE(handed_over),
 		TESTS_IN_EACH_MODE(shared_slot),

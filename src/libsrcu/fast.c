@@ -119,7 +119,7 @@ static inline void count_lock(struct srcu_ctr *ctr, enum how how)
 		/* on x86 the locked instruction is the fence */
 		count_atomic(&ctr->srcu_locks, __ATOMIC_SEQ_CST);
 #ifndef __x86_64__
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		srcu_fast_fence();
 #endif
 	}
 }
@@ -186,6 +186,43 @@ static struct srcu_slot *slot_get(struct srcu_fast *f)
 	return slot;
 }
 
+/* The domain's identity, given at its first reader. */
+static unsigned long id_get(struct srcu_fast *f)
+{
+	static unsigned long last;
+	unsigned long id = __atomic_load_n(&f->id, __ATOMIC_RELAXED), mine;
+
+	if (id)
+		return id;
+	mine = __atomic_add_fetch(&last, SRCU_FAST_ID_STEP, __ATOMIC_RELAXED);
+	if (__atomic_compare_exchange_n(&f->id, &id, mine, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return mine;
+	return id;	/* another thread was first */
+}
+
+#ifdef SRCU_FAST_RSEQ
+/* From now on the slot is found without coming here.  A signal handler that comes in
+ * between leaves the place alone, and is not misled by it. */
+static void cache_fill(struct srcu_fast *f, struct srcu_slot *slot)
+{
+	struct srcu_thread *me = &srcu_thread;
+	unsigned long id = id_get(f);
+	struct srcu_cached *c = &me->cached[id / SRCU_FAST_ID_STEP % SRCU_FAST_CACHED];
+
+	if (me->filling)
+		return;
+	me->filling = 1;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	c->id = SRCU_FAST_NO_ID;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	c->slot = slot;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	c->id = id;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	me->filling = 0;
+}
+#endif
+
 struct srcu_ctr *srcu_fast_read_lock_slow(struct srcu_fast *f, const unsigned int *idx)
 {
 	enum srcu_fast_mode mode = srcu_fast_mode();
@@ -198,7 +235,8 @@ struct srcu_ctr *srcu_fast_read_lock_slow(struct srcu_fast *f, const unsigned in
 		return (struct srcu_ctr *)((uintptr_t)ctr | 1);
 	}
 #ifdef SRCU_FAST_RSEQ
-	if (srcu_thread.chunk && !(SRCU_FAST_FAULTS & SRCU_FAST_STALE)) {
+	if (srcu_thread.rseq_cs && !(SRCU_FAST_FAULTS & SRCU_FAST_STALE)) {
+		cache_fill(f, slot);
 		ctr = srcu_fast_count_rseq(idx, slot, srcu_thread.rseq_cs);
 		tsan_acquire((void *)(uintptr_t)idx);
 		return ctr;

@@ -41,7 +41,7 @@ static void make_known(struct srcu_domain *d)
 	domain_add_readers(d, &fast_readers);
 	/* An updater that does not see it yet: this reader, and all that come after it
 	 * because they find it known, see what that updater did before it looked. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	srcu_fast_fence();
 	__atomic_store_n(&d->fast_.known, true, __ATOMIC_RELEASE);
 }
 

@@ -76,7 +76,7 @@ void srcu_fast_barrier(void)
 {
 	enum srcu_fast_mode m = srcu_fast_mode();
 
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	srcu_fast_fence();
 	if (m == SRCU_FAST_BY_FENCE || membarrier_run(m))
 		return;
 	if (errno == EPERM && membarrier_register(m) && membarrier_run(m))

@@ -14,7 +14,12 @@
 
 #include "libsrcu/fast.h"
 
-__thread struct srcu_thread srcu_thread;
+_Static_assert(sizeof(struct srcu_cached) == SRCU_FAST_ID_STEP, "see srcu_fast_slot()");
+
+#define NONE { SRCU_FAST_NO_ID, NULL }
+__thread struct srcu_thread srcu_thread = {
+	.cached = { NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE }
+};
 
 /* srcu_thread.state */
 enum { THREAD_NEW = 0, THREAD_IS, THREAD_WAS };
@@ -81,7 +86,10 @@ static void thread_over(void *arg)
 
 	/* first: a signal handler must not count where another thread may, too */
 	t->state = THREAD_WAS;
-	t->chunk = t->own_chunk = 0;
+	t->rseq_cs = NULL;
+	t->own_chunk = 0;
+	for (int i = 0; i < SRCU_FAST_CACHED; i++)
+		t->cached[i].id = SRCU_FAST_NO_ID;
 	signal_fence();
 	pthread_mutex_lock(&reg.lock);
 	number_give(n);
@@ -167,13 +175,7 @@ bool srcu_fast_thread_register(void)
 	/* a signal handler may have been before us */
 	ok = me->own_chunk || thread_enter(me);
 	pthread_mutex_unlock(&reg.lock);
-	if (!ok || srcu_fast_mode() != SRCU_FAST_BY_RSEQ)
-		return ok;
-	me->rseq_cs = srcu_fast_rseq_cs();
-	if (me->rseq_cs) {
-		me->offset = me->own_offset;
-		signal_fence();
-		me->chunk = me->own_chunk;
-	}
+	if (ok && srcu_fast_mode() == SRCU_FAST_BY_RSEQ)
+		me->rseq_cs = srcu_fast_rseq_cs();
 	return ok;
 }

@@ -133,7 +133,7 @@ bool srcu_readers_active_idx_check(struct srcu_struct *ssp, int idx)
 		locks = srcu_readers_lock_idx(ssp, idx);
 		srcu_between_sums(ssp);
 		unlocks = srcu_readers_unlock_idx(ssp, idx);
-		return locks == unlocks;
+		return locks == unlocks && k_more_readers_gone(ssp, idx);
 	}
 	unlocks = srcu_readers_unlock_idx(ssp, idx);
 	srcu_between_sums(ssp);

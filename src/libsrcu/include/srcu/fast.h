@@ -36,11 +36,12 @@ struct srcu_slot {
 #define SRCU_FAST_CHUNKS 16
 
 /*
- * A domain's part of it.  All zero is ready for use.  Readers look at the chunks alone,
- * which stay when they are there, and at the domain's index, of which bit 0 is the bank in
- * which sections begin.
+ * A domain's part of it.  All zero is ready for use.  Readers look at the identity alone,
+ * which no other domain has had or will have, and at the domain's index, of which bit 0 is
+ * the bank in which sections begin.
  */
 struct srcu_fast {
+	unsigned long id;		/* 0 until the first reader */
 	struct srcu_slot *chunk[SRCU_FAST_CHUNKS]; /* number 0 is never there */
 	struct srcu_slot shared;	/* of all who have none of their own: atomic */
 	/* of the one who is the updater */
@@ -51,14 +52,22 @@ struct srcu_fast {
 };
 
 /*
- * The thread: where its slot is in every domain.  The first two say so only where rseq can
- * be used by it, else they are 0, and lead to a chunk that is never there.
+ * The thread: where its slot is in every domain, and, if it can use rseq, the slots that it
+ * had in some domains of late.  Which of those places a domain has is in its identity.
  */
+#define SRCU_FAST_CACHED 8
+#define SRCU_FAST_ID_STEP 16		/* sizeof(struct srcu_cached) */
+#define SRCU_FAST_NO_ID 1ul		/* no domain's */
+struct srcu_cached {
+	unsigned long id;
+	struct srcu_slot *slot;
+};
 struct srcu_thread {
-	unsigned int chunk, offset;	/* offset in bytes */
-	uint64_t *rseq_cs;		/* in the area that the kernel looks at */
-	unsigned int own_chunk, own_offset;
+	struct srcu_cached cached[SRCU_FAST_CACHED];
+	uint64_t *rseq_cs;		/* in the area that the kernel looks at; or NULL */
+	unsigned int own_chunk, own_offset; /* offset in bytes; chunk 0: it has no slots */
 	int state;
+	int filling;			/* a place of the above is being written */
 	unsigned int in_shared;		/* its sections that are counted in shared slots */
 };
 extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial-exec"), visibility("default")));
@@ -90,7 +99,7 @@ extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial
 static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned int *idx,
 						    struct srcu_slot *slot, uint64_t *rseq_cs)
 {
-	struct srcu_ctr *ctr;
+	unsigned long bank;
 
 	__asm__ __volatile__(
 		".pushsection __rseq_cs, \"aw\"\n\t"
@@ -100,14 +109,13 @@ static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned int *idx,
 		".quad 772f, 773f - 772f, 774f\n\t"	/* begin, length, where to go */
 		".popsection\n"
 		"771:\n\t"
-		"leaq 770b(%%rip), %[ctr]\n\t"
-		"movq %[ctr], %[cs]\n"
+		"leaq 770b(%%rip), %[bank]\n\t"
+		"movq %[bank], %[cs]\n"
 		"772:\n\t"
-		"movl %[idx], %k[ctr]\n\t"
-		"andl $1, %k[ctr]\n\t"
-		"shlq $5, %[ctr]\n\t"			/* times the size of a struct srcu_ctr */
-		"addq %[slot], %[ctr]\n\t"
-		"incq (%[ctr])\n"
+		"movl %[idx], %k[bank]\n\t"
+		"andl $1, %k[bank]\n\t"
+		"shll $5, %k[bank]\n\t"		/* times the size of a struct srcu_ctr */
+		"incq (%[slot], %[bank])\n"
 		"773:\n\t"
 		".pushsection __rseq_failure, \"ax\"\n\t"
 		".byte 0x0f, 0xb9, 0x3d\n\t"		/* ud1 of the signature: never run */
@@ -115,22 +123,26 @@ static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned int *idx,
 		"774:\n\t"
 		"jmp 771b\n\t"
 		".popsection"
-		: [ctr] "=&r" (ctr), [cs] "=m" (*rseq_cs)
+		: [bank] "=&r" (bank), [cs] "=m" (*rseq_cs)
 		: [idx] "m" (*idx), [slot] "r" (slot)
 		: "memory", "cc");
-	return ctr;
+	return (struct srcu_ctr *)((char *)slot + bank);
 }
 #endif
 
 #ifdef SRCU_FAST_INLINE
 /* The thread's slot in a domain, or NULL: the long way has to be gone. */
-static inline struct srcu_slot *srcu_fast_slot(struct srcu_fast *f)
+static inline struct srcu_slot *srcu_fast_slot(const struct srcu_fast *f)
 {
-	struct srcu_slot *chunk = __atomic_load_n(&f->chunk[srcu_thread.chunk], __ATOMIC_RELAXED);
+	unsigned long id = __atomic_load_n(&f->id, __ATOMIC_RELAXED);
+	const struct srcu_cached *c = (const struct srcu_cached *)((const char *)srcu_thread.cached +
+		(id & (SRCU_FAST_CACHED - 1) * SRCU_FAST_ID_STEP));
 
-	if (__builtin_expect(chunk == NULL, 0))
+	if (__builtin_expect(c->id != id, 0))
 		return NULL;
-	return (struct srcu_slot *)((char *)chunk + srcu_thread.offset);
+	if (!c->slot)
+		__builtin_unreachable();	/* the caller need not look again */
+	return c->slot;
 }
 #endif
 
