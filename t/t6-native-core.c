@@ -324,6 +324,30 @@ static void domains_apart(void **state)
 	assert_int_equal(srcu_cleanup(&b), 0);
 }
 
+/* Requests that come while a grace period is under way need its end and one more. */
+static void requests_share(void **state)
+{
+	static SRCU_DEFINE(d);
+	unsigned long cookies[100], first, batches;
+	int idx = srcu_read_lock(&d);
+
+	(void)state;
+	batches = srcu_batches_completed(&d);
+	first = srcu_start_poll(&d);
+	while (srcu_batches_completed(&d) == batches)
+		usleep(100);	/* the flip: the section is waited for */
+	batches++;
+	for (int i = 0; i < 100; i++)
+		cookies[i] = srcu_start_poll(&d);
+	assert_false(srcu_poll_state(&d, first));
+	srcu_read_unlock(&d, idx);
+	for (int i = 0; i < 100; i++)
+		while (!srcu_poll_state(&d, cookies[i]))
+			usleep(100);
+	assert_int_equal(srcu_batches_completed(&d), batches + 1);
+	assert_int_equal(srcu_cleanup(&d), 0);
+}
+
 /* --- callbacks --- */
 
 struct again {
@@ -550,6 +574,7 @@ int main(void)
 		cmocka_unit_test(waits_for_the_section),
 		cmocka_unit_test(handed_over),
 		cmocka_unit_test(domains_apart),
+		cmocka_unit_test(requests_share),
 		cmocka_unit_test(call_from_callback),
 		cmocka_unit_test(barrier_waits),
 		cmocka_unit_test(nobody_is_forgotten),

@@ -97,8 +97,8 @@ static void *updates(void *arg)
 	static unsigned long n;
 	struct counted *c = arg;
 
+	c->n = &n;
 	while (!__atomic_load_n(&busy.stop, __ATOMIC_RELAXED)) {
-		c->n = &n;
 		(void)srcu_call(&busy.d, &c->head, count);	/* or it is queued still */
 		srcu_synchronize(&busy.d);
 	}
