@@ -186,6 +186,7 @@ static struct srcu_slot *slot_get(struct srcu_fast *f)
 	return slot;
 }
 
+#ifdef SRCU_FAST_RSEQ
 /* The domain's identity, given at its first reader. */
 static unsigned long id_get(struct srcu_fast *f)
 {
@@ -200,7 +201,6 @@ static unsigned long id_get(struct srcu_fast *f)
 	return id;	/* another thread was first */
 }
 
-#ifdef SRCU_FAST_RSEQ
 /* From now on the slot is found without coming here.  A signal handler that comes in
  * between leaves the place alone, and is not misled by it. */
 static void cache_fill(struct srcu_fast *f, struct srcu_slot *slot)

@@ -79,7 +79,8 @@ extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial
 #define SRCU_FAST_TSAN 1
 #endif
 #endif
-#if defined(__x86_64__) && defined(__LP64__) && defined(__linux__)
+/* SRCU_FAST_PORTABLE: as where there is no assembly for it. */
+#if defined(__x86_64__) && defined(__LP64__) && defined(__linux__) && !defined(SRCU_FAST_PORTABLE)
 #define SRCU_FAST_RSEQ 1
 #ifndef SRCU_FAST_TSAN
 #define SRCU_FAST_INLINE 1
