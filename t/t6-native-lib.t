@@ -11,6 +11,8 @@ local sh = require "sh"
 local build = os.getenv("abs_top_builddir") or "."
 local sanitized = (os.getenv("SRCUSH_SANITIZERS") or "") ~= ""
 local shared, static = build .. "/.libs/libsrcu.so", build .. "/.libs/libsrcu.a"
+local have_shared = io.open(shared) ~= nil	-- not with configure --disable-shared
+local have_static = io.open(static) ~= nil
 local include = "-I" .. sh.quoted(top .. "/src/libsrcu/include")
 local tmp = sh.directory "lib"
 
@@ -35,8 +37,8 @@ end
 if sanitized then
 	tap.skip("a sanitizer adds its own", 4)
 elseif have "nm" then
-	symbols("-D", shared, "libsrcu.so")
-	symbols("", static, "libsrcu.a")
+	if have_shared then symbols("-D", shared, "libsrcu.so") else tap.skip("not built", 2) end
+	if have_static then symbols("", static, "libsrcu.a") else tap.skip("not built", 2) end
 else
 	tap.skip("no nm", 4)
 end
@@ -128,7 +130,8 @@ int main()
 }
 ]])
 
-local function link_and_run(how, flags)
+local function link_and_run(how, flags, built)
+	if not built then return tap.skip("not built") end
 	if not have "g++" then return tap.skip("no g++") end
 	local text, status = sh.run(([[g++ -Wall -Wextra -Werror -O1 -g -pthread %s -x c++ %s/program.h \
 		-x none %s -o %s/program 2>&1 && LD_LIBRARY_PATH=%s/.libs %s/program 2>&1]])
@@ -139,8 +142,8 @@ end
 if sanitized then
 	tap.skip("the library is sanitized", 2)
 else
-	link_and_run("a C++ program, shared", ("-L%s/.libs -lsrcu"):format(sh.quoted(build)))
-	link_and_run("a C++ program, static", sh.quoted(static))
+	link_and_run("a C++ program, shared", ("-L%s/.libs -lsrcu"):format(sh.quoted(build)), have_shared)
+	link_and_run("a C++ program, static", sh.quoted(static), have_static)
 end
 
 -- --- ThreadSanitizer in the program alone ---
@@ -205,7 +208,7 @@ end
 
 local _, works = sh.run(("echo 'int main(void){return 0;}' | gcc -fsanitize=thread -x c - -o %s/t 2>&1 && %s/t")
 	:format(tmp.path, tmp.path))
-if sanitized or works ~= 0 then
+if sanitized or works ~= 0 or not have_shared then
 	tap.skip("no ThreadSanitizer for the program alone", 2)
 else
 	local text, status = tsan ""

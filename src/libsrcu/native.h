@@ -8,7 +8,11 @@
  *	domain.c	making and ending domains, the list of all of them
  *	drive.c		srcu_synchronize(): a caller drives the grace period
  *	fork.c		what the child of a fork() has
- *	runtime.c	work items and timers: one worker thread
+ *	wait.c		callbacks: posting a head, calling the user's function
+ *	fast*.c		fast readers, see fast.h
+ *
+ * Below them are the native primitives (kernel/native/), work items and timers on one
+ * worker thread among them.
  *
  * The first bytes of a struct srcu_domain are the algorithm's struct srcu_struct
  * (srcu/tree.h); its updater's side and the per-CPU structures are allocated at init, or
