@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What all models share: keeping the events of an execution, and coherence.
+ */
+#include <config.h>
+
+#include "memory/consistency.h"
+#include "memory/internal.h"
+
+#include <stdlib.h>
+
+struct mm_event *mm_add(struct mm *m)
+{
+	struct mm_event *e;
+
+	if (m->n == m->cap) {
+		size_t cap = m->cap ? 2 * m->cap : 64;
+		struct mm_event *v = realloc(m->ev, cap * sizeof(*v));
+
+		if (!v) {
+			m->oom = true;
+			return NULL;
+		}
+		m->ev = v;
+		m->cap = cap;
+	}
+	e = &m->ev[m->n++];
+	*e = (struct mm_event){ .rf = MM_NONE, .pair = MM_NONE };
+	return e;
+}
+
+void mm_release(struct mm *m)
+{
+	free(m->ev);
+	free(m->bits);
+	free(m->nums);
+	*m = (struct mm){ 0 };
+}
+
+bool mm_begin(struct mm *m, struct rels *s, struct rel *v, size_t n)
+{
+	size_t need;
+
+	s->n = m->n;
+	s->words = (m->n + 63) / 64;
+	need = n * s->n * s->words;
+	if (need > m->bits_cap) {
+		uint64_t *p = realloc(m->bits, 2 * need * sizeof(*p));
+
+		if (!p) {
+			m->oom = true;
+			return false;
+		}
+		m->bits = p;
+		m->bits_cap = 2 * need;
+	}
+	memset(m->bits, 0, need * sizeof(*m->bits));
+	for (size_t i = 0; i < n; i++)
+		v[i].row = m->bits + i * s->n * s->words;
+	return true;
+}
+
+/* The place from which an access of a location looks: the initial value's is -1. */
+static int seen(const struct mm *m, const struct mm_event *e)
+{
+	if (e->kind == MM_WRITE)
+		return e->rank;
+	return e->rf == MM_NONE ? -1 : m->ev[e->rf].rank;
+}
+
+/* b comes after a in program order, on one location. */
+static bool agrees(const struct mm *m, const struct mm_event *a, const struct mm_event *b)
+{
+	/* a write stands behind what was seen before it, a read sees no less */
+	return b->kind == MM_WRITE ? seen(m, b) > seen(m, a) : seen(m, b) >= seen(m, a);
+}
+
+bool mm_coherent(struct mm *m)
+{
+	for (size_t j = 0; j < m->n; j++) {
+		const struct mm_event *b = &m->ev[j];
+
+		if (b->kind == MM_FENCE)
+			continue;
+		for (size_t i = j; i--;) {
+			const struct mm_event *a = &m->ev[i];
+
+			if (a->kind == MM_FENCE || a->task != b->task || a->loc != b->loc)
+				continue;
+			if (!agrees(m, a, b))
+				return false;
+			break; /* what is before that agrees with it */
+		}
+		if (b->kind == MM_WRITE && b->pair != MM_NONE &&
+		    (int)b->rank != seen(m, &m->ev[b->pair]) + 1)
+			return false;
+	}
+	return true;
+}
+
+void mm_communicate(const struct mm *m, const struct rels *s, struct rel co, struct rel fr)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mm_event *e = &m->ev[i];
+
+		if (e->kind == MM_FENCE)
+			continue;
+		for (size_t j = 0; j < m->n; j++) {
+			const struct mm_event *w = &m->ev[j];
+
+			if (w->kind == MM_WRITE && w->loc == e->loc && i != j && (int)w->rank > seen(m, e))
+				rel_set(s, e->kind == MM_WRITE ? co : fr, i, j);
+		}
+	}
+}
+
+/* Can the events be sorted so that the relation goes forward?  (Kahn) */
+bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r)
+{
+	size_t n = s->n, done = 0;
+	uint16_t *in, *queue;
+
+	if (2 * n > m->nums_cap) {
+		uint16_t *p = realloc(m->nums, 4 * n * sizeof(*p));
+
+		if (!p) {
+			m->oom = true;
+			return false;
+		}
+		m->nums = p;
+		m->nums_cap = 4 * n;
+	}
+	in = m->nums;
+	queue = in + n;
+	memset(in, 0, n * sizeof(*in));
+	for (size_t i = 0; i < n; i++)
+		rel_each(s, r, i, j)
+			in[j]++;
+	n = 0;
+	for (size_t i = 0; i < s->n; i++)
+		if (!in[i])
+			queue[n++] = (uint16_t)i;
+	while (done < n) {
+		size_t i = queue[done++];
+
+		rel_each(s, r, i, j)
+			if (!--in[j])
+				queue[n++] = (uint16_t)j;
+	}
+	return done == s->n;
+}
+
+bool mm_sc(struct mm *m)
+{
+	struct rels s;
+	struct rel v[1];
+
+	if (!mm_coherent(m) || !mm_begin(m, &s, v, 1))
+		return false;
+	mm_communicate(m, &s, v[0], v[0]);
+	for (size_t i = 0; i < m->n; i++) {
+		for (size_t j = i + 1; j < m->n; j++)
+			if (m->ev[i].task == m->ev[j].task) {
+				rel_set(&s, v[0], i, j);
+				break;
+			}
+		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE)
+			rel_set(&s, v[0], m->ev[i].rf, i);
+	}
+	return mm_acyclic(m, &s, v[0]);
+}

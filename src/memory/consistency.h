@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory models as a rule over executions: program order, reads-from and coherence order
+ * are given, and the model says whether that may be.  Whoever explores builds graphs and
+ * asks; whoever steps by hand asks of each store whether a load may return it.
+ *
+ * Program order and reads-from together are without a circle here: no load buffering
+ * (semantics.md section 6).
+ */
+#ifndef SRCUSH_MEMORY_CONSISTENCY_H
+#define SRCUSH_MEMORY_CONSISTENCY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mm_kind { MM_READ, MM_WRITE, MM_FENCE };
+enum mm_flag {
+	MM_PLAIN   = 1u << 0,	/* not marked */
+	MM_LOCK    = 1u << 1,	/* part of a lock's acquisition */
+	MM_UNLOCK  = 1u << 2,
+	MM_LOCKED  = 1u << 3,	/* x86: part of a locked instruction, or as good as one */
+	MM_SWITCH  = 1u << 4,	/* its task slept: a full fence */
+};
+#define MM_NONE UINT16_MAX	/* reads from the initial value; no partner */
+
+/*
+ * An access or a fence.  A read-modify-write is two, one behind the other, as is the
+ * acquisition of a lock, which reads from the release before it.  Those of a task stand in
+ * program order in the array; nothing else is said by their places.
+ */
+struct mm_event {
+	uint8_t kind;		/* enum mm_kind */
+	uint8_t order;		/* enum ev_order (engine/site.h) */
+	uint8_t flags;		/* enum mm_flag */
+	uint8_t task;
+	uint16_t cpu;
+	uint16_t loc;		/* some number for each location */
+	uint16_t rf;		/* reads: index of the write */
+	uint16_t rank;		/* writes: place in the coherence order of the location */
+	uint16_t pair;		/* the other part of a read-modify-write */
+	/* What it depends on: the n-th read of its task is bit n modulo 64, from 0 */
+	uint64_t addr, data, ctrl;
+};
+
+struct mm {
+	struct mm_event *ev;
+	size_t n, cap;
+	/* scratch of the models, kept from one question to the next */
+	uint64_t *bits;
+	size_t bits_cap;
+	uint16_t *nums;
+	size_t nums_cap;
+	bool oom;		/* there was no memory: the answer means nothing */
+};
+/* A new last event, all zero but rf and pair, which are MM_NONE.  NULL: no memory. */
+struct mm_event *mm_add(struct mm *m);
+void mm_release(struct mm *m);
+
+/* Coherence: of each location, what a task does to it agrees with rf and the ranks (all
+ * four of CoWW, CoWR, CoRW, CoRR), and no write comes between a read-modify-write's parts. */
+bool mm_coherent(struct mm *m);
+/* Total store order, x86 (Owens, Sarkar, Sewell 2009; in the axiomatic form of Alglave,
+ * Maranget, Tautschnig 2014). */
+bool mm_tso(struct mm *m);
+/* The Linux-kernel memory model (Alglave, Maranget, McKenney, Parri, Stern 2018; as of
+ * Linux 6.12), for what has no load buffering. */
+bool mm_lkmm(struct mm *m);
+/* Sequential consistency, for comparison. */
+bool mm_sc(struct mm *m);
+
+#endif

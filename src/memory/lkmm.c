@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Linux-kernel memory model (Alglave, Maranget, McKenney, Parri, Stern, "Frightening
+ * Small Children and Disconcerting Grown-ups: Concurrency in the Linux Kernel", ASPLOS
+ * 2018; the relations' names are those of the kernel's tools/memory-model, as of Linux
+ * 6.12).  Three axioms beside coherence and atomicity: hb has no circle (what happens
+ * before, as far as the model promises), pb has none (in which order stores propagate).
+ * Grace periods are what the implementation makes of them, by its own accesses and fences.
+ */
+#include <config.h>
+
+#include "engine/site.h"
+#include "memory/internal.h"
+
+enum {
+	STRONG, PO_REL, WMB, UNLOCK_LOCK,	/* fences that are more than preserved program order */
+	PPO, RFE, OVERWRITE, CUMUL, PROP, HB, TMP, TMP2,
+	NRELS
+};
+
+struct lkmm {
+	const struct mm *m;
+	struct rels s;
+	struct rel r[NRELS];
+};
+
+static bool marked(const struct mm_event *e)
+{
+	return e->kind != MM_FENCE && !(e->flags & MM_PLAIN);
+}
+
+static bool is_access(const struct mm_event *e) { return e->kind != MM_FENCE; }
+static bool is_rmw(const struct mm_event *e) { return e->pair != MM_NONE && !(e->flags & MM_LOCK); }
+static bool locks(const struct mm_event *e) { return e->flags & MM_LOCK && e->kind == MM_WRITE; }
+
+/* What stands between an access and those behind it in program order. */
+struct between {
+	bool mb, wmb, rmb, acquired;
+	bool before_atomic, rmw, lock, unlocked;	/* half of a fence so far */
+	bool unlock_lock;	/* an unlock, and a lock behind it */
+	bool unlock_then_lock;	/* the same for smp_mb__after_unlock_lock() */
+};
+
+static void pass_fence(struct between *b, const struct mm_event *f)
+{
+	switch (f->order) {
+	case ORD_MB: case ORD_MB_AFTER_SRCU_UNLOCK:
+		b->mb = true;
+		break;
+	case ORD_WMB:
+		b->wmb = true;
+		break;
+	case ORD_RMB:
+		b->rmb = true;
+		break;
+	case ORD_MB_BEFORE_ATOMIC:
+		b->before_atomic = true;
+		break;
+	case ORD_MB_AFTER_ATOMIC:
+		b->mb |= b->rmw;
+		break;
+	case ORD_MB_AFTER_SPINLOCK:
+		b->mb |= b->lock;
+		break;
+	case ORD_MB_AFTER_UNLOCK_LOCK:
+		b->mb |= b->unlock_then_lock;
+		break;
+	default:
+		break;
+	}
+	b->mb |= (f->flags & MM_SWITCH) != 0;
+}
+
+/* e is come to: does a fence that belongs to it stand before it? */
+static void come_to(struct between *b, const struct mm_event *e)
+{
+	if (is_rmw(e) && e->kind == MM_READ && e->order == ORD_FULL)
+		b->mb = true;
+	if (is_rmw(e) && b->before_atomic)
+		b->mb = true;
+	if (e->flags & MM_SWITCH)
+		b->mb = true;
+}
+
+/* e is left behind. */
+static void go_past(struct between *b, const struct mm_event *e)
+{
+	if (is_rmw(e)) {
+		b->rmw = true;
+		if (e->kind == MM_WRITE && e->order == ORD_FULL)
+			b->mb = true;
+	}
+	if (e->flags & MM_UNLOCK)
+		b->unlocked = true;
+	if (locks(e))
+		b->lock = true;
+	if (b->unlocked && locks(e))
+		b->unlock_lock = b->unlock_then_lock = true;
+	if (e->flags & MM_SWITCH)
+		b->mb = true;
+}
+
+static void relate(struct lkmm *k, size_t i, size_t j, const struct between *b)
+{
+	const struct mm_event *x = &k->m->ev[i], *y = &k->m->ev[j];
+	bool preserved = false;
+
+	if (b->mb) {
+		rel_set(&k->s, k->r[STRONG], i, j);
+		preserved = true;
+	}
+	if (y->kind == MM_WRITE && y->order == ORD_RELEASE) {
+		rel_set(&k->s, k->r[PO_REL], i, j);
+		preserved = true;
+	}
+	if (b->acquired)
+		preserved = true;
+	if (b->wmb && x->kind == MM_WRITE && y->kind == MM_WRITE) {
+		rel_set(&k->s, k->r[WMB], i, j);
+		preserved = true;
+	}
+	if (b->rmb && x->kind == MM_READ && y->kind == MM_READ)
+		preserved = true;
+	if (b->unlock_lock) {
+		rel_set(&k->s, k->r[UNLOCK_LOCK], i, j);
+		preserved = true;
+	}
+	if (preserved)
+		rel_set(&k->s, k->r[PPO], i, j);
+}
+
+static void fences_behind(struct lkmm *k, size_t i)
+{
+	const struct mm_event *x = &k->m->ev[i];
+	struct between b = { .acquired = x->kind == MM_READ && x->order == ORD_ACQUIRE };
+
+	go_past(&b, x);
+	/* an unlock orders what is before it, not itself */
+	b.unlocked = b.unlock_lock = b.unlock_then_lock = false;
+	for (size_t j = i + 1; j < k->m->n; j++) {
+		const struct mm_event *y = &k->m->ev[j];
+
+		if (y->task != x->task)
+			continue;
+		if (!is_access(y)) {
+			pass_fence(&b, y);
+			continue;
+		}
+		come_to(&b, y);
+		relate(k, i, j, &b);
+		go_past(&b, y);
+	}
+}
+
+/* --- from one task's unlock to another's lock --- */
+
+/* Is there such a fence behind the lock and before the access? */
+static bool fence_after(const struct mm *m, size_t lock, size_t access)
+{
+	for (size_t j = lock + 1; j < access; j++)
+		if (m->ev[j].task == m->ev[lock].task && m->ev[j].kind == MM_FENCE &&
+		    m->ev[j].order == ORD_MB_AFTER_UNLOCK_LOCK)
+			return true;
+	return false;
+}
+
+/* All before the unlock, to all behind the lock part `l`. */
+static void hand_over(struct lkmm *k, size_t unlock, size_t l, bool read_from)
+{
+	const struct mm *m = k->m;
+
+	for (size_t j = l + 1; j < m->n; j++) {
+		bool strong;
+
+		if (m->ev[j].task != m->ev[l].task || !is_access(&m->ev[j]))
+			continue;
+		strong = fence_after(m, l, j);
+		if (!strong && !read_from)
+			continue;
+		for (size_t i = 0; i < unlock; i++) {
+			if (m->ev[i].task != m->ev[unlock].task || !is_access(&m->ev[i]))
+				continue;
+			if (strong)
+				rel_set(&k->s, k->r[STRONG], i, j);
+			if (read_from)
+				rel_set(&k->s, k->r[UNLOCK_LOCK], i, j);
+		}
+	}
+}
+
+static void hand_overs(struct lkmm *k)
+{
+	const struct mm *m = k->m;
+
+	for (size_t l = 0; l < m->n; l++) {
+		const struct mm_event *e = &m->ev[l];
+
+		if (!locks(e))
+			continue;
+		for (size_t u = 0; u < m->n; u++)
+			if (m->ev[u].flags & MM_UNLOCK && m->ev[u].loc == e->loc &&
+			    m->ev[u].rank < e->rank && m->ev[u].task != e->task)
+				hand_over(k, u, l, m->ev[e->pair].rf == u);
+	}
+}
+
+/* --- dependencies --- */
+
+static void depends(struct lkmm *k, size_t r, unsigned nth, size_t j)
+{
+	const struct mm_event *y = &k->m->ev[j];
+	uint64_t bit = (uint64_t)1 << (nth % 64);
+	bool addr = y->addr & bit, dep = addr || y->data & bit, ctrl = y->ctrl & bit;
+
+	if ((y->kind == MM_WRITE && (dep || ctrl)) || (y->kind == MM_READ && addr))
+		rel_set(&k->s, k->r[PPO], r, j);
+	if (y->kind != MM_WRITE || !dep || !marked(y))
+		return;
+	/* what reads it from the same task */
+	for (size_t i = j + 1; i < k->m->n; i++)
+		if (k->m->ev[i].kind == MM_READ && k->m->ev[i].rf == j && k->m->ev[i].task == y->task)
+			rel_set(&k->s, k->r[PPO], r, i);
+}
+
+static void dependencies(struct lkmm *k, size_t j)
+{
+	const struct mm_event *y = &k->m->ev[j];
+	unsigned nth = 0;
+
+	if (!(y->addr | y->data | y->ctrl))
+		return;
+	for (size_t i = 0; i < j; i++)
+		if (k->m->ev[i].task == y->task && k->m->ev[i].kind == MM_READ)
+			depends(k, i, nth++, j);
+}
+
+/* --- the axioms --- */
+
+static void communicate(struct lkmm *k)
+{
+	const struct mm *m = k->m;
+
+	mm_communicate(m, &k->s, k->r[OVERWRITE], k->r[OVERWRITE]);
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE && mm_ext(m, m->ev[i].rf, i))
+			rel_set(&k->s, k->r[RFE], m->ev[i].rf, i);
+		rel_each(&k->s, k->r[OVERWRITE], i, j)
+			if (!mm_ext(m, i, j))
+				rel_set(&k->s, k->r[PPO], i, j);
+	}
+}
+
+/* Takes the accesses that are not marked out of a relation. */
+static void only_marked(struct lkmm *k, struct rel r)
+{
+	for (size_t i = 0; i < k->s.n; i++) {
+		uint64_t *row = rel_row(&k->s, r, i);
+
+		if (!marked(&k->m->ev[i])) {
+			memset(row, 0, k->s.words * sizeof(*row));
+			continue;
+		}
+		for (size_t j = 0; j < k->s.n; j++)
+			if (!marked(&k->m->ev[j]))
+				row[j / 64] &= ~((uint64_t)1 << (j % 64));
+	}
+}
+
+/* to = from?; r */
+static void maybe_then(struct lkmm *k, struct rel to, struct rel from, struct rel r)
+{
+	rel_compose(&k->s, to, from, r);
+	rel_join(&k->s, to, r);
+}
+
+/* cumul-fence*, with what read-modify-writes hand on */
+static void cumul_fence(struct lkmm *k)
+{
+	const struct mm *m = k->m;
+	struct rel fence = k->r[TMP], sequence = k->r[TMP2], cumul = k->r[CUMUL];
+
+	rel_copy(&k->s, fence, k->r[STRONG]);
+	rel_join(&k->s, fence, k->r[PO_REL]);
+	maybe_then(k, cumul, k->r[RFE], fence);
+	rel_join(&k->s, cumul, k->r[WMB]);
+	rel_join(&k->s, cumul, k->r[UNLOCK_LOCK]);
+	only_marked(k, cumul);
+	rel_clear(&k->s, sequence);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->ev[i].kind == MM_WRITE && m->ev[i].pair != MM_NONE && m->ev[m->ev[i].pair].rf != MM_NONE)
+			rel_set(&k->s, sequence, m->ev[m->ev[i].pair].rf, i);
+	rel_close(&k->s, sequence);
+	rel_compose(&k->s, fence, cumul, sequence);
+	rel_join(&k->s, cumul, fence);
+	rel_close(&k->s, cumul);
+	rel_reflexive(&k->s, cumul);
+}
+
+static void propagation(struct lkmm *k)
+{
+	struct rel prop = k->r[PROP], tmp = k->r[TMP], ext = k->r[TMP2];
+
+	cumul_fence(k);
+	rel_clear(&k->s, ext);
+	for (size_t i = 0; i < k->s.n; i++)
+		rel_each(&k->s, k->r[OVERWRITE], i, j)
+			if (mm_ext(k->m, i, j))
+				rel_set(&k->s, ext, i, j);
+	maybe_then(k, tmp, ext, k->r[CUMUL]);
+	/* tmp ; rfe? */
+	rel_compose(&k->s, prop, tmp, k->r[RFE]);
+	rel_join(&k->s, prop, tmp);
+	only_marked(k, prop);
+}
+
+static void happens_before(struct lkmm *k)
+{
+	struct rel hb = k->r[HB];
+
+	rel_copy(&k->s, hb, k->r[PPO]);
+	rel_join(&k->s, hb, k->r[RFE]);
+	for (size_t i = 0; i < k->s.n; i++)
+		rel_each(&k->s, k->r[PROP], i, j)
+			if (i != j && !mm_ext(k->m, i, j))
+				rel_set(&k->s, hb, i, j);
+	only_marked(k, hb);
+	rel_close(&k->s, hb);
+}
+
+/* pb = prop ; strong-fence ; hb* */
+static bool propagates(struct lkmm *k, struct mm *m)
+{
+	struct rel pb = k->r[TMP], tmp = k->r[TMP2];
+
+	rel_compose(&k->s, tmp, k->r[PROP], k->r[STRONG]);
+	rel_reflexive(&k->s, k->r[HB]);
+	rel_compose(&k->s, pb, tmp, k->r[HB]);
+	only_marked(k, pb);
+	return mm_acyclic(m, &k->s, pb);
+}
+
+bool mm_lkmm(struct mm *m)
+{
+	struct lkmm k = { .m = m };
+
+	if (!mm_coherent(m) || !mm_begin(m, &k.s, k.r, NRELS))
+		return false;
+	for (size_t i = 0; i < m->n; i++)
+		if (is_access(&m->ev[i])) {
+			fences_behind(&k, i);
+			dependencies(&k, i);
+		}
+	hand_overs(&k);
+	communicate(&k);
+	propagation(&k);
+	happens_before(&k);
+	return rel_is_irreflexive(&k.s, k.r[HB]) && propagates(&k, m);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Total store order, that of x86: a store waits in its CPU's buffer and is seen by its own
+ * CPU at once, by the others later; so a load may come before an earlier store of its
+ * task.  As a rule: what is preserved of program order, reads-from between tasks, coherence
+ * and from-reads have no circle (Owens, Sarkar, Sewell, "A better x86 memory model: x86-TSO",
+ * 2009; Alglave, Maranget, Tautschnig, "Herding cats", 2014).
+ *
+ * Tasks of one CPU share its buffer, and changing from one to another drains it: whichever
+ * of two of their accesses is known to come first, all before the one come before all
+ * behind the other.
+ */
+#include <config.h>
+
+#include "engine/site.h"
+#include "memory/internal.h"
+
+/* Does it let nothing pass between what stands before and behind it? */
+static bool drains(const struct mm_event *e)
+{
+	if (e->kind == MM_FENCE)
+		return e->order == ORD_MB || e->order == ORD_MB_AFTER_SRCU_UNLOCK || e->flags & MM_SWITCH;
+	return e->flags & (MM_LOCKED | MM_SWITCH);
+}
+
+static void program_order(const struct mm *m, const struct rels *s, struct rel ghb)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mm_event *a = &m->ev[i];
+		bool drained = drains(a);
+
+		if (a->kind == MM_FENCE)
+			continue;
+		for (size_t j = i + 1; j < m->n; j++) {
+			const struct mm_event *b = &m->ev[j];
+
+			if (b->task != a->task)
+				continue;
+			drained |= drains(b);
+			if (b->kind != MM_FENCE && (drained || a->kind == MM_READ || b->kind == MM_WRITE))
+				rel_set(s, ghb, i, j);
+		}
+	}
+}
+
+static bool share_cpu(const struct mm_event *a, const struct mm_event *b)
+{
+	return a->cpu == b->cpu && a->task != b->task;
+}
+
+static bool any_shares_cpu(const struct mm *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t j = i + 1; j < m->n; j++)
+			if (share_cpu(&m->ev[i], &m->ev[j]))
+				return true;
+	return false;
+}
+
+/* a comes before b, of another task of its CPU.  True: something was added. */
+static bool drain_between(const struct mm *m, const struct rels *s, struct rel ghb, size_t a, size_t b)
+{
+	bool more = false;
+
+	for (size_t i = 0; i <= a; i++) {
+		if (m->ev[i].task != m->ev[a].task || m->ev[i].kind == MM_FENCE || m->ev[i].cpu != m->ev[a].cpu)
+			continue;
+		for (size_t j = b; j < m->n; j++)
+			if (m->ev[j].task == m->ev[b].task && m->ev[j].kind != MM_FENCE &&
+			    m->ev[j].cpu == m->ev[b].cpu && !rel_has(s, ghb, i, j)) {
+				rel_set(s, ghb, i, j);
+				more = true;
+			}
+	}
+	return more;
+}
+
+static bool drain_switches(const struct mm *m, const struct rels *s, struct rel ghb)
+{
+	bool more = true;
+
+	while (more) {
+		more = false;
+		rel_close(s, ghb);
+		if (!rel_is_irreflexive(s, ghb))
+			return false;
+		for (size_t a = 0; a < m->n; a++)
+			for (size_t b = 0; b < m->n; b++)
+				if (share_cpu(&m->ev[a], &m->ev[b]) && rel_has(s, ghb, a, b))
+					more |= drain_between(m, s, ghb, a, b);
+	}
+	return true;
+}
+
+bool mm_tso(struct mm *m)
+{
+	struct rels s;
+	struct rel ghb;
+
+	if (!mm_coherent(m) || !mm_begin(m, &s, &ghb, 1))
+		return false;
+	program_order(m, &s, ghb);
+	mm_communicate(m, &s, ghb, ghb);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE && mm_ext(m, m->ev[i].rf, i))
+			rel_set(&s, ghb, m->ev[i].rf, i);
+	return any_shares_cpu(m) ? drain_switches(m, &s, ghb) : mm_acyclic(m, &s, ghb);
+}
