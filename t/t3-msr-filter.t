@@ -3,6 +3,8 @@
 -- where synchronize_srcu() must stand, what kvm->lock is for, and requests.
 
 local tap = require "tap"
+local common = dofile((os.getenv("top_srcdir") or ".") .. "/t/lib/filter.lua")
+local ask = common.ask
 
 local MSR = 0x174
 
@@ -11,17 +13,6 @@ local function reads(bit, n)
   return {default = "allow",
           ranges = {{base = MSR, nmsrs = n or 1, read = true,
                      bitmap = string.rep(bit == 1 and "\xff" or "\0", ((n or 1) + 7) // 8)}}}
-end
-
--- What fn(vm) returns when a thread of a fresh world runs it, and the report.
-local function ask(fn, opts)
-  local vm, answer
-  world()
-  cpus(2)
-  vm = kvm.create_vm("kvm", opts)
-  thread("asker", function() answer = table.pack(fn(vm)) end)
-  local report = run()
-  return answer or {n = 0}, report
 end
 
 local function set(filter)
@@ -33,10 +24,7 @@ local function accepted(filter, what)
 end
 
 local function refused(filter, errno, message, what)
-  local a = set(filter)
-  tap.is(a[1], nil, what .. ": refused")
-  tap.is(a[3], errno, what .. ": " .. errno)
-  tap.like(a[2], message, what .. ": says why")
+  common.refused(set(filter), errno, message, what)
 end
 
 -- Answers of look-ups {index, "read"|"write"} under a filter, as a string of + and -.
@@ -192,26 +180,12 @@ do
   tap.ok(type(schedule) == "string" and #schedule > 0, "none: the violation has its schedule")
 end
 
-for _, sync in ipairs {"outside", "inside"} do
-  local vm, answer = parked {sync = sync}
-  finish("updater")
-  tap.is(status("updater"), "blocked", sync .. ": the updater waits for the vCPU")
-  tap.like(show(vm.lock, {text = true}), sync == "inside" and "held by updater" or "free",
-           sync .. ": kvm->lock meanwhile")
-  local report = run()
-  tap.is(#report.violations, 0, sync .. ": no violation")
-  tap.is(answer.allowed, true, sync .. ": the vCPU finished with the old filter")
-  tap.is(answer.set, 0, sync .. ": the update succeeded")
-end
+common.waits(parked)
 
 for _, expedited in ipairs {false, true} do
-  local vm, answer = parked {expedited = expedited}
+  parked {expedited = expedited}
   run()
-  local calls = {}
-  for _, e in ipairs(trace()) do
-    if e.thread == "updater" and e.call then calls[e.call] = true end
-  end
-  tap.is(calls.synchronize_srcu_expedited == true, expedited,
+  tap.is(common.expedited(), expedited,
          "expedited=" .. tostring(expedited) .. ": the grace period asked for")
 end
 

@@ -4,21 +4,12 @@
 -- grace period stands, and that the look-up relies on its caller's section.
 
 local tap = require "tap"
+local common = dofile((os.getenv("top_srcdir") or ".") .. "/t/lib/filter.lua")
+local ask = common.ask
 
 local MAX = KVM_PMU_EVENT_FILTER_MAX_EVENTS
 local MASKED = KVM_PMU_EVENT_FLAG_MASKED_EVENTS
 local entry = KVM_PMU_ENCODE_MASKED_ENTRY
-
--- What fn(vm) returns when a thread of a fresh world runs it, and the report.
-local function ask(fn, opts)
-  local vm, answer
-  world()
-  cpus(2)
-  vm = kvm.create_vm("kvm", opts)
-  thread("asker", function() answer = table.pack(fn(vm)) end)
-  local report = run()
-  return answer or {n = 0}, report
-end
 
 local function set(filter, opts)
   return ask(function(vm) return kvm_vm_ioctl_set_pmu_event_filter(vm, filter) end, opts)
@@ -31,10 +22,7 @@ local function accepted(filter, what, opts)
 end
 
 local function refused(filter, errno, message, what, opts)
-  local a = set(filter, opts)
-  tap.is(a[1], nil, what .. ": refused")
-  tap.is(a[3], errno, what .. ": " .. errno)
-  tap.like(a[2], message, what .. ": says why")
+  common.refused(set(filter, opts), errno, message, what)
 end
 
 -- Answers of look-ups under a filter, as a string of + and -.
@@ -225,26 +213,12 @@ do
   tap.is(v and v.other, "updater", "none: and who freed it")
 end
 
-for _, sync in ipairs {"outside", "inside"} do
-  local vm, answer = parked {sync = sync}
-  finish("updater")
-  tap.is(status("updater"), "blocked", sync .. ": the updater waits for the vCPU")
-  tap.like(show(vm.lock, {text = true}), sync == "inside" and "held by updater" or "free",
-           sync .. ": kvm->lock meanwhile")
-  local report = run()
-  tap.is(#report.violations, 0, sync .. ": no violation")
-  tap.is(answer.allowed, true, sync .. ": the vCPU finished with the old filter")
-  tap.is(answer.set, 0, sync .. ": the update succeeded")
-end
+common.waits(parked)
 
 for _, expedited in ipairs {true, false} do
   parked(not expedited and {expedited = false} or nil)
   run()
-  local calls = {}
-  for _, e in ipairs(trace()) do
-    if e.thread == "updater" and e.call then calls[e.call] = true end
-  end
-  tap.is(calls.synchronize_srcu_expedited == true, expedited,
+  tap.is(common.expedited(), expedited,
          "expedited=" .. tostring(expedited) .. (expedited and " (the default)" or ""))
 end
 

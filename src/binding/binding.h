@@ -333,9 +333,21 @@ int lb_thread_result(lua_State *L, struct task *t);
  * that makes the scenario one that cannot be explored. */
 void lb_look(lua_State *L);
 
-/* The table on top is one as lb_push_violation() makes them. */
-void lb_violation_kind(lua_State *L);
-/* Pushes the violation as a table {kind=, message=, thread=, other=, step=, schedule=}. */
+/* Field `key` of the table on top; NULL: none. */
+static inline void lb_set_string(lua_State *L, const char *key, const char *s)
+{
+	lua_pushstring(L, s);
+	lua_setfield(L, -2, key);
+}
+static inline void lb_set_integer(lua_State *L, const char *key, uint64_t v)
+{
+	lua_pushinteger(L, (lua_Integer)v);
+	lua_setfield(L, -2, key);
+}
+/* Pushes a violation as a table of these fields, where they are not NULL. */
+struct lb_violation { const char *kind, *message, *thread, *other, *schedule; uint64_t step; };
+void lb_push_violation_of(lua_State *L, const struct lb_violation *v);
+/* The same of one of this world. */
 void lb_push_violation(lua_State *L, const struct violation *v);
 /* Pushes the event of a record or of a pending step as api.md section 4 says. */
 void lb_push_event(lua_State *L, uint64_t step);

@@ -14,12 +14,11 @@
 
 /* --- events --- */
 
-static void set_string(lua_State *L, const char *key, const char *s)
+/* What there is nothing to be said of is no field. */
+static void set_text(lua_State *L, const char *key, const char *s)
 {
-	if (!s || !*s)
-		return;
-	lua_pushstring(L, s);
-	lua_setfield(L, -2, key);
+	if (s && *s)
+		lb_set_string(L, key, s);
 }
 
 /* An address becomes the name that is shown for it: a string, as addresses
@@ -99,22 +98,18 @@ static void push_view(lua_State *L, const struct event_view *v)
 {
 	lua_createtable(L, 0, 14);
 	set_printed(L, "event", event_tostring);
-	lua_pushinteger(L, (lua_Integer)v->n);
-	lua_setfield(L, -2, "n");
-	lua_pushinteger(L, (lua_Integer)v->cpu);
-	lua_setfield(L, -2, "cpu");
-	set_string(L, "thread", v->thread);
-	set_string(L, "op", v->op);
-	set_string(L, "object", v->object);
-	set_string(L, "order", v->order);
-	set_string(L, "call", v->call);
-	set_string(L, "label", v->label);
-	set_string(L, "text", v->text);
-	set_string(L, "file", v->file);
-	if (v->line) {
-		lua_pushinteger(L, v->line);
-		lua_setfield(L, -2, "line");
-	}
+	lb_set_integer(L, "n", v->n);
+	lb_set_integer(L, "cpu", v->cpu);
+	set_text(L, "thread", v->thread);
+	set_text(L, "op", v->op);
+	set_text(L, "object", v->object);
+	set_text(L, "order", v->order);
+	set_text(L, "call", v->call);
+	set_text(L, "label", v->label);
+	set_text(L, "text", v->text);
+	set_text(L, "file", v->file);
+	if (v->line)
+		lb_set_integer(L, "line", (uint64_t)v->line);
 }
 
 void lb_push_event(lua_State *L, uint64_t step)
@@ -144,17 +139,24 @@ void lb_push_pending(lua_State *L, struct task *t)
 
 /* --- violations --- */
 
-static void set_party(lua_State *L, const char *key, uint32_t id)
+/* Who; NULL: nobody. */
+static const char *party(lua_State *L, uint32_t id)
 {
 	struct object *o = id ? object_by_id(lb_session(L)->w, id) : NULL;
 
-	if (o)
-		set_string(L, key, o->name);
+	return o ? o->name : NULL;
 }
 
-void lb_violation_kind(lua_State *L)
+void lb_push_violation_of(lua_State *L, const struct lb_violation *v)
 {
+	lua_createtable(L, 0, 8);
 	set_printed(L, "violation", violation_tostring);
+	lb_set_string(L, "kind", v->kind);
+	lb_set_string(L, "message", v->message);
+	lb_set_string(L, "thread", v->thread);
+	lb_set_string(L, "other", v->other);
+	lb_set_string(L, "schedule", v->schedule);
+	lb_set_integer(L, "step", v->step);
 }
 
 void lb_push_violation(lua_State *L, const struct violation *v)
@@ -164,15 +166,8 @@ void lb_push_violation(lua_State *L, const struct violation *v)
 		lua_pushnil(L);
 		return;
 	}
-	lua_createtable(L, 0, 6);
-	lb_violation_kind(L);
-	set_string(L, "kind", v->kind);
-	set_string(L, "message", v->message);
-	set_party(L, "thread", v->task);
-	set_party(L, "other", v->other);
-	lua_pushinteger(L, (lua_Integer)v->step);
-	lua_setfield(L, -2, "step");
-	set_string(L, "schedule", v->schedule);
+	lb_push_violation_of(L, &(struct lb_violation){ v->kind, v->message, party(L, v->task),
+							party(L, v->other), v->schedule, v->step });
 }
 
 /* --- looking at threads --- */

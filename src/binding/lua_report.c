@@ -31,18 +31,6 @@ const char *lb_number(char *buf, double v)
 
 /* --- fields --- */
 
-static void set_integer(lua_State *L, const char *key, uint64_t v)
-{
-	lua_pushinteger(L, (lua_Integer)v);
-	lua_setfield(L, -2, key);
-}
-
-static void set_string(lua_State *L, const char *key, const char *s)
-{
-	lua_pushstring(L, s);	/* nil for NULL */
-	lua_setfield(L, -2, key);
-}
-
 static bool samples(const struct exploring *e)
 {
 	return e->x.opts.strategy == EXPLORE_RANDOM || e->x.opts.strategy == EXPLORE_PCT;
@@ -56,18 +44,12 @@ static void push_violations(lua_State *L, const struct exploring *e)
 	for (size_t i = 0; i < r->nviolations; i++) {
 		const struct explore_violation *v = &r->violations[i];
 
-		lua_createtable(L, 0, 8);
-		lb_violation_kind(L);
-		set_string(L, "kind", v->kind);
-		set_string(L, "message", v->message);
-		set_string(L, "thread", v->thread);
-		set_string(L, "other", v->other);
-		set_string(L, "schedule", v->schedule);
-		set_integer(L, "step", v->step);
+		lb_push_violation_of(L, &(struct lb_violation){ v->kind, v->message, v->thread, v->other,
+								v->schedule, v->step });
 		if (v->execution)
-			set_integer(L, "execution", v->execution);
+			lb_set_integer(L, "execution", v->execution);
 		if (samples(e))
-			set_integer(L, "seed", v->seed);
+			lb_set_integer(L, "seed", v->seed);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 }
@@ -76,7 +58,7 @@ static void push_outcomes(lua_State *L, const struct explore_report *r)
 {
 	lua_createtable(L, 0, (int)r->noutcomes);
 	for (size_t i = 0; i < r->noutcomes; i++)
-		set_integer(L, r->outcomes[i].text, r->outcomes[i].count);
+		lb_set_integer(L, r->outcomes[i].text, r->outcomes[i].count);
 }
 
 /* *ok* is said only where nothing was left out. */
@@ -98,22 +80,22 @@ static void set_fields(lua_State *L, const struct exploring *e)
 {
 	const struct explore_report *r = &e->x.report;
 
-	set_string(L, "verdict", verdict_of(e));
-	set_string(L, "bound", bound_of(e));
-	set_string(L, "strategy", lb_strategies[e->x.opts.strategy]);
-	set_string(L, "scope", e->scope.s);
-	set_string(L, "shown", r->shown);
-	set_integer(L, "executions", r->complete);
-	set_integer(L, "blocked", r->blocked);
-	set_integer(L, "violating", r->violating);
-	set_integer(L, "steps", r->steps);
-	set_integer(L, "deepest", r->deepest);
+	lb_set_string(L, "verdict", verdict_of(e));
+	lb_set_string(L, "bound", bound_of(e));
+	lb_set_string(L, "strategy", lb_strategies[e->x.opts.strategy]);
+	lb_set_string(L, "scope", e->scope.s);
+	lb_set_string(L, "shown", r->shown);
+	lb_set_integer(L, "executions", r->complete);
+	lb_set_integer(L, "blocked", r->blocked);
+	lb_set_integer(L, "violating", r->violating);
+	lb_set_integer(L, "steps", r->steps);
+	lb_set_integer(L, "deepest", r->deepest);
 	lua_pushnumber(L, r->seconds);
 	lua_setfield(L, -2, "seconds");
 	if (samples(e))
-		set_integer(L, "seed", e->x.opts.seed);
+		lb_set_integer(L, "seed", e->x.opts.seed);
 	if (r->traces)
-		set_integer(L, "traces", r->traces);
+		lb_set_integer(L, "traces", r->traces);
 	push_violations(L, e);
 	lua_setfield(L, -2, "violations");
 	push_outcomes(L, r);

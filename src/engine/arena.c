@@ -10,6 +10,7 @@
 
 #include "engine/agree.h"
 #include "engine/internal.h"
+#include "engine/switch.h"
 
 #include <search.h>
 #include <stdio.h>
@@ -298,10 +299,20 @@ bool arena_init(struct world *w)
 	return world_oom(w);
 }
 
+void chunk_unpoison(struct world *w, struct chunk *c)
+{
+#ifdef HAVE_ASAN
+	__asan_unpoison_memory_region(w->arena + c->offset, c->used);
+#endif
+	(void)w;
+	(void)c;
+}
+
 void chunk_wipe(struct world *w, struct chunk *c)
 {
 	uint32_t lo = (c->offset + 4095) & ~4095u, hi = (c->offset + c->used) & ~4095u;
 
+	chunk_unpoison(w, c);
 	/* large ones go back to the system, small ones are wiped in place */
 	if (c->used > (1u << 20)) {
 		memset(w->arena + c->offset, 0, lo - c->offset);
@@ -460,6 +471,8 @@ void *arena_addr(struct world *w, uint32_t offset)
 {
 	return offset == LOC_NONE ? NULL : w->arena + offset;
 }
+
+size_t world_arena_size(struct world *w) { return w->arena_size; }
 
 struct chunk *arena_chunk_at(struct world *w, const void *p)
 {

@@ -27,6 +27,8 @@ struct stack {
 	void *asan_fake, *asan_back_fake;
 	const void *asan_back_low;
 	size_t asan_back_size;
+	const char *on;		/* the memory that it runs on: hop.h */
+	size_t on_size;
 	void *tsan_fiber, *tsan_back;
 	void *uc;		/* ucontext fallback: two ucontext_t */
 };

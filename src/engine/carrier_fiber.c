@@ -124,7 +124,7 @@ __attribute__((no_sanitize_address)) static void stack_drop_frames(struct stack 
 {
 	if (!s->asan_fake)
 		return;
-	__sanitizer_start_switch_fiber(&s->asan_back_fake, s->low, STACK_SIZE);
+	__sanitizer_start_switch_fiber(&s->asan_back_fake, s->on, s->on_size);
 	__sanitizer_finish_switch_fiber(s->asan_fake, &s->asan_back_low, &s->asan_back_size);
 	__sanitizer_start_switch_fiber(NULL, s->asan_back_low, s->asan_back_size);
 	__sanitizer_finish_switch_fiber(s->asan_back_fake, NULL, NULL);
@@ -137,6 +137,8 @@ static void stack_begin(struct stack *s)
 {
 	s->asan_fake = NULL;
 	s->asan_back_fake = NULL;
+	s->on = s->low;
+	s->on_size = STACK_SIZE;
 #ifdef HAVE_ASAN
 	/* frames that were abandoned here have left their poison */
 	__asan_unpoison_memory_region(s->low, STACK_SIZE);

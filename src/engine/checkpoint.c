@@ -184,6 +184,7 @@ static void restore_memory(struct world *w, const struct checkpoint *cp)
 			continue;
 		}
 		k++;
+		chunk_unpoison(w, c);
 		memcpy(w->arena + c->offset, s->bytes, s->used);
 		if (c->used > s->used)
 			memset(w->arena + c->offset + s->used, 0, c->used - s->used);
@@ -274,8 +275,10 @@ bool world_restore_memory(struct world *w)
 			return false;
 	if (w->hooks.rebuilt)
 		w->hooks.rebuilt(w);
-	for (size_t i = 0; i < cp->nchunks; i++)
+	for (size_t i = 0; i < cp->nchunks; i++) {
+		chunk_unpoison(w, cp->chunks[i].c);
 		memcpy(w->arena + cp->chunks[i].c->offset, cp->chunks[i].bytes, cp->chunks[i].used);
+	}
 	awake_reset(w, cp->ntasks);
 	log_reset(&w->log);
 	w->found = NULL;

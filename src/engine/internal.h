@@ -119,6 +119,7 @@ struct world {
 	struct peek *peek;	/* who wants to know of reads without a step, or NULL */
 	struct ghosts ghosts;
 	bool lean;		/* no log is kept: checkpoint.h */
+	const struct srcu_ops *srcu_instead[2]; /* world_srcu_ops() */
 	bool aside;		/* something beside memory, and what is on the tasks' own
 				 * stacks, has changed since the execution began */
 
@@ -147,6 +148,8 @@ bool world_oom(struct world *w);		/* sets the error, returns false */
 bool arena_init(struct world *w);
 void arena_reset(struct world *w);
 void chunk_wipe(struct world *w, struct chunk *c);	/* empty, and not of this execution */
+/* Frames that were abandoned in it (hop.h) have left the address sanitizer's poison. */
+void chunk_unpoison(struct world *w, struct chunk *c);
 void arena_release(struct world *w);
 struct chunk *arena_chunk_at(struct world *w, const void *p);
 bool arena_add_region(struct world *w, const struct region *r);

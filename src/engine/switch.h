@@ -47,7 +47,7 @@ void fiber_switch(void **save, void *load);	/* switch_*.S */
 static inline void stack_resume(struct stack *s)
 {
 #ifdef HAVE_ASAN
-	__sanitizer_start_switch_fiber(&s->asan_back_fake, s->low, STACK_SIZE);
+	__sanitizer_start_switch_fiber(&s->asan_back_fake, s->on, s->on_size);
 #endif
 #ifdef HAVE_TSAN
 	s->tsan_back = __tsan_get_current_fiber();

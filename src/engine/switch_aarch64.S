@@ -40,6 +40,35 @@ fiber_switch:
 	.cfi_endproc
 	.size	fiber_switch, .-fiber_switch
 
+/*
+ * void hop_switch(void *top, void (*fn)(void *), void *arg): fn(arg) with its frames
+ * below `top`, 16-byte aligned.
+ */
+	.globl	hop_switch
+	.hidden	hop_switch
+	.type	hop_switch, %function
+	.p2align 4
+hop_switch:
+	.cfi_startproc
+	stp	x29, x30, [sp, #-16]!
+	.cfi_def_cfa_offset 16
+	.cfi_offset x29, -16
+	.cfi_offset x30, -8
+	mov	x29, sp
+	.cfi_def_cfa_register x29
+	mov	sp, x0
+	mov	x0, x2
+	blr	x1
+	mov	sp, x29
+	.cfi_def_cfa_register sp
+	ldp	x29, x30, [sp], #16
+	.cfi_restore x29
+	.cfi_restore x30
+	.cfi_def_cfa_offset 0
+	ret
+	.cfi_endproc
+	.size	hop_switch, .-hop_switch
+
 /* First code of a new stack: x19 = entry, x20 = argument. */
 	.globl	fiber_start
 	.hidden	fiber_start

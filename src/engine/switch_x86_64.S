@@ -33,6 +33,31 @@ fiber_switch:
 	.cfi_endproc
 	.size	fiber_switch, .-fiber_switch
 
+/*
+ * void hop_switch(void *top, void (*fn)(void *), void *arg): fn(arg) with its frames
+ * below `top`, 16-byte aligned.
+ */
+	.globl	hop_switch
+	.hidden	hop_switch
+	.type	hop_switch, @function
+	.p2align 4
+hop_switch:
+	.cfi_startproc
+	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	movq	%rdi, %rsp
+	movq	%rdx, %rdi
+	call	*%rsi
+	movq	%rbp, %rsp
+	popq	%rbp
+	.cfi_def_cfa rsp, 8
+	ret
+	.cfi_endproc
+	.size	hop_switch, .-hop_switch
+
 /* First code of a new stack: r12 = entry, r13 = argument. */
 	.globl	fiber_start
 	.hidden	fiber_start

@@ -169,6 +169,7 @@ uint64_t world_progress(struct world *w) { return w->begun << 32 | (w->log.n & U
 bool world_muted(struct world *w) { return w->muted; }
 void world_set_objects_max(struct world *w, size_t n) { w->objects_max = n; }
 void world_set_muted(struct world *w, bool muted) { w->muted = muted; }
+const struct srcu_ops **world_srcu_ops(struct world *w) { return w->srcu_instead; }
 void *world_check_data(struct world *w) { return w->check_data; }
 
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data)

@@ -110,6 +110,10 @@ uint64_t world_clock(struct world *w);			/* virtual ns */
 uint64_t world_steps(struct world *w);			/* performed so far */
 uint64_t world_progress(struct world *w);		/* another after each step, for ever */
 
+/* Two pointers that srcu/ keeps here for as long as the world exists: see srcu_use(). */
+struct srcu_ops;
+const struct srcu_ops **world_srcu_ops(struct world *w);
+
 /* check/ plugs itself in here; `data` is its own per-world state */
 void world_set_hooks(struct world *w, const struct engine_hooks *h, void *data);
 void *world_check_data(struct world *w);
@@ -124,6 +128,7 @@ void *arena_alloc(struct world *w, size_t size);
 bool arena_contains(struct world *w, const void *p);
 uint32_t arena_offset(struct world *w, const void *p);	/* LOC_NONE outside */
 void *arena_addr(struct world *w, uint32_t offset);
+size_t world_arena_size(struct world *w);	/* from arena_addr(w, 0) on */
 
 /* Reports a violation; it becomes the world's newest.  Takes `message`. */
 void world_violate(struct world *w, const char *kind, char *message,

@@ -19,11 +19,6 @@
 #define STRIDE 8	/* of clocks at first; doubled when there are more tasks */
 #define JOBS_PATIENCE 64 /* executions without news before others are called to help */
 
-static void stack_clear(struct gstack *s)
-{
-	s->used = s->n = 0;
-}
-
 /* The first graph is the empty one. */
 static bool begin_anew(struct dpor *d)
 {
@@ -31,7 +26,7 @@ static bool begin_anew(struct dpor *d)
 
 	while (stride < d->nslots)
 		stride *= 2;
-	stack_clear(&d->stack);
+	gstack_clear(&d->stack);
 	d->g.n = 0;
 	d->anew = false;
 	d->begun = 0;
@@ -68,10 +63,8 @@ bool dpor_visit(struct dpor *d)
 		return visit_oom(d);
 	d->dropped = false;
 	/* who does nothing but access memory owns no CPU */
-	if (!d->x->lean && prune_hopeless(d)) {
-		d->pruned++;
+	if (!d->x->lean && prune_hopeless(d))
 		return true;
-	}
 	if (!visit_replay(d))
 		return d->anew || d->dropped;
 	for (;;) {

@@ -119,8 +119,6 @@ struct dpor {
 	unsigned preempted;	/* graphs left out because of the bound on preemptions */
 	uint16_t *prune_mem;	/* prune.c's */
 	size_t prune_size;
-	uint64_t pruned;	/* graphs that were given up before a visit */
-	uint64_t stale;		/* graphs that were visited for nothing */
 	struct estimate estimate; /* of what is still to come */
 	/* with other processes that work on the same, see jobs_dpor.c: */
 	struct agree *agree;	/* NULL: there are none */
@@ -163,6 +161,12 @@ static inline void clock_copy(const struct dpor *d, dclock to, const uint16_t *f
 static inline bool in_clock(const struct dpor *d, const uint16_t *clock, uint32_t i)
 {
 	return d->po[i] < clock[d->g.ev[i].task];
+}
+
+/* How much of its CPU somebody else must own to keep a task from running: as in struct gevent. */
+static inline uint8_t level_of(const struct dslot *s)
+{
+	return s->kind == TASK_IRQ ? 3 : s->kind == TASK_TIMER ? 2 : 1;
 }
 
 /* --- places.c: slots and classes --- */
@@ -233,8 +237,13 @@ bool shape_is_data(struct dpor *d, int cls, bool written);
 bool revisit_reads(struct dpor *d, uint32_t i, const struct gevent *add, const uint16_t *past);
 /* The same for a lock event of a chain; `before`: the past of its program order. */
 bool revisit_locks(struct dpor *d, const struct gevent *add, const uint16_t *before);
+/* Pushes what becomes of the graph. */
+bool push_graph(struct dpor *d, const struct gchange *c);
+/* Pushes the graph with `add`, a promise or a G_STARVED, behind all that is there. */
+bool push_behind(struct dpor *d, struct gevent add);
 /* Pushes the graph with `add` at `rank` of its class. */
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+
 /* --- prune.c --- */
 /* Can no execution come from the graph that was popped, as its CPUs stand? */
 bool prune_hopeless(struct dpor *d);
@@ -257,14 +266,17 @@ bool visit_replay(struct dpor *d);	/* false: d->anew, dropped or failed */
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev);
 /* What must be the same whenever event i is performed with the same past. */
 uint32_t visit_check(struct dpor *d, uint32_t i, const struct event *ev);
+/* An array of so many bytes; false: no memory, and it is what it was. */
+bool visit_resize(void *arrayp, size_t bytes);
 /* Room for so many events in all that is kept by event. */
 bool visit_widen(struct dpor *d, uint32_t need);
 bool visit_oom(struct dpor *d);		/* false, with the error set */
 /* Event i stands at that place of its class. */
 bool class_put(struct dpor *d, uint16_t cls, uint32_t rank, uint16_t i);
-/* Clocks of event i: what its program order has behind it; what it adds itself; and of
- * a write part, that of its read part. */
+/* Clocks of event i: what its program order has behind it, and what its maker; what it
+ * adds itself; and of a write part, that of its read part. */
 void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i);
+void clocks_behind(struct dpor *d, uint32_t i, uint32_t maker);
 void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i);
 void clocks_share(struct dpor *d, uint32_t read, uint32_t write);
 
@@ -293,7 +305,6 @@ void keep_release(struct dpor *d);
 bool extend_by(struct dpor *d, int slot, const struct gevent *promise);
 /* The same for whoever's turn it is; *moved: false if it is nobody's. */
 bool extend_next(struct dpor *d, bool *moved);
-
 
 /* --- snare.c --- */
 /* Somebody may be stuck for good on a CPU that he keeps, so that those who own less of it

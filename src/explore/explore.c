@@ -50,6 +50,11 @@ bool explore_fail(struct explore *x, const char *fmt, ...)
 	return false;
 }
 
+bool explore_oom(struct explore *x)
+{
+	return explore_fail(x, "out of memory");
+}
+
 void explore_bound(struct explore *x, const char *fmt, ...)
 {
 	char *text;
@@ -63,7 +68,7 @@ void explore_bound(struct explore *x, const char *fmt, ...)
 	va_end(ap);
 	x->report.bound = text;
 	if (!text)
-		explore_fail(x, "out of memory");
+		explore_oom(x);
 }
 
 struct world *explore_begin(struct explore *x)
@@ -102,7 +107,7 @@ enum exec_end explore_end_of(struct world *w)
 	return EXEC_COMPLETE;
 }
 
-struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at)
+struct world *explore_begin_logged(struct explore *x)
 {
 	bool lean = x->lean;
 	struct world *w;
@@ -110,17 +115,29 @@ struct world *explore_rerun(struct explore *x, const struct exec_step *steps, si
 	x->lean = false;
 	w = explore_begin(x);
 	x->lean = lean;
-	for (size_t i = 0; w && i < n; i++) {
+	return w;
+}
+
+bool explore_make(struct explore *x, struct world *w, const struct exec_step *steps, size_t n, size_t *at)
+{
+	for (size_t i = 0; i < n; i++) {
 		struct task *t = task_by_id(w, steps[i].task);
 
 		if (!t || world_step_again(w, t, steps[i].choice) != STEP_OK) {
 			if (at)
 				*at = i;
-			return NULL;
+			return false;
 		}
 		explore_stepped(x, w, t);
 	}
-	return w;
+	return true;
+}
+
+struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at)
+{
+	struct world *w = explore_begin_logged(x);
+
+	return w && explore_make(x, w, steps, n, at) ? w : NULL;
 }
 
 static void tell(struct explore *x, double seconds)
@@ -199,7 +216,7 @@ bool explore_run(struct explore *x)
 		x->opts.max_steps = EXPLORE_MAX_STEPS_DEFAULT;
 	x->judge = judge_new();
 	if (!x->judge)
-		return explore_fail(x, "out of memory");
+		return explore_oom(x);
 	ok = run_strategy(x) && judge_conclude(x);
 	/* whatever cut them, nobody may take this for all there is */
 	if (x->report.cut)

@@ -14,7 +14,8 @@ enum explore_strategy { EXPLORE_DPOR, EXPLORE_RANDOM, EXPLORE_PCT, EXPLORE_NAIVE
 
 /* How an execution ended. */
 enum exec_end {
-	EXEC_COMPLETE,	/* nothing can move: every thread is done, or waits for ever (check_stuck() has judged) */
+	EXEC_COMPLETE,	/* nothing can move: every thread is done, or waits for ever
+			 * (check_stuck() has judged) */
 	EXEC_BLOCKED,	/* nothing can move, and an assume(false) or a failed poll that another
 			 * execution does later holds somebody: no deadlock, no end */
 	EXEC_CUT,	/* --max-steps, or a preemption too many */
@@ -174,6 +175,7 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 bool explore_go_on(struct explore *x);
 /* Ends the exploration without verdict (printf-like); returns false. */
 bool explore_fail(struct explore *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool explore_oom(struct explore *x);	/* the same for want of memory */
 /* What every message says by which a scenario is not deterministic. */
 #define EXPLORE_RULE "What a thread does may depend on nothing but what its steps return: no clock, " \
 	"no random numbers, no pairs() over handles, no state from an execution before"
@@ -202,7 +204,12 @@ void explore_forget(struct explore *x);
 enum exec_end explore_end_of(struct world *w);
 /* Something was left out because of this bound, spelt "max_steps 100" (printf-like). */
 void explore_bound(struct explore *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Runs steps[0..n) in a fresh execution that keeps its log.  The world, standing there;
+/* A fresh execution that keeps its log, whether others do or not. */
+struct world *explore_begin_logged(struct explore *x);
+/* Makes steps[0..n) in w, where an execution has begun.  False: one could not be made (*at
+ * says which). */
+bool explore_make(struct explore *x, struct world *w, const struct exec_step *steps, size_t n, size_t *at);
+/* The two together.  The world, standing there;
  * NULL: some step could not be made (*at says which) or report.error. */
 struct world *explore_rerun(struct explore *x, const struct exec_step *steps, size_t n, size_t *at);
 
@@ -215,9 +222,9 @@ bool results_put(struct explore *x, struct wire *to);
 /* Adds it to the report, with the violations or without.  False: x->report.error is set,
  * maybe by what is in there. */
 bool results_get(struct explore *x, struct wire *from, bool violations);
-/* Is the error or bound, or a violation in there, one that ends the exploration? */
+/* Does what is in there end the exploration: an error, or a violation and not keep_going? */
 bool results_end(const struct explore *x, const struct wire *from);
-/* Is the violating execution in this one smaller than the one in that? */
+/* Is the smallest violating execution in a smaller than the one in b? */
 bool results_smaller(const struct wire *a, const struct wire *b);
 /* By kind and place. */
 void results_sort(struct explore *x);
@@ -225,13 +232,11 @@ void results_sort(struct explore *x);
 /* --- judging runs that keep their log, without counting them --- */
 
 /*
- * The run is over and `how` says how: judges its end as explore_end() does (what is
- * found is in the world's violations then).  True: the trace oracles found something
- * that only another linearisation shows, see trace_judge(); f is to be released.
+ * The run stops where w stands: judges that as explore_end() does.  What is found is in the
+ * world's violations then; what only another linearisation of its trace shows is left
+ * aside.
  */
-struct trace_finding;
-bool explore_judge(struct explore *x, struct world *w, enum exec_end how,
-		   struct trace_finding *f);
+void explore_judge(struct explore *x, struct world *w);
 /* Where a violation of w is, as in struct explore_violation; malloced, NULL: no memory. */
 char *explore_place(struct world *w, const struct violation *v);
 /* The first violation of w of that kind and place, or NULL. */

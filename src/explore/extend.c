@@ -71,10 +71,8 @@ static bool may_change(const struct dpor *d, const struct added *a, uint32_t i)
  */
 static bool lacks_cpu_between(const struct dpor *d, const struct added *a, uint32_t first, uint32_t second)
 {
-	static const uint8_t levels[] = { [TASK_THREAD] = 1, [TASK_WORKER] = 1, [TASK_TIMER] = 2,
-					  [TASK_IRQ] = 3 };
 	const struct gevent *w = step_of(d, first);
-	uint8_t level = levels[d->slots[a->e.task].t->kind];
+	uint8_t level = level_of(&d->slots[a->e.task]);
 
 	if (w->own < level || w->cpu != a->e.cpu || w->task == a->e.task ||
 	    d->g.ev[second].task != w->task)
@@ -166,11 +164,9 @@ static bool instead_choose(struct dpor *d, struct added *a)
 		return explore_fail(d->x, "choose(%" PRIu64 ") has too many choices to explore", a->ev.a);
 	}
 	for (uint64_t v = a->ev.a; v > 1; v--) {
-		struct gchange c = { .add = e, .revisit = -1 };
-
-		c.add.choice = (uint16_t)v;
-		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-			return visit_oom(d);
+		e.choice = (uint16_t)v;
+		if (!push_behind(d, e))
+			return false;
 	}
 	return true;
 }
@@ -214,9 +210,7 @@ static bool append(struct dpor *d, struct added *a)
 	if (a->e.kind == G_RMW) {
 		uint32_t w = d->g.n++;
 
-		d->g.ev[w] = (struct gevent){ .task = a->e.task, .kind = G_RMW_WRITE, .cpu = a->e.cpu,
-					      .rf = (uint16_t)i, .rank = c->n, .cls = a->e.cls,
-					      .maker = GNONE, .op = a->e.op };
+		d->g.ev[w] = g_write_part(&a->e, i, c->n);
 		d->unlock[w] = GNONE;
 		clocks_share(d, i, w);
 		if (!class_put(d, a->e.cls, c->n, (uint16_t)w))
@@ -278,12 +272,28 @@ static bool add_waiting(struct dpor *d, struct added *a)
  * step: what then is gets a graph of its own.  See leaf_push_starved(). */
 static bool instead_starve(struct dpor *d, int slot)
 {
-	struct gchange c = { .add = { .task = (uint8_t)slot, .kind = G_STARVED, .rf = GNONE,
-				      .maker = GNONE }, .revisit = -1 };
+	return push_behind(d, (struct gevent){ .task = (uint8_t)slot, .kind = G_STARVED, .rf = GNONE,
+					       .maker = GNONE });
+}
 
-	if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-		return visit_oom(d);
-	return true;
+/* What is known of the event before it is performed. */
+static void begin_added(struct dpor *d, int slot, const struct shape *shape,
+			const struct gevent *promise, struct added *a)
+{
+	const struct dslot *s = &d->slots[slot];
+
+	d->po[a->i] = s->count;
+	clocks_begin(d, s, a->i);
+	a->e = (struct gevent){ .task = (uint8_t)slot, .kind = shape->kind, .cpu = (uint16_t)s->t->cpu,
+				.flags = shape->await ? GF_AWAIT : 0, .rf = GNONE,
+				.cls = (uint16_t)(shape->cls < 0 ? 0 : shape->cls),
+				.maker = s->count ? GNONE : s->maker, .op = s->t->ev.op };
+	if (promise && promise->maker != GNONE) {
+		clocks_behind(d, a->i, promise->maker);
+		a->e.maker = promise->maker;
+	}
+	clock_copy(d, a->hb, hb_of(d, a->i));
+	clock_copy(d, a->past, past_of(d, a->i));
 }
 
 bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
@@ -299,20 +309,7 @@ bool extend_by(struct dpor *d, int slot, const struct gevent *promise)
 		return false;
 	if (!promise && d->stuck[s->t->cpu] > owns_cpu(s->t) && !instead_starve(d, slot))
 		return false;
-	d->po[a.i] = s->count;
-	clocks_begin(d, s, a.i);
-	if (promise && promise->maker != GNONE) {
-		clock_join(d, hb_of(d, a.i), hb_of(d, promise->maker));
-		clock_join(d, past_of(d, a.i), past_of(d, promise->maker));
-	}
-	clock_copy(d, a.hb, hb_of(d, a.i));
-	clock_copy(d, a.past, past_of(d, a.i));
-	a.e = (struct gevent){ .task = (uint8_t)slot, .kind = shape.kind, .cpu = (uint16_t)s->t->cpu,
-			       .flags = shape.await ? GF_AWAIT : 0, .rf = GNONE,
-			       .cls = (uint16_t)(shape.cls < 0 ? 0 : shape.cls),
-			       .maker = s->count ? GNONE : s->maker, .op = s->t->ev.op };
-	if (promise && promise->maker != GNONE)
-		a.e.maker = promise->maker;
+	begin_added(d, slot, &shape, promise, &a);
 	if (shape.kind == G_LOCK)
 		return add_lock(d, &a);
 	if (shape.await && is_block(task_blocked(s->t).why))

@@ -17,7 +17,7 @@ static void put_classes(const struct dpor *d, struct wire *to)
 	wire_put(to, d->locs->parent, d->nclasses * sizeof(*d->locs->parent));
 }
 
-/* Ghosts that have turned out to be everybody's. */
+/* All locations; of interest are ghosts that have turned out to be everybody's. */
 static void put_users(const struct dpor *d, struct wire *to)
 {
 	wire_put_number(to, d->locs->n);

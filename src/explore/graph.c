@@ -107,10 +107,7 @@ bool graph_derive(struct graph *to, const struct graph *from, const struct gchan
 	a.rank = a.kind == G_RMW ? 0 : (uint16_t)c->rank;
 	to->ev[to->n++] = a;
 	if (a.kind == G_RMW) {
-		to->ev[to->n] = (struct gevent){ .task = a.task, .kind = G_RMW_WRITE,
-						 .cpu = a.cpu, .rf = (uint16_t)at,
-						 .rank = (uint16_t)c->rank, .cls = a.cls,
-						 .maker = GNONE, .op = a.op };
+		to->ev[to->n] = g_write_part(&a, at, c->rank);
 		at = to->n++;
 	}
 	if (c->revisit >= 0) {

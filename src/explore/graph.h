@@ -41,7 +41,8 @@ struct gevent {
 	uint8_t task;		/* slot */
 	uint8_t kind;		/* enum gkind */
 	uint8_t flags;		/* enum gflag */
-	uint8_t own;		/* afterwards its task owns its CPU: 1 preemption off, 2 bottom halves, 3 interrupts */
+	uint8_t own;		/* afterwards its task owns its CPU: 1 preemption off, 2 bottom
+				 * halves, 3 interrupts */
 	uint16_t cpu;
 	uint16_t rf;		/* index of the event read from; GNONE */
 	uint16_t rank;		/* writes and locks: place in the coherence order of the class */
@@ -65,6 +66,13 @@ static inline bool g_writes(const struct gevent *e)
 static inline bool g_steps(const struct gevent *e)
 {
 	return e->kind != G_RMW_WRITE && e->kind != G_STARVED;
+}
+
+/* The write part of read-modify-write e, which is event i. */
+static inline struct gevent g_write_part(const struct gevent *e, uint32_t i, uint32_t rank)
+{
+	return (struct gevent){ .task = e->task, .kind = G_RMW_WRITE, .cpu = e->cpu, .rf = (uint16_t)i,
+				.rank = (uint16_t)rank, .cls = e->cls, .maker = GNONE, .op = e->op };
 }
 
 struct graph {
@@ -114,6 +122,10 @@ struct gstack {
 bool gstack_push(struct gstack *s, const struct graph *g);
 /* Pops the newest; false: empty (or no memory: then s->n stays above 0). */
 bool gstack_pop(struct gstack *s, struct graph *g);
+static inline void gstack_clear(struct gstack *s)
+{
+	s->used = s->n = 0;
+}
 void gstack_release(struct gstack *s);
 /* The oldest k move to the other stack, on top of what is there. */
 bool gstack_give(struct gstack *s, size_t k, struct gstack *to);
@@ -123,10 +135,10 @@ bool gstack_append(struct gstack *s, const void *bytes, size_t used, size_t n);
 /*
  * Puts the steps of a graph into an order that agrees with program order, reads-from,
  * coherence and what they imply, with the locks, and, if `cpus` says so, with CPUs on
- * which nothing may be preempted.  `order` gets the indices of the events that are performed or looked at
- * (no G_RMW_WRITE).  Locks that wait for a release that is not in the graph are left
- * out.  False: there is no such order, the graph is not consistent (or memory ran out,
- * or the search for one was given up: `oom`, `undecided`).
+ * which nothing may be preempted.  `order` gets the indices of the events that are
+ * performed or looked at (no G_RMW_WRITE).  Locks that wait for a release that is not in
+ * the graph are left out.  False: there is no such order, the graph is not consistent (or
+ * memory ran out, or the search for one was given up: `oom`, `undecided`).
  */
 struct order {
 	uint16_t *v;

@@ -488,7 +488,7 @@ enum jobs_end jobs_run(struct dpor *d)
 		return JOBS_ALONE;
 	}
 	if (put_graphs(&all, &d->stack, &d->estimate, NULL) && get_graphs(&all, &s.pool)) {
-		d->stack.used = d->stack.n = 0;
+		gstack_clear(&d->stack);
 		coordinate(&s);
 	} else {
 		oom(&s);

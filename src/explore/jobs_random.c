@@ -39,7 +39,7 @@ struct sampling {
 static bool oom(struct sampling *s)
 {
 	s->over = true;
-	return explore_fail(s->x, "out of memory");
+	return explore_oom(s->x);
 }
 
 /* --- a worker --- */

@@ -52,16 +52,11 @@ void judge_forget(struct judge *j)
 	}
 }
 
-static bool no_memory(struct explore *x)
-{
-	return explore_fail(x, "out of memory");
-}
-
 static bool run_copy(struct explore *x, struct run *r, const struct exec_step *steps, size_t n)
 {
 	r->steps = malloc((n ? n : 1) * sizeof(*steps));
 	if (!r->steps)
-		return no_memory(x);
+		return explore_oom(x);
 	if (n)
 		memcpy(r->steps, steps, n * sizeof(*steps));
 	r->n = n;
@@ -191,7 +186,7 @@ bool judge_take(struct explore *x, size_t i, const struct explore_violation *v, 
 	if (i == x->report.nviolations) {
 		if (!grow(&x->report.violations, &j->violations_cap, i + 1, sizeof(*v)) ||
 		    !grow(&j->runs, &j->runs_cap, i + 1, sizeof(*r)))
-			return no_memory(x);
+			return explore_oom(x);
 		x->report.nviolations++;
 	} else {
 		violation_release(&x->report.violations[i]);
@@ -199,7 +194,7 @@ bool judge_take(struct explore *x, size_t i, const struct explore_violation *v, 
 	}
 	x->report.violations[i] = *v;
 	j->runs[i] = *r;
-	return (v->kind && v->message && v->schedule && v->place) || no_memory(x);
+	return (v->kind && v->message && v->schedule && v->place) || explore_oom(x);
 }
 
 static char *copy_of(const char *s)
@@ -248,7 +243,7 @@ static bool keep(struct explore *x, struct world *w, const struct exec_step *ste
 		const struct run *known = x->judge->runs + at;
 
 		if (!place)
-			return no_memory(x);
+			return explore_oom(x);
 		if (at < x->report.nviolations &&
 		    !(x->shared && run_is_less(n, n == known->n ? hash_of(x, w, steps, n) : 0,
 					       known->n, known->hash)))
@@ -268,10 +263,21 @@ static const char *judge_end(struct explore *x, struct world *w, enum exec_end h
 	return x->src.end ? x->src.end(x->src.arg, w, how) : NULL;
 }
 
-bool explore_judge(struct explore *x, struct world *w, enum exec_end how, struct trace_finding *f)
+static bool stands_still(struct world *w)
 {
-	judge_end(x, w, how);
-	return trace_judge(w, f);
+	for (size_t i = 0; i < world_task_count(w); i++)
+		if (task_enabled(world_task(w, i)))
+			return false;
+	return true;
+}
+
+void explore_judge(struct explore *x, struct world *w)
+{
+	struct trace_finding f = { 0 };
+
+	judge_end(x, w, stands_still(w) ? explore_end_of(w) : EXEC_CUT);
+	if (trace_judge(w, &f))
+		trace_finding_release(&f);
 }
 
 static struct world *again(struct explore *x, const struct exec_step *steps, size_t n)
@@ -306,7 +312,7 @@ static bool was_seen(struct explore *x, struct world *w, const struct violation 
 		}
 	if (!key || !grow(&j->seen, &j->seen_cap, j->nseen + 1, sizeof(*j->seen))) {
 		free(key);
-		no_memory(x);
+		explore_oom(x);
 		return true;
 	}
 	j->seen[j->nseen++] = (struct seen){ .key = key, .n = n, .hash = hash };
@@ -359,7 +365,7 @@ static bool keep_finding(struct explore *x, const struct trace_finding *f)
 	bool found = false, ok;
 
 	if (!steps)
-		return no_memory(x);
+		return explore_oom(x);
 	for (size_t i = 0; i < f->n; i++)
 		steps[i] = (struct exec_step){ .task = f->steps[i].task, .choice = f->steps[i].choice };
 	w = again(x, steps, f->n);
@@ -383,7 +389,7 @@ static bool outcome_add(struct explore *x, size_t at, const char *text)
 	if (!copy || !grow(&r->outcomes, &x->judge->outcomes_cap, r->noutcomes + 1,
 			   sizeof(*r->outcomes))) {
 		free(copy);
-		return no_memory(x);
+		return explore_oom(x);
 	}
 	memmove(&r->outcomes[at + 1], &r->outcomes[at], (r->noutcomes++ - at) * sizeof(*r->outcomes));
 	r->outcomes[at] = (struct explore_outcome){ .text = copy };
@@ -498,27 +504,17 @@ static bool schedule_of(struct explore *x, const struct run *r, char **schedule)
 	if (!w)
 		return false;
 	*schedule = world_schedule(w);
-	return *schedule || no_memory(x);
-}
-
-static bool stands_still(struct world *w)
-{
-	for (size_t i = 0; i < world_task_count(w); i++)
-		if (task_enabled(world_task(w, i)))
-			return false;
-	return true;
+	return *schedule || explore_oom(x);
 }
 
 /* What is reported is what a plain run of these steps shows, however it was found. */
 static bool verify(struct explore *x, const struct explore_violation *v, const struct run *r)
 {
-	struct trace_finding f = { 0 };
 	struct world *w = again(x, r->steps, r->n);
 
 	if (!w)
 		return false;
-	if (explore_judge(x, w, stands_still(w) ? explore_end_of(w) : EXEC_CUT, &f))
-		trace_finding_release(&f);
+	explore_judge(x, w);
 	return explore_find(w, v->kind, v->place) ||
 	       explore_fail(x, "\"%s\" was not seen again when its execution was repeated: " DIFFERS,
 			    v->kind);

@@ -138,7 +138,6 @@ static bool pass_was_seen(const struct dpor *d, unsigned slot)
 static bool push_retries(struct dpor *d, unsigned slot)
 {
 	const struct work_struct *work = d->slots[slot].t->work;
-	struct gchange c = { .revisit = -1 };
 	int mover = (int)slot;
 
 	if (work->timer && work->timer->task && work->timer->expires)
@@ -160,10 +159,9 @@ static bool push_retries(struct dpor *d, unsigned slot)
 			next++;
 		if (next >= cls->n)
 			continue;
-		c.add = (struct gevent){ .task = (uint8_t)mover, .kind = G_PROMISE, .rf = GNONE,
-					 .maker = cls->w[next] };
-		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-			return visit_oom(d);
+		if (!push_behind(d, (struct gevent){ .task = (uint8_t)mover, .kind = G_PROMISE,
+						     .rf = GNONE, .maker = cls->w[next] }))
+			return false;
 	}
 	return mover >= 0;
 }
@@ -190,8 +188,6 @@ static bool retry_idle(struct dpor *d)
 
 bool leaf_push_starved(struct dpor *d)
 {
-	struct gchange c = { .revisit = -1 };
-
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct task *t = d->slots[k].t;
 
@@ -201,17 +197,17 @@ bool leaf_push_starved(struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++) {
 		const struct dslot *s = &d->slots[d->turn[k]];
 		enum block_why why = s->t && !s->waiting ? task_blocked(s->t).why : BLOCK_OVER;
+		struct gevent e = { .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
 
 		if ((why != BLOCK_CPU && why != BLOCK_IRQ_OFF) || polls_idly(d, s->t))
 			continue;
-		c.add = (struct gevent){ .task = d->turn[k], .kind = G_PROMISE, .rf = GNONE, .maker = GNONE };
-		if (!graph_derive(&d->next, &d->g, &c) || !gstack_push(&d->stack, &d->next))
-			return visit_oom(d);
+		if (!push_behind(d, e))
+			return false;
 		/* with the others it does not come */
 		if (!visit_widen(d, d->g.n + 2))
 			return false;
-		c.add.kind = G_STARVED;
-		d->g.ev[d->g.n++] = c.add;
+		e.kind = G_STARVED;
+		d->g.ev[d->g.n++] = e;
 	}
 	return true;
 }
@@ -235,7 +231,6 @@ bool leaf_reached(struct dpor *d)
 	d->idle_stale = false;
 	if (came || waits_out_of_turn(d)) {
 		d->dropped = true;
-		d->stale++;
 		/* from nowhere else do those whose CPU he keeps come to revisit what he read */
 		return !came || leaf_push_starved(d);
 	}
@@ -247,22 +242,14 @@ bool leaf_reached(struct dpor *d)
 
 static bool leaf_rerun(struct dpor *d)
 {
-	d->w = explore_begin(d->x);
-	if (!d->w) {
-		d->failed = true;
-		return false;
-	}
-	for (size_t i = 0; i < d->nsteps; i++) {
-		struct task *t = task_by_id(d->w, d->steps[i].task);
+	size_t at;
 
-		if (!t || world_step_again(d->w, t, d->steps[i].choice) != STEP_OK) {
-			d->failed = true;
-			return explore_fail(d->x, "step %zu of an execution could not be made when its "
-					    "independent steps were put into another order", i + 1);
-		}
-		explore_stepped(d->x, d->w, t);
-	}
-	return true;
+	d->w = explore_begin(d->x);
+	if (d->w && explore_make(d->x, d->w, d->steps, d->nsteps, &at))
+		return true;
+	d->failed = true;
+	return d->w && explore_fail(d->x, "step %zu of an execution could not be made when its "
+				    "independent steps were put into another order", at + 1);
 }
 
 /* Is `inner` ordered behind the first and before the last event of a stretch in which its
@@ -273,10 +260,9 @@ static bool stands_inside(const struct dpor *d, uint32_t first, uint32_t last, u
 
 	for (uint32_t i = 0; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
-		const struct task *t = d->slots[e->task].t;
-		uint8_t own = t->kind == TASK_IRQ ? 3 : t->kind == TASK_TIMER ? 2 : 1;
 
-		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) || level < own)
+		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) ||
+		    level < level_of(&d->slots[e->task]))
 			continue;
 		if (in_clock(d, hb_of(d, i), first) && in_clock(d, hb_of(d, last), i))
 			return true;
@@ -326,7 +312,6 @@ static bool straighten(struct dpor *d)
 	}
 	if (!ordered) {
 		d->dropped = true;
-		d->stale++;
 		return false;
 	}
 	for (uint32_t k = 0; k < d->order.n; k++) {

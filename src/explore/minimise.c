@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "check/check.h"
-#include "check/trace.h"
 #include "engine/internal.h"
 #include "explore/minimise.h"
 
@@ -41,37 +40,22 @@ static bool shows(const struct min *m, struct world *w)
 	return v && (!m->alone || v == world_violation(w, 0));
 }
 
-static bool anybody_enabled(struct world *w)
-{
-	for (size_t i = 0; i < world_task_count(w); i++)
-		if (task_enabled(world_task(w, i)))
-			return true;
-	return false;
-}
-
 /* What only the end of a run shows: who waits for whom, leaks, races ... */
 static bool end_shows(struct min *m, struct world *w)
 {
-	struct trace_finding f;
-
 	if (world_violation_count(w) && m->alone)
 		return false;
 	check_stuck(w);
 	if (shows(m, w))
 		return true;
-	if (explore_judge(m->x, w, anybody_enabled(w) ? EXEC_CUT : explore_end_of(w), &f))
-		trace_finding_release(&f);
+	explore_judge(m->x, w);
 	return shows(m, w);
 }
 
 static struct world *begin_run(struct min *m)
 {
-	bool lean = m->x->lean;
-
 	m->run.n = 0;
-	m->x->lean = false;
-	m->w = explore_begin(m->x);
-	m->x->lean = lean;
+	m->w = explore_begin_logged(m->x);
 	if (!m->w)
 		m->failed = true;
 	return m->w;

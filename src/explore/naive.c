@@ -58,7 +58,7 @@ static bool find_way(struct naive *d, uint32_t *way)
 		ways += ways_of(d->enabled.v[i]);
 	if (d->nsteps == d->nstates) {
 		if (!grow(&d->states, &d->states_cap, d->nstates + 1, sizeof(*d->states)))
-			return explore_fail(d->x, "out of memory");
+			return explore_oom(d->x);
 		d->states[d->nstates++] = (struct state){ .ways = ways };
 	}
 	s = &d->states[d->nsteps];
@@ -83,7 +83,7 @@ static struct task *pick(const struct naive *d, uint32_t way, unsigned *choice)
 static bool note_step(struct naive *d, const struct task *t, unsigned choice)
 {
 	if (!grow(&d->steps, &d->steps_cap, d->nsteps + 1, sizeof(*d->steps)))
-		return explore_fail(d->x, "out of memory");
+		return explore_oom(d->x);
 	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = choice };
 	if (d->last && d->last != t && enabled_has(&d->enabled, d->last))
 		d->preemptions++;
@@ -101,6 +101,7 @@ static bool execute(struct naive *d, struct world *w, enum exec_end *how)
 	d->last = NULL;
 	trace_hash_begin(&d->hash);
 	for (;;) {
+		struct task *t;
 		unsigned choice;
 		uint32_t way = 0;
 
@@ -117,8 +118,7 @@ static bool execute(struct naive *d, struct world *w, enum exec_end *how)
 		apply_preemptions(d);
 		if (!find_way(d, &way))
 			return false;
-		struct task *t = pick(d, way, &choice);
-
+		t = pick(d, way, &choice);
 		if (explore_outgrows(x, t) || !note_step(d, t, choice))
 			return false;
 		trace_hash_before(&d->hash, t, choice);
@@ -126,7 +126,7 @@ static bool execute(struct naive *d, struct world *w, enum exec_end *how)
 		if (enabled_step(w, t, choice) != STEP_OK)
 			return true;
 		if (!trace_hash_after(&d->hash))
-			return explore_fail(x, "out of memory");
+			return explore_oom(x);
 		explore_stepped(x, w, t);
 		d->last = t;
 	}
@@ -148,7 +148,7 @@ static bool backtrack(struct naive *d)
 static bool count_trace(struct naive *d)
 {
 	if (!trace_set_add(&d->traces, trace_hash_end(&d->hash)))
-		return explore_fail(d->x, "out of memory");
+		return explore_oom(d->x);
 	d->x->report.traces = d->traces.n;
 	return true;
 }

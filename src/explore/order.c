@@ -19,10 +19,9 @@ struct oclass {
 	uint16_t last;		/* write emitted last, GNONE: none */
 	uint16_t next;		/* rank of the one that comes next */
 	uint16_t readers;	/* of `last`, still to be emitted */
-	uint16_t initial;	/* readers of the initial value, in all */
 };
 
-/* Who owns a CPU: tasks that struck each other, the last on top. */
+/* How far a task is, and what it owns of a CPU. */
 struct otask {
 	uint16_t at;		/* position in `lists` of the next event */
 	uint16_t end;

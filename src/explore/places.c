@@ -50,20 +50,12 @@ static bool class_new(struct dpor *d)
 	unsigned n = d->nclasses;
 
 	if (n == d->classes_cap) {
-		size_t cap = n ? 2 * n : 64;
-		void *a = realloc(d->classes, cap * sizeof(*d->classes));
-		void *b = a ? realloc(d->cls, cap * sizeof(*d->cls)) : NULL;
-		void *w, *t, *p;
+		size_t cap = n ? 2 * n : 64, clock = d->stride * sizeof(uint16_t);
 
-		d->classes = a ? a : d->classes;
-		d->cls = b ? b : d->cls;
-		w = realloc(d->written, cap * d->stride * sizeof(uint16_t));
-		d->written = w ? w : d->written;
-		t = realloc(d->touched, cap * d->stride * sizeof(uint16_t));
-		d->touched = t ? t : d->touched;
-		p = realloc(d->locs->parent, cap * sizeof(uint16_t));
-		d->locs->parent = p ? p : d->locs->parent;
-		if (!a || !b || !w || !t || !p)
+		if (!visit_resize(&d->classes, cap * sizeof(*d->classes)) ||
+		    !visit_resize(&d->cls, cap * sizeof(*d->cls)) || !visit_resize(&d->written, cap * clock) ||
+		    !visit_resize(&d->touched, cap * clock) ||
+		    !visit_resize(&d->locs->parent, cap * sizeof(*d->locs->parent)))
 			return false;
 		d->classes_cap = (unsigned)cap;
 	}
@@ -341,12 +333,8 @@ static bool slot_put(struct dpor *d, uint32_t id, uint32_t initial, enum task_ki
 		return explore_fail(d->x, "more than %d tasks in one execution cannot be explored", UINT8_MAX - 1);
 	if (n == d->slots_cap) {
 		unsigned cap = n ? 2 * n : 16;
-		void *a = realloc(d->slots, cap * sizeof(*d->slots));
-		void *b = a ? realloc(d->turn, cap) : NULL;
 
-		d->slots = a ? a : d->slots;
-		d->turn = b ? b : d->turn;
-		if (!a || !b)
+		if (!visit_resize(&d->slots, cap * sizeof(*d->slots)) || !visit_resize(&d->turn, cap))
 			return visit_oom(d);
 		d->slots_cap = cap;
 	}

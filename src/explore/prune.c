@@ -30,10 +30,10 @@ static uint16_t *clock_of(const struct prune *p, uint32_t i)
 	return p->clock + (size_t)i * p->stride;
 }
 
-static void join(const struct prune *p, uint16_t *to, const uint16_t *from)
+/* The event as which event i, which may be a write part, is performed. */
+static uint32_t step_of(const struct graph *g, uint32_t i)
 {
-	for (unsigned k = 0; k < p->stride; k++)
-		to[k] = to[k] > from[k] ? to[k] : from[k];
+	return g->ev[i].kind == G_RMW_WRITE ? g->ev[i].rf : i;
 }
 
 static bool stays(const struct prune *p, uint32_t i)
@@ -90,15 +90,15 @@ static void find_pasts(struct prune *p)
 
 		memset(c, 0, p->stride * sizeof(*c));
 		if (before != GNONE)
-			join(p, c, clock_of(p, before));
+			clock_join(p->d, c, clock_of(p, before));
 		if (e->maker != GNONE)
-			join(p, c, clock_of(p, e->maker));
+			clock_join(p->d, c, clock_of(p, e->maker));
 		if ((g_reads(e) || e->kind == G_LOCK) && e->rf != GNONE)
-			join(p, c, clock_of(p, p->g->ev[e->rf].kind == G_RMW_WRITE ? p->g->ev[e->rf].rf : e->rf));
+			clock_join(p->d, c, clock_of(p, step_of(p->g, e->rf)));
 		c[e->task] = (uint16_t)(p->po[i] + 1);
 		p->last[e->task] = (uint16_t)i;
 		if (e->kind == G_UNLOCK) /* whoever locks next has this in its past */
-			join(p, clock_of(p, e->rf), c);
+			clock_join(p->d, clock_of(p, e->rf), c);
 	}
 }
 
@@ -112,14 +112,15 @@ static void find_what_stays(struct prune *p)
 	memset(rank, 0, p->d->nclasses * sizeof(*rank));
 	memset(early, 0, g->n * sizeof(*early));
 	for (uint32_t i = 0; i < g->n; i++)
-		if ((g_reads(&g->ev[i]) || g->ev[i].kind == G_LOCK) && g->ev[i].rf != GNONE && g->ev[i].rf > i)
+		if ((g_reads(&g->ev[i]) || g->ev[i].kind == G_LOCK) && g->ev[i].rf != GNONE &&
+		    g->ev[i].rf > i)
 			early[g->ev[i].rf] = 1;
 	for (uint32_t i = 0; i < g->n; i++) {
 		const struct gevent *e = &g->ev[i];
 
 		if (e->kind != G_STARVED && !(e->flags & GF_WAITING) &&
 		    is_fixed(g, i, rank[e->cls], early[i]))
-			join(p, p->stays, clock_of(p, e->kind == G_RMW_WRITE ? e->rf : i));
+			clock_join(p->d, p->stays, clock_of(p, step_of(g, i)));
 		if ((g_writes(e) || e->kind == G_LOCK) && rank[e->cls] < e->rank + 1u)
 			rank[e->cls] = (uint16_t)(e->rank + 1u);
 	}
@@ -143,29 +144,22 @@ static void order_what_stays(struct prune *p)
 			continue;
 		memset(c, 0, bytes);
 		if (p->last[e->task] != GNONE)
-			join(p, c, clock_of(p, p->last[e->task]));
+			clock_join(p->d, c, clock_of(p, p->last[e->task]));
 		if (e->maker != GNONE)
-			join(p, c, clock_of(p, e->maker));
+			clock_join(p->d, c, clock_of(p, e->maker));
 		c[e->task] = (uint16_t)(p->po[i] + 1);
 		p->last[e->task] = (uint16_t)i;
 		if (e->kind == G_READ)
-			join(p, c, written);
+			clock_join(p->d, c, written);
 		else if (e->kind == G_RMW || e->kind == G_WRITE || e->kind == G_LOCK)
-			join(p, c, touched);
+			clock_join(p->d, c, touched);
 		if (e->kind == G_READ || e->kind == G_UNLOCK)
-			join(p, touched, c);
+			clock_join(p->d, touched, c);
 		if (e->kind == G_RMW || e->kind == G_WRITE || e->kind == G_LOCK) {
-			memcpy(written, c, bytes);
-			memcpy(touched, c, bytes);
+			clock_copy(p->d, written, c);
+			clock_copy(p->d, touched, c);
 		}
 	}
-}
-
-static uint8_t level_of(const struct prune *p, const struct gevent *e)
-{
-	const struct dslot *s = &p->d->slots[e->task];
-
-	return s->kind == TASK_IRQ ? 3 : s->kind == TASK_TIMER ? 2 : 1;
 }
 
 /* Does an event that stays stand inside the stretch of `first`, all of which up to `last`
@@ -178,7 +172,7 @@ static bool stretch_is_broken(const struct prune *p, uint32_t first, uint32_t la
 		const struct gevent *e = &p->g->ev[i];
 
 		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) || !stays(p, i) ||
-		    e->flags & GF_WAITING || level < level_of(p, e))
+		    e->flags & GF_WAITING || level < level_of(&p->d->slots[e->task]))
 			continue;
 		if (p->po[first] < clock_of(p, i)[s->task] && p->po[i] < clock_of(p, last)[e->task])
 			return true;

@@ -102,7 +102,7 @@ static bool pct_meet(struct sampler *s, const struct world *w)
 	if (s->npriorities == w->ntasks)
 		return true;
 	if (!grow(&s->priorities, &s->priorities_cap, w->ntasks, sizeof(*s->priorities)))
-		return explore_fail(s->x, "out of memory");
+		return explore_oom(s->x);
 	while (s->npriorities < w->ntasks)
 		s->priorities[s->npriorities++] = GIVEN | draw(&s->g) >> 1;
 	return true;
@@ -180,7 +180,7 @@ static void note_move(struct sampler *s, struct task *t)
 static bool note_step(struct sampler *s, const struct task *t, unsigned choice)
 {
 	if (!grow(&s->steps, &s->steps_cap, s->nsteps + 1, sizeof(*s->steps)))
-		return explore_fail(s->x, "out of memory");
+		return explore_oom(s->x);
 	s->steps[s->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = choice };
 	return true;
 }
@@ -194,7 +194,6 @@ static unsigned choose(struct sampler *s, const struct task *t)
 static bool execute(struct sampler *s, struct world *w, picker pick, enum exec_end *how)
 {
 	struct explore *x = s->x;
-
 	size_t i;
 
 	s->nsteps = 0;
@@ -278,7 +277,7 @@ static bool measure(struct sampler *s)
 	s->measuring = false;
 	s->nchanges = depth - 1;
 	s->changes = calloc(depth, sizeof(*s->changes));
-	return s->changes || explore_fail(s->x, "out of memory");
+	return s->changes || explore_oom(s->x);
 }
 
 static void expect(struct explore *x)

@@ -2,8 +2,8 @@
 /*
  * The same steps have to give the same: some executions are repeated when all is over,
  * twice, and compared step by step.  The strategies notice most of what is not
- * deterministic by themselves; not what is done once only.  finally() and outcome() are left alone: scripts
- * count executions in them.
+ * deterministic by themselves; not what is done once only.  finally() and outcome() are
+ * left alone: scripts count executions in them.
  */
 #include <config.h>
 
@@ -27,11 +27,6 @@ struct repeat {
 	size_t violations;
 };
 
-static bool oom(struct explore *x)
-{
-	return explore_fail(x, "out of memory");
-}
-
 /* The execution once more, in *r; finally() has no part in it. */
 static struct world *run(struct explore *x, const struct exec_step *steps, size_t n,
 			 struct repeat *r, size_t *at)
@@ -42,7 +37,7 @@ static struct world *run(struct explore *x, const struct exec_step *steps, size_
 		return NULL;
 	r->steps = calloc(n + 1, sizeof(*r->steps));
 	if (!r->steps) {
-		oom(x);
+		explore_oom(x);
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++) {

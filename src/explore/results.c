@@ -90,7 +90,7 @@ bool results_put(struct explore *x, struct wire *to)
 	put_violations(x, to);
 	put_run(to, &x->judge->example);
 	explore_forget(x);
-	return !to->bad || explore_fail(x, "out of memory");
+	return !to->bad || explore_oom(x);
 }
 
 /* --- taking over --- */
@@ -107,11 +107,6 @@ static bool get_run(struct wire *from, struct run *r)
 	if (r->steps && r->n)
 		memcpy(r->steps, steps, r->n * sizeof(*r->steps));
 	return r->steps;
-}
-
-static bool no_memory(struct explore *x)
-{
-	return explore_fail(x, "out of memory");
 }
 
 static bool get_violation(struct explore *x, struct wire *from, bool keep)
@@ -131,7 +126,7 @@ static bool get_violation(struct explore *x, struct wire *from, bool keep)
 	if (!get_run(from, &r) || from->bad || !v.kind || !v.place) {
 		violation_release(&v);
 		free(r.steps);
-		return no_memory(x);
+		return explore_oom(x);
 	}
 	i = judge_find(&x->report, v.kind, v.place);
 	if (keep && (i == x->report.nviolations ||
@@ -152,7 +147,7 @@ static bool get_outcomes(struct explore *x, struct wire *from)
 
 		free(text);
 		if (!ok)
-			return no_memory(x);
+			return explore_oom(x);
 	}
 	return true;
 }
@@ -179,7 +174,7 @@ bool results_get(struct explore *x, struct wire *from, bool violations)
 	uint64_t n;
 
 	if (!p)
-		return no_memory(x);
+		return explore_oom(x);
 	memcpy(&s, p, sizeof(s));
 	count(x, &s);
 	error = wire_get_text(from);
@@ -197,7 +192,7 @@ bool results_get(struct explore *x, struct wire *from, bool violations)
 		if (!get_violation(x, from, violations))
 			return false;
 	if (!get_run(from, &example))
-		return no_memory(x);
+		return explore_oom(x);
 	if (example.is && !x->judge->example.is)
 		x->judge->example = example;
 	else

@@ -11,12 +11,18 @@
 
 #include "explore/dpor.h"
 
-
-static bool push(struct dpor *d, const struct gchange *c)
+bool push_graph(struct dpor *d, const struct gchange *c)
 {
 	if (!graph_derive(&d->next, &d->g, c) || !gstack_push(&d->stack, &d->next))
 		return visit_oom(d);
 	return true;
+}
+
+bool push_behind(struct dpor *d, struct gevent add)
+{
+	struct gchange c = { .add = add, .revisit = -1 };
+
+	return push_graph(d, &c);
 }
 
 static struct gchange change_of(struct dpor *d, const struct gevent *add, uint32_t rank)
@@ -31,7 +37,7 @@ bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank)
 	struct gchange c = change_of(d, add, rank);
 
 	c.add.flags |= GF_FRESH;
-	return push(d, &c);
+	return push_graph(d, &c);
 }
 
 /* --- maximality --- */

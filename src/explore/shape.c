@@ -5,11 +5,11 @@
  * locks, a choice, or nothing that conflicts.
  *
  * Blocking operations are of three kinds.  What enables a worker, a timer that nobody
- * disarms, or the only one who waits for a completion is undone by nobody but itself: it is simply not there
- * until it is enabled.  A lock that is only locked and unlocked has a chain of owners,
- * in which one can stand before its turn comes.  All others (`await`) are in the graph
- * as a read even when what they read does not enable them, and wait there for a write
- * that revisits them.
+ * disarms, or the only one who waits for a completion is undone by nobody but itself: it
+ * is simply not there until it is enabled.  A lock that is only locked and unlocked has a
+ * chain of owners, in which one can stand before its turn comes.  All others (`await`) are
+ * in the graph as a read even when what they read does not enable them, and wait there for
+ * a write that revisits them.
  */
 #include <config.h>
 

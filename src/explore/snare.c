@@ -70,7 +70,8 @@ static void learn_from_locks(struct dpor *d, const struct snare *s)
 				snare_learn(d, s->uses[i].cpu, s->uses[i].high);
 }
 
-static bool room(struct dpor *d)
+/* NULL: no memory. */
+static struct snare *snare_of(struct dpor *d)
 {
 	if (!d->snare)
 		d->snare = calloc(1, sizeof(*d->snare));
@@ -80,23 +81,23 @@ static bool room(struct dpor *d)
 /* v: location, CPU, low, high. */
 static bool put_use(struct dpor *d, const uint32_t v[4])
 {
-	struct lock_use *use = room(d) ? use_of(d->snare, v[0], (uint16_t)v[1]) : NULL;
+	struct snare *s = snare_of(d);
+	struct lock_use *use = s ? use_of(s, v[0], (uint16_t)v[1]) : NULL;
 
 	if (!use)
 		return visit_oom(d);
 	use->low = use->low < v[2] ? use->low : (uint8_t)v[2];
 	use->high = use->high > v[3] ? use->high : (uint8_t)v[3];
-	learn_from_locks(d, d->snare);
+	learn_from_locks(d, s);
 	return true;
 }
 
 static bool put_nest(struct dpor *d, const uint32_t v[2])
 {
-	struct snare *s = d->snare;
+	struct snare *s = snare_of(d);
 
-	if (!room(d) || !grow(&d->snare->nests, &d->snare->nests_cap, d->snare->nnests + 1, sizeof(*s->nests)))
+	if (!s || !grow(&s->nests, &s->nests_cap, s->nnests + 1, sizeof(*s->nests)))
 		return visit_oom(d);
-	s = d->snare;
 	s->nests[s->nnests++] = (struct lock_nest){ v[0], v[1] };
 	learn_from_locks(d, s);
 	return true;
@@ -112,7 +113,8 @@ bool snare_put(struct dpor *d, const struct agree_record *r)
 static bool note_use(struct dpor *d, uint32_t loc, uint16_t cpu, uint8_t low, uint8_t high)
 {
 	uint32_t v[4] = { loc, cpu, low, high };
-	const struct lock_use *use = room(d) ? use_of(d->snare, loc, cpu) : NULL;
+	struct snare *s = snare_of(d);
+	const struct lock_use *use = s ? use_of(s, loc, cpu) : NULL;
 
 	if (!use)
 		return visit_oom(d);
@@ -154,7 +156,8 @@ static bool note_nests(struct dpor *d, unsigned slot, uint32_t i, uint32_t wante
 bool snare_wants(struct dpor *d, unsigned slot, uint32_t i)
 {
 	const struct task *t = d->slots[slot].t;
-	uint8_t level = t->kind == TASK_IRQ ? 3 : t->kind == TASK_TIMER ? 2 : 0;
+	bool strikes = t->kind == TASK_IRQ || t->kind == TASK_TIMER;
+	uint8_t level = strikes ? level_of(&d->slots[slot]) : 0;
 	uint32_t loc = arena_offset(d->w, t->ev.loc);
 
 	if (!level && !t->ctx.spin)

@@ -28,32 +28,28 @@ bool visit_oom(struct dpor *d)
 
 /* --- room --- */
 
+bool visit_resize(void *arrayp, size_t bytes)
+{
+	void **array = arrayp, *p = realloc(*array, bytes);
+
+	if (p)
+		*array = p;
+	return p;
+}
+
 bool visit_widen(struct dpor *d, uint32_t need)
 {
 	size_t cap = d->per_event ? d->per_event : 128, clock = d->stride * sizeof(uint16_t);
-	void *p[8];
 
 	if (need <= d->per_event)
 		return true;
 	while (cap < need)
 		cap *= 2;
-	p[0] = realloc(d->po, cap * sizeof(*d->po));
-	d->po = p[0] ? p[0] : d->po;
-	p[1] = realloc(d->where, cap * sizeof(*d->where));
-	d->where = p[1] ? p[1] : d->where;
-	p[2] = realloc(d->info, cap * sizeof(*d->info));
-	d->info = p[2] ? p[2] : d->info;
-	p[3] = realloc(d->unlock, cap * sizeof(*d->unlock));
-	d->unlock = p[3] ? p[3] : d->unlock;
-	p[4] = realloc(d->hb, cap * clock);
-	d->hb = p[4] ? p[4] : d->hb;
-	p[5] = realloc(d->past, cap * clock);
-	d->past = p[5] ? p[5] : d->past;
-	p[6] = realloc(d->steps, cap * sizeof(*d->steps));
-	d->steps = p[6] ? p[6] : d->steps;
-	for (int i = 0; i < 7; i++)
-		if (!p[i])
-			return visit_oom(d);
+	if (!visit_resize(&d->po, cap * sizeof(*d->po)) || !visit_resize(&d->where, cap * sizeof(*d->where)) ||
+	    !visit_resize(&d->info, cap * sizeof(*d->info)) || !visit_resize(&d->unlock, cap * sizeof(*d->unlock)) ||
+	    !visit_resize(&d->hb, cap * clock) || !visit_resize(&d->past, cap * clock) ||
+	    !visit_resize(&d->steps, cap * sizeof(*d->steps)))
+		return visit_oom(d);
 	d->per_event = cap;
 	return graph_reserve(&d->g, (uint32_t)cap) || visit_oom(d);
 }
@@ -95,6 +91,13 @@ void clocks_begin(struct dpor *d, const struct dslot *s, uint32_t i)
 		memset(hb_of(d, i), 0, bytes);
 		memset(past_of(d, i), 0, bytes);
 	}
+}
+
+/* The event polls anew because of another one, its maker. */
+void clocks_behind(struct dpor *d, uint32_t i, uint32_t maker)
+{
+	clock_join(d, hb_of(d, i), hb_of(d, maker));
+	clock_join(d, past_of(d, i), past_of(d, maker));
 }
 
 static dclock of_class(const struct dpor *d, uint16_t *clocks, uint16_t cls)
@@ -397,10 +400,8 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	if (s->t->ev.op != e->op)
 		return visit_diverged(d, s, s->count, &s->t->ev);
 	clocks_begin(d, s, i);
-	if (e->maker != GNONE && s->last != GNONE) {
-		clock_join(d, hb_of(d, i), hb_of(d, e->maker));
-		clock_join(d, past_of(d, i), past_of(d, e->maker));
-	}
+	if (e->maker != GNONE && s->last != GNONE)
+		clocks_behind(d, i, e->maker);
 	if (e->flags & GF_FRESH && !shape_of_condition(d, s->t, e))
 		return false;
 	if (stays_waiting(e, s->t)) {
@@ -442,6 +443,8 @@ static void replay_waiting_lock(struct dpor *d, uint32_t i)
 	s->waiting = true;
 }
 
+/* Events by class and by what refers to them: of each read-modify-write d->where has its
+ * write part. */
 static bool index_graph(struct dpor *d)
 {
 	for (unsigned k = 0; k < d->nclasses; k++)
@@ -458,12 +461,15 @@ static bool index_graph(struct dpor *d)
 
 		if (e->kind == G_UNLOCK)
 			d->unlock[e->rf] = (uint16_t)i;
-		if (g_steps(e))
+		if (g_steps(e)) {
 			d->po[i] = s->count++;
-		else if (e->kind == G_STARVED)
-			d->po[i] = s->count, s->waiting = true;
-		else
-			d->po[i] = d->po[d->where[e->rf] = (uint16_t)i, e->rf];
+		} else if (e->kind == G_STARVED) {
+			d->po[i] = s->count;
+			s->waiting = true;
+		} else {
+			d->po[i] = d->po[e->rf];
+			d->where[e->rf] = (uint16_t)i;
+		}
 		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
 			return false;
 	}
@@ -507,8 +513,7 @@ static bool readd_write(struct dpor *d, uint32_t r)
 {
 	struct gevent *e = &d->g.ev[r];
 	uint32_t i = d->g.n, rank = e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1u;
-	struct gevent w = { .task = e->task, .kind = G_RMW_WRITE, .cpu = e->cpu, .rf = (uint16_t)r,
-			    .rank = (uint16_t)rank, .cls = e->cls, .maker = GNONE, .op = e->op };
+	struct gevent w = g_write_part(e, r, rank);
 	struct gclass *c = &d->classes[e->cls];
 
 	if (!revisit_reads(d, i, &w, past_of(d, r)))
@@ -527,6 +532,31 @@ static bool readd_write(struct dpor *d, uint32_t r)
 	return true;
 }
 
+/* The order in which the graph's steps are made.  Best one that can be; if there is none
+ * yet, the events that would make one possible may be still to come. */
+static bool find_order(struct dpor *d)
+{
+	if (!order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_TRY_CPUS) &&
+	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_NO_CPUS)) {
+		d->dropped = !d->order.oom;
+		return d->dropped ? false : visit_oom(d);
+	}
+	if (d->x->opts.preemptions >= 0 &&
+	    order_preemptions(&d->order, &d->g) > (unsigned)d->x->opts.preemptions) {
+		d->preempted++;
+		d->dropped = true;
+		return false;
+	}
+	return true;
+}
+
+static void replay_waiting_locks(struct dpor *d)
+{
+	for (uint32_t i = 0; i < d->g.n; i++)
+		if (d->g.ev[i].kind == G_LOCK && d->slots[d->g.ev[i].task].count == d->po[i])
+			replay_waiting_lock(d, i);
+}
+
 bool visit_replay(struct dpor *d)
 {
 	struct gevent promise = { .kind = G_NONE };
@@ -538,22 +568,10 @@ bool visit_replay(struct dpor *d)
 		promise = d->g.ev[--n];
 		d->g.n = tail = n;
 	}
-	/* best an order that can be; if there is none yet, the events that would make one
-	 * possible may be still to come */
-	if (!visit_widen(d, n + 2) ||
-	    !(order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_TRY_CPUS) ||
-	      order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_NO_CPUS))) {
-		d->dropped = !d->failed && !d->order.oom;
-		return d->dropped ? false : visit_oom(d);
-	}
-	if (d->x->opts.preemptions >= 0 &&
-	    order_preemptions(&d->order, &d->g) > (unsigned)d->x->opts.preemptions) {
-		d->preempted++;
-		d->dropped = true;
+	if (!visit_widen(d, n + 2) || !find_order(d) || !begin_world(d) || !index_graph(d))
 		return false;
-	}
-	if (!begin_world(d) || !index_graph(d))
-		return false;
+	/* the event for which the graph was made: the last one, or the read part of the last
+	 * two.  Another one that is fresh was revisited by it. */
 	tail_writes = n && d->g.ev[n - 1].kind == G_RMW_WRITE;
 	if (n && promise.kind != G_PROMISE)
 		tail = tail_writes && d->g.ev[n - 1].rf + 2u == n ? n - 2 : n - 1;
@@ -571,13 +589,7 @@ bool visit_replay(struct dpor *d)
 	for (unsigned k = 0; k < d->nslots; k++)
 		if (!keep_catch_up(d, &d->slots[k]))
 			return false;
-	for (uint32_t i = 0; i < n; i++)
-		if (d->g.ev[i].kind == G_LOCK) {
-			struct dslot *s = &d->slots[d->g.ev[i].task];
-
-			if (s->count == d->po[i])
-				replay_waiting_lock(d, i);
-		}
+	replay_waiting_locks(d);
 	if (promise.kind == G_PROMISE)
 		return extend_by(d, promise.task, &promise);
 	if (revisited >= 0 && d->g.ev[revisited].kind == G_RMW)

@@ -43,6 +43,8 @@ struct ktree {
 	void *pristine;			/* the static data as it was loaded, parameters included */
 	uint64_t params_set;		/* so often a parameter was set: worlds begin with them */
 	bool seen_version;		/* false: a version that nobody has tried (a warning) */
+	struct objtype instance_type;	/* instance.c: of what holds a world's copy, and */
+	char instance_name[32];		/* its name in each world */
 	struct ktree *next;		/* all that are loaded */
 };
 
@@ -71,7 +73,13 @@ bool ktree_add_lines(const char *s_in, const char *s_out, char **why);
 bool ktree_param_get(struct ktree *k, const char *name, long *value);
 bool ktree_param_set(struct ktree *k, const char *name, long value);
 
-/* instance.c: the world's static data is in the image from now on; called on each way in. */
+/* host.c: the table that an image is given (abi.h), before it is asked for its own. */
+void ktree_host_fill(struct ktree_host *h);
+/* ops.c: k->ops, of an image that is loaded; the last thing to be done to a new k, after
+ * image, host, version, opts and pristine are there. */
+void ktree_ops_fill(struct ktree *k);
+/* instance.c: the world's static data is in the image from now on; called on each way in.
+ * False with world_error() set. */
 bool ktree_enter(struct ktree *k, struct world *w);
 
 /* For `K.fields`: the names of what the inspector found, in order; ends with NULL. */

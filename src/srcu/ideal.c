@@ -346,8 +346,10 @@ static unsigned long ideal_batches_completed(struct srcu *ss)
 
 /* --- a domain's life --- */
 
-static bool ideal_check_opts(struct world *w, const struct srcu_opts *o)
+static bool ideal_check_opts(struct world *w, const struct srcu_ops *ops,
+			     const struct srcu_opts *o)
 {
+	(void)ops;
 	return srcu_refuse_tree_opts(w, "ideal", o, false);
 }
 

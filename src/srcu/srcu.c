@@ -93,7 +93,7 @@ static bool check_opts(struct world *w, const struct srcu_ops *ops, const struct
 	if (o->faults & ~known_faults())
 		return world_fail(w, "faults: unknown bit 0x%x",
 				  (unsigned)(o->faults & ~known_faults()));
-	return !ops->check_opts || ops->check_opts(w, o);
+	return !ops->check_opts || ops->check_opts(w, ops, o);
 }
 
 static size_t domain_size(struct world *w, const struct srcu_ops *ops, const struct srcu_opts *o)
@@ -138,6 +138,25 @@ static struct srcu *make_domain(struct object *obj, const struct srcu_ops *ops,
 	return ss;
 }
 
+void srcu_use(struct world *w, const struct srcu_ops *tree, const struct srcu_ops *tiny)
+{
+	const struct srcu_ops **instead = world_srcu_ops(w);
+
+	instead[0] = tree;
+	instead[1] = tiny;
+}
+
+const struct srcu_ops *srcu_ops_used(struct world *w, const struct srcu_ops *ops)
+{
+	const struct srcu_ops **instead = world_srcu_ops(w);
+
+	if (ops == &srcu_tree_ops && instead[0])
+		return instead[0];
+	if (ops == &srcu_tiny_ops && instead[1])
+		return instead[1];
+	return ops;
+}
+
 struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,
 		      const struct srcu_opts *o)
 {
@@ -145,6 +164,7 @@ struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *
 
 	if (!o)
 		o = &defaults;
+	ops = srcu_ops_used(w, ops);
 	if (!check_opts(w, ops, o))
 		return NULL;
 	return make_domain(object_new(w, &srcu_objtype, name, domain_size(w, ops, o)),

@@ -104,7 +104,7 @@ struct srcu_ops {
 	const struct field *fields;	/* of that structure */
 	/* Before anything is made: can a domain be made with these options?  False
 	 * with world_error() set.  NULL: always. */
-	bool (*check_opts)(struct world *w, const struct srcu_opts *o);
+	bool (*check_opts)(struct world *w, const struct srcu_ops *ops, const struct srcu_opts *o);
 	/* Outside of tasks, without a step, on zeroed memory.  False with
 	 * world_error() set. */
 	bool (*init)(struct srcu *ss, const struct srcu_opts *o);
@@ -175,7 +175,14 @@ void srcu_destroy(struct object *o);
 struct srcu *srcu_new_unique(struct world *w, const char *name, const struct objtype *type,
 			     const struct srcu_ops *ops);
 
-/* Makes a domain (srcu.new).  NULL with world_error() set. */
+/*
+ * From now on, in every execution, the world's domains of the flavors "tree" and "tiny"
+ * are made by these operations; NULL: by our own.
+ */
+void srcu_use(struct world *w, const struct srcu_ops *tree, const struct srcu_ops *tiny);
+/* What makes a domain for which `ops` are asked. */
+const struct srcu_ops *srcu_ops_used(struct world *w, const struct srcu_ops *ops);
+/* Makes a domain (srcu.new) by srcu_ops_used().  NULL with world_error() set. */
 struct srcu *srcu_new(struct world *w, const char *name, const struct srcu_ops *ops,
 		      const struct srcu_opts *o);
 

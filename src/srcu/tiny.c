@@ -218,8 +218,10 @@ static unsigned long tiny_batches_completed(struct srcu *ss)
 
 /* --- a domain's life --- */
 
-static bool tiny_check_opts(struct world *w, const struct srcu_opts *o)
+static bool tiny_check_opts(struct world *w, const struct srcu_ops *ops,
+			     const struct srcu_opts *o)
 {
+	(void)ops;
 	if (world_cpus(w) != 1)
 		return world_fail(w, "the tiny flavor is for one CPU and this world has %u: "
 				  "call cpus(1) first", world_cpus(w));

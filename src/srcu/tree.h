@@ -227,7 +227,8 @@ void check_init_srcu_struct(struct srcu_struct *ssp);
 bool tree_init(struct srcu *ss, const struct srcu_opts *o);
 void tree_init_struct(struct srcu *ss);
 bool tree_cleanup(struct srcu *ss);
-bool tree_check_opts(struct world *w, const struct srcu_opts *o);
+bool tree_check_opts(struct world *w, const struct srcu_ops *ops,
+		     const struct srcu_opts *o);
 size_t tree_extra_size(struct world *w, const struct srcu_opts *o);
 extern const struct field srcu_tree_fields[];
 

@@ -97,8 +97,9 @@ static bool born_big(struct world *w, const struct srcu_opts *o)
 	return o->size == SRCU_SIZE_OPT_BIG;
 }
 
-bool tree_check_opts(struct world *w, const struct srcu_opts *o)
+bool tree_check_opts(struct world *w, const struct srcu_ops *ops, const struct srcu_opts *o)
 {
+	(void)ops;
 	if (born_big(w, o) && !seq_bits_for_tree(o))
 		return world_fail(w, "seq_bits: a big domain needs %d or more, not %u",
 				  SRCU_TREE_SEQ_BITS_MIN, o->seq_bits);

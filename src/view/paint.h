@@ -23,6 +23,11 @@ void view_paint(struct sbuf *b, const struct view_opts *o, enum tint t, const ch
 /* The same for the first n bytes of `s`. */
 void view_paintn(struct sbuf *b, const struct view_opts *o, enum tint t, const char *s, size_t n);
 
+/* What a violation is: its kind, and what it says.  False: no memory. */
+bool view_headline(struct world *w, const struct violation *v, const struct view_opts *o, struct sbuf *out);
+/* Of the timeline up to step `last`: so many steps. */
+struct view_opts view_tail(const struct view_opts *o, uint64_t last, uint64_t n);
+
 /* The width to fill: o->columns, or its default, never under 40. */
 unsigned view_columns(const struct view_opts *o);
 

@@ -7,7 +7,6 @@
 #include <config.h>
 
 #include "view/object.h"
-#include "check/check.h"
 #include "engine/kapi.h"
 #include "engine/log.h"
 #include "srcu/rcu.h"
@@ -379,24 +378,11 @@ static void add_tale(struct world *w, uint64_t last, const struct view_opts *o, 
 void view_counterexample(struct world *w, const struct violation *v, const struct view_opts *o,
 			 struct sbuf *out)
 {
-	struct view_opts tail = *o;
-	char *head = violation_headline(w, v);
+	struct view_opts tail = view_tail(o, v->step, LAST_STEPS);
 
-	if (!head) {
-		sbuf_fail(out);
-		return;
-	}
-	view_paint(out, o, TINT_BAD, "violation: ");
-	view_paint(out, o, TINT_BAD, v->kind);
-	sbuf_add(out, "\n");
-	view_wrap(out, o, head, 2, false);
-	free(head);
-	if (!v->step || o->brief)
+	if (!view_headline(w, v, o, out) || !v->step || o->brief)
 		return;
 	add_tale(w, v->step, o, out);
-	tail.last = v->step;
-	tail.first = v->step > LAST_STEPS ? v->step - LAST_STEPS + 1 : 1;
-	tail.max_lines = 0;
 	sbuf_addf(out, "\nThe %ssteps:\n", tail.first > 1 ? "last " : "");
 	view_timeline(w, &tail, out);
 }
