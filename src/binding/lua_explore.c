@@ -22,6 +22,7 @@ static int exploring_gc(lua_State *L)
 	struct exploring *e = lua_touserdata(L, 1);
 
 	explore_release(&e->x);
+	*e->s->model = 0;
 	lb_source_free(e->src);
 	e->src = NULL;
 	sbuf_release(&e->scope);
@@ -93,11 +94,9 @@ static void opt_model(lua_State *L, struct exploring *e)
 {
 	const char *s = luaL_tolstring(L, -1, NULL);
 
-	(void)e;
-	if (!strcmp(s, "tso") || !strcmp(s, "weak"))
-		lb_arg_error(L, 2, "model: %s is not in this version, \"sc\" is", s);
-	if (strcmp(s, "sc"))
-		lb_arg_error(L, 2, "model: \"sc\" is expected, got %s", s);
+	if (strcmp(s, "sc") && strcmp(s, "tso") && strcmp(s, "weak"))
+		lb_arg_error(L, 2, "model: \"sc\", \"tso\" or \"weak\" is expected, got %s", s);
+	strcpy(e->s->model, s);
 	lua_pop(L, 1);
 }
 

@@ -10,6 +10,7 @@
 #include "engine/carrier.h"
 #include "engine/checkpoint.h"
 #include "engine/internal.h"
+#include "memory/history.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -264,7 +265,7 @@ bool world_restore_memory(struct world *w)
 {
 	const struct checkpoint *cp = w->checkpoint;
 
-	if (!cp || !w->lean || w->aside || w->nviolations || w->model->load || w->model->store ||
+	if (!cp || !w->lean || w->aside || w->nviolations || w->model->consistent ||
 	    !nothing_was_made(w, cp))
 		return false;
 	for (size_t i = 0; i < w->ntasks; i++)
@@ -316,6 +317,8 @@ bool world_restore(struct world *w)
 	w->ghosts.n = 0;
 	w->aside = false;
 	w->begun++;
+	if (w->history)
+		history_clear(w->history);
 	if (w->nviolations)
 		violations_drop(w);
 	return ok;

@@ -110,7 +110,7 @@ static inline void perform(struct world *w, struct task *t, unsigned choice, str
 {
 	struct event *ev = &t->ev;
 
-	if (ev->size != 8 || t->in_pass || w->model->load || w->model->store) {
+	if (ev->size != 8 || t->in_pass || w->history) {
 		event_perform(w, t, choice, r);
 	} else if (ev->op == OP_LOAD || ev->op == OP_PLAIN_LOAD) {
 		r->value = r->stored = ev->value = *(uint64_t *)ev->loc;

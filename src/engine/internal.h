@@ -73,6 +73,7 @@ struct world {
 	unsigned cpus;
 	unsigned online;	/* the first so many of them are */
 	const struct memory_model *model;
+	struct history *history; /* where the model needs one, else NULL */
 	bool frozen;		/* the first object is made: cpus() is refused */
 	size_t objects_max;
 	bool muted;
@@ -239,6 +240,7 @@ void mem_write(void *p, unsigned size, uint64_t v);
 bool op_writes(enum ev_op op);
 uint64_t rmw_value(const struct event *ev, uint64_t old); /* what a read-modify-write leaves */
 bool op_reads(enum ev_op op);
+bool op_is_access(enum ev_op op);	/* of memory: no lock, no work item */
 
 /* idle.c: passes of workers that change nothing (semantics.md section 5) */
 void idle_pass_begin(struct task *t);

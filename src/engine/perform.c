@@ -9,6 +9,7 @@
 #include "k/lock.h"
 #include "k/wait.h"
 #include "k/work.h"
+#include "memory/history.h"
 #include "memory/model.h"
 
 #include <stdlib.h>
@@ -248,14 +249,9 @@ static void perform_on(struct world *w, struct task *t, uint64_t old)
 	ev->value = old;
 	switch (ev->op) {
 	case OP_STORE: case OP_PLAIN_STORE:
-		if (w->model->store)
-			w->model->store(w, t, ev);
-		else
-			mem_write(ev->loc, ev->size, ev->a);
+		mem_write(ev->loc, ev->size, ev->a);
 		break;
 	case OP_LOAD: case OP_PLAIN_LOAD:
-		if (w->model->load)
-			ev->value = w->model->load(w, t, ev);
 		break;
 	case OP_LOCK:
 		lock_take(w, t);
@@ -302,6 +298,53 @@ static void perform_on(struct world *w, struct task *t, uint64_t old)
 	}
 }
 
+bool op_is_access(enum ev_op op)
+{
+	switch (op) {
+	case OP_LOAD: case OP_STORE: case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Under a model in which accesses are not in one order: what it reads is the store that
+ * the choice names, and memory keeps what is latest in coherence order, for that is what
+ * everything finds that is no access of its own.
+ */
+static void perform_chosen(struct world *w, struct task *t, unsigned choice, struct record *r)
+{
+	struct event *ev = &t->ev;
+	uint64_t latest = mem_read(ev->loc, ev->size);
+	struct mem_location *l = history_at(w->history, ev->loc, latest);
+	bool store = ev->op == OP_STORE || ev->op == OP_PLAIN_STORE;
+	size_t back = choice ? choice - 1 : 0, from;
+
+	if (!l || l->n <= back) {
+		world_fail(w, l ? "there is no such store" : "out of memory");
+		r->value = r->stored = ev->value = latest;
+		return;
+	}
+	l->v[l->n - 1].value = latest;	/* something may have been stored without a step */
+	from = l->n - 1 - back + store;	/* behind it stands what this stores */
+	if (!store)
+		mem_write(ev->loc, ev->size, l->v[from].value);
+	perform_on(w, t, mem_read(ev->loc, ev->size));
+	r->value = op_reads((enum ev_op)ev->op) ? ev->value : latest;
+	r->stored = mem_read(ev->loc, ev->size);
+	if (op_writes((enum ev_op)ev->op) &&
+	    !history_put(l, store ? from : from + 1,
+			 (struct mem_store){ .value = r->stored, .step = (uint32_t)w->log.n + 1, .behind = !store }))
+		world_oom(w);
+	mem_write(ev->loc, ev->size, l->v[l->n - 1].value);
+	if (op_writes((enum ev_op)ev->op))
+		awake_touched(w, ev->loc);
+	if (t->in_pass)
+		idle_note(t, ev, r->value);
+}
+
 void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
@@ -311,6 +354,10 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 		perform_other(t, choice);
 		r->value = ev->value;
 		r->stored = ev->a;
+		return;
+	}
+	if (w->history && op_is_access((enum ev_op)ev->op)) {
+		perform_chosen(w, t, choice, r);
 		return;
 	}
 	old = ev->size ? mem_read(ev->loc, ev->size) : 0;

@@ -63,6 +63,10 @@ struct task_wait { const void *wq; uint64_t ticket; };
  * them, in eight bits. */
 #define CONTEXT_MAX 255
 
+/* What the next event of a task depends on, where the language that it is written in shows
+ * it: the n-th read of the task is bit n modulo 64. */
+struct event_deps { uint64_t addr, data, ctrl; };
+
 struct task {
 	struct object *obj;	/* its name and identity */
 	struct world *w;
@@ -104,6 +108,7 @@ struct task {
 	struct task *park_next;	/* awake.c's */
 	struct idle *idle;	/* workers: what the last pass read and wrote */
 	void *work;		/* workers and timers: the item */
+	const struct event_deps *deps; /* or NULL: nothing is known */
 	void *user;		/* the binding's */
 	bool kept;		/* of a checkpoint: not released when it is over */
 	/* last: what nobody looks at where the two numbers are 0 */

@@ -63,7 +63,7 @@ bool dpor_visit(struct dpor *d)
 		return visit_oom(d);
 	d->dropped = false;
 	/* who does nothing but access memory owns no CPU */
-	if (!d->x->lean && prune_hopeless(d))
+	if (!d->x->lean && !d->weak && prune_hopeless(d))
 		return true;
 	if (!visit_replay(d))
 		return d->anew || d->dropped;
@@ -135,10 +135,13 @@ static bool search(struct dpor *d)
  * ordered, and what they touch plainly may be touched by nobody else before they are
  * over.  There are few of them: all orders are tried.
  */
-static bool is_voluntary(struct explore *x)
+static bool is_voluntary(struct dpor *d)
 {
-	struct world *w = explore_begin(x);
+	struct world *w = explore_begin(d->x);
 
+	d->weak = w && world_model(w)->consistent;
+	/* answers are not those that memory gives */
+	d->x->lean &= !d->weak;
 	return w && w->voluntary;
 }
 
@@ -150,7 +153,7 @@ bool dpor_run(struct explore *x)
 
 	/* the n-th of several at the same time would not be the same each time */
 	x->shared = x->opts.jobs > 1 && !x->opts.show;
-	if (is_voluntary(x))
+	if (is_voluntary(&d))
 		return naive_run(x);
 	if (x->report.error)
 		return false;
@@ -180,5 +183,12 @@ bool dpor_run(struct explore *x)
 	free(d.past);
 	free(d.clock);
 	free(d.steps);
+	free(d.mem);
+	free(d.mm_at);
+	free(d.mm_old);
+	free(d.mm_unlock);
+	free(d.performed);
+	free(d.loose);
+	mm_release(&d.mm);
 	return ok;
 }

@@ -14,6 +14,7 @@
 #include "explore/explore.h"
 #include "explore/graph.h"
 #include "explore/wire.h"
+#include "memory/model.h"
 
 /* A step that a task has made, and what it was answered. */
 struct dkept {
@@ -46,6 +47,7 @@ struct dclass {
 	bool chain;		/* writes read what was before: each is a read-modify-write */
 	bool lock;		/* only ever locked and unlocked */
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
+	bool strong;		/* more is done to it than is done to memory: consistent.c */
 	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
 };
@@ -69,6 +71,15 @@ struct dinfo {
 	uint8_t size;
 };
 
+/* And what the memory model does. */
+struct dmem {
+	uint8_t order, flags;	/* as in struct mm_event */
+	bool deref;
+	uint32_t loc;
+	uint64_t value;
+	uint64_t addr, data, ctrl;
+};
+
 #define DPOR_STEPS_MAX 30000	/* events are counted in 15 bits, writes twice */
 
 /* Clocks: how many events of each slot are in an event's past. */
@@ -84,6 +95,13 @@ struct dpor {
 	uint16_t *po, *where;
 	struct dinfo *info;
 	uint16_t *unlock;	/* of each lock event: its end, GNONE */
+	bool weak;		/* the memory model is another than sc */
+	struct mm mm;		/* consistent.c's, as are the arrays */
+	struct dmem *mem;
+	uint16_t *mm_at, *mm_old, *mm_unlock;
+	uint8_t *loose;		/* by class */
+	uint8_t *performed;	/* of writes: in this visit */
+	bool oom;
 	uint16_t *hb, *past;	/* clocks by event */
 	size_t per_event;	/* capacity of the arrays by event */
 	unsigned stride;	/* of a clock */
@@ -217,7 +235,7 @@ struct shape {
 /* False: d->anew or d->failed. */
 bool shape_of(struct dpor *d, int slot, struct shape *s);
 /* Would the operation change its location, if that held v? */
-bool shape_writes(const struct event *ev, uint64_t v);
+bool shape_writes(const struct dpor *d, const struct event *ev, uint64_t v);
 /* Would it be enabled?  Asked of blocking operations on one word. */
 bool shape_enabled(const struct event *ev, uint64_t v);
 /* What the condition of an event that is looked at for the first time reads is part of its
@@ -230,6 +248,16 @@ uint8_t shape_kind(const struct dpor *d, uint16_t cls, const struct event *ev, u
 		   bool ghost_written);
 /* The class has a ghost in it, which was read or written.  False: d->anew. */
 bool shape_is_data(struct dpor *d, int cls, bool written);
+
+/* --- consistent.c: what the memory model says --- */
+/* Event i has been performed. */
+void consistent_note(struct dpor *d, uint32_t i, const struct task *t, const struct event *ev);
+/* Need its accesses not stand in one order? */
+bool consistent_is_loose(const struct dpor *d, uint16_t cls);
+const uint8_t *consistent_loose(struct dpor *d);
+/* May d->next be, which was made by that change, or the graph itself? */
+bool consistent_next(struct dpor *d, const struct gchange *c);
+bool consistent_now(struct dpor *d);
 
 /* --- revisit.c --- */
 /* A write that is to become event i, with that past (of all that it reads from, too),

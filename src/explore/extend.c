@@ -74,6 +74,8 @@ static bool lacks_cpu_between(const struct dpor *d, const struct added *a, uint3
 	const struct gevent *w = step_of(d, first);
 	uint8_t level = level_of(&d->slots[a->e.task]);
 
+	if (consistent_is_loose(d, a->e.cls))
+		return false;
 	if (w->own < level || w->cpu != a->e.cpu || w->task == a->e.task ||
 	    d->g.ev[second].task != w->task)
 		return false;
@@ -109,14 +111,14 @@ static bool instead_read(struct dpor *d, struct added *a, uint32_t k)
 		return true;
 	if (a->e.flags & GF_WAITING && k == c->n)
 		return true; /* it writes nothing until it is revisited */
-	if ((!a->pure || (chain && k < c->n)) && (chain || !known || shape_writes(&a->ev, v))) {
+	if ((!a->pure || (chain && k < c->n)) && (chain || !known || shape_writes(d, &a->ev, v))) {
 		e.kind = G_RMW;
 		if (k < c->n && d->g.ev[c->w[k]].kind != G_RMW_WRITE && !push_forward(d, &e, k))
 			return false;
 		if (!revisit_reads(d, d->g.n, &e, past_from(d, a, e.rf)))
 			return false;
 	}
-	if (k < c->n && (shape_is_pure(&a->ev) || (!chain && (!known || !shape_writes(&a->ev, v))))) {
+	if (k < c->n && (shape_is_pure(&a->ev) || (!chain && (!known || !shape_writes(d, &a->ev, v))))) {
 		e.kind = G_READ;
 		return push_forward(d, &e, 0);
 	}
@@ -126,10 +128,11 @@ static bool instead_read(struct dpor *d, struct added *a, uint32_t k)
 static bool instead_read_all(struct dpor *d, struct added *a)
 {
 	const struct gclass *c = &d->classes[a->e.cls];
+	bool loose = consistent_is_loose(d, a->e.cls);
 
 	for (uint32_t k = c->n + 1u; k--;) {
 		/* what happened before it cannot have been overwritten by then */
-		if (k < c->n && in_clock(d, a->hb, c->w[k]))
+		if (k < c->n && !loose && in_clock(d, a->hb, c->w[k]))
 			return true;
 		if (!instead_read(d, a, k))
 			return false;
@@ -140,12 +143,13 @@ static bool instead_read_all(struct dpor *d, struct added *a)
 static bool instead_write(struct dpor *d, struct added *a)
 {
 	const struct gclass *c = &d->classes[a->e.cls];
+	bool loose = consistent_is_loose(d, a->e.cls);
 	struct gevent e = a->e;
 
 	e.flags = 0;
 	e.rf = GNONE;
 	for (uint32_t k = c->n; k--;) {
-		if (in_clock(d, a->hb, c->w[k]))
+		if (!loose && in_clock(d, a->hb, c->w[k]))
 			break;
 		if (d->g.ev[c->w[k]].kind != G_RMW_WRITE &&
 		    !(k && lacks_cpu_between(d, a, c->w[k - 1], c->w[k])) && !push_forward(d, &e, k))
@@ -212,6 +216,7 @@ static bool append(struct dpor *d, struct added *a)
 
 		d->g.ev[w] = g_write_part(&a->e, i, c->n);
 		d->unlock[w] = GNONE;
+		d->performed[w] = 1;
 		clocks_share(d, i, w);
 		if (!class_put(d, a->e.cls, c->n, (uint16_t)w))
 			return false;

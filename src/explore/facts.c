@@ -63,6 +63,7 @@ static void get_classes(struct dpor *d, struct wire *from)
 		d->cls[i].chain |= c.chain;
 		d->cls[i].lock &= c.lock;
 		d->cls[i].shared_wait |= c.shared_wait;
+		d->cls[i].strong |= c.strong;
 		d->cls[i].timer |= c.timer;
 		d->cls[i].disarmed |= c.disarmed;
 		if (p != i)

@@ -301,7 +301,7 @@ static bool straighten(struct dpor *d)
 	bool ordered = !cpus_violated(d);
 
 	if (ordered) {
-		ordered = order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_CPUS);
+		ordered = order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_CPUS);
 		if (d->order.oom)
 			return visit_oom(d);
 		if (!ordered && d->order.undecided) {

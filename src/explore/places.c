@@ -55,7 +55,8 @@ static bool class_new(struct dpor *d)
 		if (!visit_resize(&d->classes, cap * sizeof(*d->classes)) ||
 		    !visit_resize(&d->cls, cap * sizeof(*d->cls)) || !visit_resize(&d->written, cap * clock) ||
 		    !visit_resize(&d->touched, cap * clock) ||
-		    !visit_resize(&d->locs->parent, cap * sizeof(*d->locs->parent)))
+		    !visit_resize(&d->locs->parent, cap * sizeof(*d->locs->parent)) ||
+		    !visit_resize(&d->loose, cap))
 			return false;
 		d->classes_cap = (unsigned)cap;
 	}

@@ -234,7 +234,7 @@ bool prune_hopeless(struct dpor *d)
 	struct prune p = { .d = d, .g = &d->g, .stride = d->stride };
 
 	if (!is_contended(&d->g) || !make_room(d, &p) ||
-	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_NO_CPUS))
+	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_NO_CPUS))
 		return false;
 	/* program order: the number of events of each task before */
 	for (uint32_t i = 0; i < d->g.n; i++) {

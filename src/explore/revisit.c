@@ -37,6 +37,13 @@ bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank)
 	struct gchange c = change_of(d, add, rank);
 
 	c.add.flags |= GF_FRESH;
+	if (d->weak) {
+		if (!graph_derive(&d->next, &d->g, &c))
+			return visit_oom(d);
+		if (!consistent_next(d, &c))
+			return true;
+		return (!d->oom && gstack_push(&d->stack, &d->next)) || visit_oom(d);
+	}
 	return push_graph(d, &c);
 }
 
@@ -119,8 +126,12 @@ static bool try_push(struct dpor *d, const struct gchange *c)
 {
 	if (!graph_derive(&d->next, &d->g, c))
 		return visit_oom(d);
-	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses, ORDER_NO_CPUS))
+	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses, consistent_loose(d), ORDER_NO_CPUS))
 		return d->order.oom ? visit_oom(d) : true;
+	if (!consistent_next(d, c))
+		return true;
+	if (d->oom)
+		return visit_oom(d);
 	return gstack_push(&d->stack, &d->next) || visit_oom(d);
 }
 

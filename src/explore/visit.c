@@ -48,8 +48,11 @@ bool visit_widen(struct dpor *d, uint32_t need)
 	if (!visit_resize(&d->po, cap * sizeof(*d->po)) || !visit_resize(&d->where, cap * sizeof(*d->where)) ||
 	    !visit_resize(&d->info, cap * sizeof(*d->info)) || !visit_resize(&d->unlock, cap * sizeof(*d->unlock)) ||
 	    !visit_resize(&d->hb, cap * clock) || !visit_resize(&d->past, cap * clock) ||
-	    !visit_resize(&d->steps, cap * sizeof(*d->steps)))
+	    !visit_resize(&d->steps, cap * sizeof(*d->steps)) || !visit_resize(&d->mem, cap * sizeof(*d->mem)) ||
+	    !visit_resize(&d->mm_at, cap * sizeof(*d->mm_at)) || !visit_resize(&d->mm_old, cap * sizeof(*d->mm_old)) ||
+	    !visit_resize(&d->mm_unlock, cap * sizeof(*d->mm_unlock)) || !visit_resize(&d->performed, cap))
 		return visit_oom(d);
+	memset(d->performed, 0, cap);
 	d->per_event = cap;
 	return graph_reserve(&d->g, (uint32_t)cap) || visit_oom(d);
 }
@@ -208,8 +211,38 @@ static bool note_ghosts(struct dpor *d, struct gevent *e)
 	return true;
 }
 
+/* Under a model with a choice: which store it reads from, or behind which it stands,
+ * counted from the newest that there is. */
+static unsigned choice_of(const struct dpor *d, const struct gevent *e, uint32_t i)
+{
+	const struct gclass *c = &d->classes[e->cls];
+	unsigned newer = 0;
+	int after;
+
+	/* one that is new is the newest */
+	if (!d->weak || i == d->g.n || !(g_reads(e) || e->kind == G_WRITE) || !consistent_is_loose(d, e->cls))
+		return e->choice;
+	if (e->kind == G_WRITE)
+		after = e->rank;
+	else
+		after = e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1;
+	for (int k = after; k < c->n; k++)
+		newer += d->performed[c->w[k]];
+	return newer ? newer + 1 : 0;
+}
+
+static void note_performed(struct dpor *d, const struct gevent *e, uint32_t i)
+{
+	if (!d->weak)
+		return;
+	d->performed[i] = 1;
+	if (i < d->g.n && e->kind == G_RMW && d->where[i] != GNONE)
+		d->performed[d->where[i]] = 1;
+}
+
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
 {
+	unsigned choice = choice_of(d, e, i);
 	struct task *t = d->slots[e->task].t;
 	size_t ntasks = d->w->ntasks;
 	enum block_why why;
@@ -226,7 +259,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 		d->anew = true;
 		return false;
 	}
-	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = e->choice };
+	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = choice };
 	why = task_blocked(t).why;
 	if (is_block(why)) {
 		d->failed = true;
@@ -235,7 +268,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 	}
 	d->forced |= why == BLOCK_CPU || why == BLOCK_IRQ_OFF;
 	d->w->found = t;
-	if (!step(d->w, t, e->choice, &r)) {
+	if (!step(d->w, t, choice, &r)) {
 		d->failed = true;
 		return explore_fail(d->x, "%s", world_error(d->w));
 	}
@@ -247,6 +280,10 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 				     .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
+	if (d->weak) {
+		consistent_note(d, i, t, ev);
+		note_performed(d, e, i);
+	}
 	if (!keep_note(d, &d->slots[e->task], ev, r.value))
 		return false;
 	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e) &&
@@ -455,6 +492,8 @@ static bool index_graph(struct dpor *d)
 	}
 	for (uint32_t i = 0; i < d->g.n; i++)
 		d->unlock[i] = d->where[i] = GNONE;
+	if (d->weak && d->g.n)
+		memset(d->performed, 0, d->g.n);
 	for (uint32_t i = 0; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
 		struct dslot *s = &d->slots[e->task];
@@ -529,6 +568,11 @@ static bool readd_write(struct dpor *d, uint32_t r)
 	d->g.n++;
 	clocks_share(d, r, i);
 	d->unlock[i] = GNONE;
+	if (d->weak) {
+		d->performed[i] = 1;
+		d->dropped = !consistent_now(d);
+		return !d->dropped && (!d->oom || visit_oom(d));
+	}
 	return true;
 }
 
@@ -536,8 +580,8 @@ static bool readd_write(struct dpor *d, uint32_t r)
  * yet, the events that would make one possible may be still to come. */
 static bool find_order(struct dpor *d)
 {
-	if (!order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_TRY_CPUS) &&
-	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_NO_CPUS)) {
+	if (!order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_TRY_CPUS) &&
+	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_NO_CPUS)) {
 		d->dropped = !d->order.oom;
 		return d->dropped ? false : visit_oom(d);
 	}

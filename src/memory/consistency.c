@@ -25,7 +25,7 @@ struct mm_event *mm_add(struct mm *m)
 		m->cap = cap;
 	}
 	e = &m->ev[m->n++];
-	*e = (struct mm_event){ .rf = MM_NONE, .pair = MM_NONE };
+	*e = (struct mm_event){ .rf = MM_NONE, .pair = MM_NONE, .after = MM_NONE };
 	return e;
 }
 
@@ -150,6 +150,22 @@ bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r)
 	return done == s->n;
 }
 
+/* What made a task comes before it, with everything before that. */
+void mm_made(const struct mm *m, const struct rels *s, struct rel r)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		size_t maker = m->ev[i].after;
+
+		if (maker == MM_NONE)
+			continue;
+		for (size_t a = 0; a <= maker; a++)
+			for (size_t b = i; m->ev[a].task == m->ev[maker].task && b < m->n; b++)
+				if (m->ev[b].task == m->ev[i].task && m->ev[a].kind != MM_FENCE &&
+				    m->ev[b].kind != MM_FENCE)
+					rel_set(s, r, a, b);
+	}
+}
+
 bool mm_sc(struct mm *m)
 {
 	struct rels s;
@@ -158,6 +174,7 @@ bool mm_sc(struct mm *m)
 	if (!mm_coherent(m) || !mm_begin(m, &s, v, 1))
 		return false;
 	mm_communicate(m, &s, v[0], v[0]);
+	mm_made(m, &s, v[0]);
 	for (size_t i = 0; i < m->n; i++) {
 		for (size_t j = i + 1; j < m->n; j++)
 			if (m->ev[i].task == m->ev[j].task) {

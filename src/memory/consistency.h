@@ -39,6 +39,8 @@ struct mm_event {
 	uint16_t rf;		/* reads: index of the write */
 	uint16_t rank;		/* writes: place in the coherence order of the location */
 	uint16_t pair;		/* the other part of a read-modify-write */
+	uint16_t after;		/* its task was made, or set going, by that event: all before it
+				 * comes before all behind this; MM_NONE */
 	/* What it depends on: the n-th read of its task is bit n modulo 64, from 0 */
 	uint64_t addr, data, ctrl;
 };
@@ -53,7 +55,7 @@ struct mm {
 	size_t nums_cap;
 	bool oom;		/* there was no memory: the answer means nothing */
 };
-/* A new last event, all zero but rf and pair, which are MM_NONE.  NULL: no memory. */
+/* A new last event, all zero but rf, pair and after, which are MM_NONE.  NULL: no memory. */
 struct mm_event *mm_add(struct mm *m);
 void mm_release(struct mm *m);
 

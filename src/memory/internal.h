@@ -12,6 +12,8 @@
 bool mm_begin(struct mm *m, struct rels *s, struct rel *v, size_t n);
 /* Adds coherence order and from-reads. */
 void mm_communicate(const struct mm *m, const struct rels *s, struct rel co, struct rel fr);
+/* Adds the order between the making of tasks and the tasks. */
+void mm_made(const struct mm *m, const struct rels *s, struct rel r);
 bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r);
 
 static inline bool mm_ext(const struct mm *m, size_t i, size_t j)

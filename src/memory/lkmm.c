@@ -351,6 +351,8 @@ bool mm_lkmm(struct mm *m)
 			dependencies(&k, i);
 		}
 	hand_overs(&k);
+	mm_made(m, &k.s, k.r[STRONG]);
+	mm_made(m, &k.s, k.r[PPO]);
 	communicate(&k);
 	propagation(&k);
 	happens_before(&k);

@@ -6,17 +6,20 @@
 #ifndef SRCUSH_MEMORY_MODEL_H
 #define SRCUSH_MEMORY_MODEL_H
 
-#include "engine/task.h"
+#include "memory/consistency.h"
 
 struct memory_model {
 	const char *name;	/* as in --model and in schedules */
-	/* The answer to a load, and what a store does, for t's event.  NULL: the
-	 * latest value of the location, which the arena holds. */
-	uint64_t (*load)(struct world *w, struct task *t, const struct event *ev);
-	void (*store)(struct world *w, struct task *t, const struct event *ev);
+	/* Is that an execution of the model?  NULL: whatever the steps in their order give
+	 * is one, a load returns the latest store and a store is seen by all at once. */
+	bool (*consistent)(struct mm *m);
 };
 
 /* Sequential consistency: one latest value for each location (Lamport 1979). */
 extern const struct memory_model memory_sc;
+extern const struct memory_model memory_tso, memory_weak;
+
+/* By name; NULL: there is none of that name. */
+const struct memory_model *memory_model_by_name(const char *name);
 
 #endif

@@ -101,6 +101,7 @@ bool mm_tso(struct mm *m)
 		return false;
 	program_order(m, &s, ghb);
 	mm_communicate(m, &s, ghb, ghb);
+	mm_made(m, &s, ghb);
 	for (size_t i = 0; i < m->n; i++)
 		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE && mm_ext(m, m->ev[i].rf, i))
 			rel_set(&s, ghb, m->ev[i].rf, i);

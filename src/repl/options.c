@@ -223,9 +223,7 @@ static int set_model(struct options *o, const char *name, const char *v)
 	(void)name;
 	if (!strcmp(v, "sc"))
 		return -1;
-	return bad_usage(!strcmp(v, "tso") || !strcmp(v, "weak") ?
-			 "memory model '%s' is not in this version (sc is)" :
-			 "unknown memory model '%s' (sc)", v, NULL);
+	return bad_usage("unknown memory model '%s' (sc)", v, NULL);
 }
 
 static int set_seed(struct options *o, const char *name, const char *v)
