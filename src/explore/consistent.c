@@ -106,6 +106,19 @@ static void access(struct making *k, uint32_t i, enum mm_kind kind)
 	v->ctrl = m->ctrl;
 }
 
+static void fence(struct making *k, uint32_t i)
+{
+	struct mm_fence *f = mm_add_fence(k->mm);
+
+	if (!f) {
+		k->ok = false;
+		return;
+	}
+	f->order = mem_of(k, i)->order;
+	f->flags = mem_of(k, i)->flags;
+	f->task = k->g->ev[i].task;
+}
+
 /* The write part of a read-modify-write; of a release or an acquire each has one side. */
 static void write_part(struct making *k, uint32_t i)
 {
@@ -185,7 +198,7 @@ static void add_event(struct making *k, uint32_t i)
 		break;
 	case G_NONE:
 		if (mem_of(k, i)->order || mem_of(k, i)->flags & MM_SWITCH)
-			access(k, i, MM_FENCE);
+			fence(k, i);
 		break;
 	default:
 		break;
@@ -248,7 +261,7 @@ static bool ask(struct making *k, uint32_t n)
 {
 	struct dpor *d = k->d;
 
-	k->mm->n = 0;
+	mm_clear(k->mm);
 	k->ok = true;
 	find_unlocks(k->g, n, d->mm_unlock);
 	for (uint32_t i = 0; i < n && k->ok; i++)

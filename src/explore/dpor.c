@@ -140,8 +140,6 @@ static bool is_voluntary(struct dpor *d)
 	struct world *w = explore_begin(d->x);
 
 	d->weak = w && world_model(w)->consistent;
-	/* answers are not those that memory gives */
-	d->x->lean &= !d->weak;
 	return w && w->voluntary;
 }
 

@@ -29,8 +29,35 @@ struct mm_event *mm_add(struct mm *m)
 	return e;
 }
 
+struct mm_fence *mm_add_fence(struct mm *m)
+{
+	struct mm_fence *f;
+
+	if (m->nfences == m->fences_cap) {
+		size_t cap = m->fences_cap ? 2 * m->fences_cap : 64;
+		struct mm_fence *v = realloc(m->fences, cap * sizeof(*v));
+
+		if (!v) {
+			m->oom = true;
+			return NULL;
+		}
+		m->fences = v;
+		m->fences_cap = cap;
+	}
+	f = &m->fences[m->nfences++];
+	*f = (struct mm_fence){ .at = (uint16_t)m->n };
+	return f;
+}
+
+void mm_clear(struct mm *m)
+{
+	m->n = m->nfences = 0;
+	m->oom = false;
+}
+
 void mm_release(struct mm *m)
 {
+	free(m->fences);
 	free(m->ev);
 	free(m->bits);
 	free(m->nums);
@@ -80,12 +107,10 @@ bool mm_coherent(struct mm *m)
 	for (size_t j = 0; j < m->n; j++) {
 		const struct mm_event *b = &m->ev[j];
 
-		if (b->kind == MM_FENCE)
-			continue;
 		for (size_t i = j; i--;) {
 			const struct mm_event *a = &m->ev[i];
 
-			if (a->kind == MM_FENCE || a->task != b->task || a->loc != b->loc)
+			if (a->task != b->task || a->loc != b->loc)
 				continue;
 			if (!agrees(m, a, b))
 				return false;
@@ -103,8 +128,6 @@ void mm_communicate(const struct mm *m, const struct rels *s, struct rel co, str
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *e = &m->ev[i];
 
-		if (e->kind == MM_FENCE)
-			continue;
 		for (size_t j = 0; j < m->n; j++) {
 			const struct mm_event *w = &m->ev[j];
 
@@ -160,8 +183,7 @@ void mm_made(const struct mm *m, const struct rels *s, struct rel r)
 			continue;
 		for (size_t a = 0; a <= maker; a++)
 			for (size_t b = i; m->ev[a].task == m->ev[maker].task && b < m->n; b++)
-				if (m->ev[b].task == m->ev[i].task && m->ev[a].kind != MM_FENCE &&
-				    m->ev[b].kind != MM_FENCE)
+				if (m->ev[b].task == m->ev[i].task)
 					rel_set(s, r, a, b);
 	}
 }

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mm_kind { MM_READ, MM_WRITE, MM_FENCE };
+enum mm_kind { MM_READ, MM_WRITE };
 enum mm_flag {
 	MM_PLAIN   = 1u << 0,	/* not marked */
 	MM_LOCK    = 1u << 1,	/* part of a lock's acquisition */
@@ -25,9 +25,9 @@ enum mm_flag {
 #define MM_NONE UINT16_MAX	/* reads from the initial value; no partner */
 
 /*
- * An access or a fence.  A read-modify-write is two, one behind the other, as is the
- * acquisition of a lock, which reads from the release before it.  Those of a task stand in
- * program order in the array; nothing else is said by their places.
+ * An access.  A read-modify-write is two, one behind the other, as is the acquisition of a
+ * lock, which reads from the release before it.  Those of a task stand in program order in
+ * the array; nothing else is said by their places.
  */
 struct mm_event {
 	uint8_t kind;		/* enum mm_kind */
@@ -45,9 +45,18 @@ struct mm_event {
 	uint64_t addr, data, ctrl;
 };
 
+/* A fence: in program order behind those of its task's accesses that stand before place
+ * `at` of the array. */
+struct mm_fence {
+	uint8_t order, flags, task;
+	uint16_t at;
+};
+
 struct mm {
 	struct mm_event *ev;
 	size_t n, cap;
+	struct mm_fence *fences;
+	size_t nfences, fences_cap;
 	/* scratch of the models, kept from one question to the next */
 	uint64_t *bits;
 	size_t bits_cap;
@@ -57,6 +66,8 @@ struct mm {
 };
 /* A new last event, all zero but rf, pair and after, which are MM_NONE.  NULL: no memory. */
 struct mm_event *mm_add(struct mm *m);
+struct mm_fence *mm_add_fence(struct mm *m);	/* the same, at the end */
+void mm_clear(struct mm *m);
 void mm_release(struct mm *m);
 
 /* Coherence: of each location, what a task does to it agrees with rf and the ranks (all

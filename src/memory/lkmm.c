@@ -22,14 +22,14 @@ struct lkmm {
 	const struct mm *m;
 	struct rels s;
 	struct rel r[NRELS];
+	bool plain;		/* some access is */
 };
 
 static bool marked(const struct mm_event *e)
 {
-	return e->kind != MM_FENCE && !(e->flags & MM_PLAIN);
+	return !(e->flags & MM_PLAIN);
 }
 
-static bool is_access(const struct mm_event *e) { return e->kind != MM_FENCE; }
 static bool is_rmw(const struct mm_event *e) { return e->pair != MM_NONE && !(e->flags & MM_LOCK); }
 static bool locks(const struct mm_event *e) { return e->flags & MM_LOCK && e->kind == MM_WRITE; }
 
@@ -41,7 +41,7 @@ struct between {
 	bool unlock_then_lock;	/* the same for smp_mb__after_unlock_lock() */
 };
 
-static void pass_fence(struct between *b, const struct mm_event *f)
+static void pass_fence(struct between *b, const struct mm_fence *f)
 {
 	switch (f->order) {
 	case ORD_MB: case ORD_MB_AFTER_SRCU_UNLOCK:
@@ -134,6 +134,10 @@ static void fences_behind(struct lkmm *k, size_t i)
 	const struct mm_event *x = &k->m->ev[i];
 	struct between b = { .acquired = x->kind == MM_READ && x->order == ORD_ACQUIRE };
 
+	size_t f = 0;
+
+	while (f < k->m->nfences && k->m->fences[f].at <= i)
+		f++;
 	go_past(&b, x);
 	/* an unlock orders what is before it, not itself */
 	b.unlocked = b.unlock_lock = b.unlock_then_lock = false;
@@ -142,10 +146,9 @@ static void fences_behind(struct lkmm *k, size_t i)
 
 		if (y->task != x->task)
 			continue;
-		if (!is_access(y)) {
-			pass_fence(&b, y);
-			continue;
-		}
+		for (; f < k->m->nfences && k->m->fences[f].at <= j; f++)
+			if (k->m->fences[f].task == x->task)
+				pass_fence(&b, &k->m->fences[f]);
 		come_to(&b, y);
 		relate(k, i, j, &b);
 		go_past(&b, y);
@@ -157,9 +160,9 @@ static void fences_behind(struct lkmm *k, size_t i)
 /* Is there such a fence behind the lock and before the access? */
 static bool fence_after(const struct mm *m, size_t lock, size_t access)
 {
-	for (size_t j = lock + 1; j < access; j++)
-		if (m->ev[j].task == m->ev[lock].task && m->ev[j].kind == MM_FENCE &&
-		    m->ev[j].order == ORD_MB_AFTER_UNLOCK_LOCK)
+	for (size_t f = 0; f < m->nfences; f++)
+		if (m->fences[f].task == m->ev[lock].task && m->fences[f].at > lock &&
+		    m->fences[f].at <= access && m->fences[f].order == ORD_MB_AFTER_UNLOCK_LOCK)
 			return true;
 	return false;
 }
@@ -172,13 +175,13 @@ static void hand_over(struct lkmm *k, size_t unlock, size_t l, bool read_from)
 	for (size_t j = l + 1; j < m->n; j++) {
 		bool strong;
 
-		if (m->ev[j].task != m->ev[l].task || !is_access(&m->ev[j]))
+		if (m->ev[j].task != m->ev[l].task)
 			continue;
 		strong = fence_after(m, l, j);
 		if (!strong && !read_from)
 			continue;
 		for (size_t i = 0; i < unlock; i++) {
-			if (m->ev[i].task != m->ev[unlock].task || !is_access(&m->ev[i]))
+			if (m->ev[i].task != m->ev[unlock].task)
 				continue;
 			if (strong)
 				rel_set(&k->s, k->r[STRONG], i, j);
@@ -253,6 +256,8 @@ static void communicate(struct lkmm *k)
 /* Takes the accesses that are not marked out of a relation. */
 static void only_marked(struct lkmm *k, struct rel r)
 {
+	if (!k->plain)
+		return;
 	for (size_t i = 0; i < k->s.n; i++) {
 		uint64_t *row = rel_row(&k->s, r, i);
 
@@ -346,10 +351,11 @@ bool mm_lkmm(struct mm *m)
 	if (!mm_coherent(m) || !mm_begin(m, &k.s, k.r, NRELS))
 		return false;
 	for (size_t i = 0; i < m->n; i++)
-		if (is_access(&m->ev[i])) {
-			fences_behind(&k, i);
-			dependencies(&k, i);
-		}
+		k.plain |= (m->ev[i].flags & MM_PLAIN) != 0;
+	for (size_t i = 0; i < m->n; i++) {
+		fences_behind(&k, i);
+		dependencies(&k, i);
+	}
 	hand_overs(&k);
 	mm_made(m, &k.s, k.r[STRONG]);
 	mm_made(m, &k.s, k.r[PPO]);

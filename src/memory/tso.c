@@ -18,9 +18,12 @@
 /* Does it let nothing pass between what stands before and behind it? */
 static bool drains(const struct mm_event *e)
 {
-	if (e->kind == MM_FENCE)
-		return e->order == ORD_MB || e->order == ORD_MB_AFTER_SRCU_UNLOCK || e->flags & MM_SWITCH;
 	return e->flags & (MM_LOCKED | MM_SWITCH);
+}
+
+static bool is_full(const struct mm_fence *f)
+{
+	return f->order == ORD_MB || f->order == ORD_MB_AFTER_SRCU_UNLOCK || f->flags & MM_SWITCH;
 }
 
 static void program_order(const struct mm *m, const struct rels *s, struct rel ghb)
@@ -28,16 +31,19 @@ static void program_order(const struct mm *m, const struct rels *s, struct rel g
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *a = &m->ev[i];
 		bool drained = drains(a);
+		size_t f = 0;
 
-		if (a->kind == MM_FENCE)
-			continue;
+		while (f < m->nfences && m->fences[f].at <= i)
+			f++;
 		for (size_t j = i + 1; j < m->n; j++) {
 			const struct mm_event *b = &m->ev[j];
 
 			if (b->task != a->task)
 				continue;
+			for (; f < m->nfences && m->fences[f].at <= j; f++)
+				drained |= m->fences[f].task == a->task && is_full(&m->fences[f]);
 			drained |= drains(b);
-			if (b->kind != MM_FENCE && (drained || a->kind == MM_READ || b->kind == MM_WRITE))
+			if (drained || a->kind == MM_READ || b->kind == MM_WRITE)
 				rel_set(s, ghb, i, j);
 		}
 	}
@@ -63,11 +69,10 @@ static bool drain_between(const struct mm *m, const struct rels *s, struct rel g
 	bool more = false;
 
 	for (size_t i = 0; i <= a; i++) {
-		if (m->ev[i].task != m->ev[a].task || m->ev[i].kind == MM_FENCE || m->ev[i].cpu != m->ev[a].cpu)
+		if (m->ev[i].task != m->ev[a].task || m->ev[i].cpu != m->ev[a].cpu)
 			continue;
 		for (size_t j = b; j < m->n; j++)
-			if (m->ev[j].task == m->ev[b].task && m->ev[j].kind != MM_FENCE &&
-			    m->ev[j].cpu == m->ev[b].cpu && !rel_has(s, ghb, i, j)) {
+			if (m->ev[j].task == m->ev[b].task && m->ev[j].cpu == m->ev[b].cpu && !rel_has(s, ghb, i, j)) {
 				rel_set(s, ghb, i, j);
 				more = true;
 			}
