@@ -267,6 +267,10 @@ static int protected_main(lua_State *L)
 		r->has_shell = true;
 	}
 	interrupt_install(L, false);
+	if (o->model) {
+		snprintf(s->default_model, sizeof(s->default_model), "%s", o->model);
+		world_set_model(s->w, o->model);
+	}
 	if (o->cpus && o->command == CMD_SCRIPT && !world_set_cpus(s->w, o->cpus))
 		luaL_error(L, "%s", world_error(s->w));
 

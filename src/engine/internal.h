@@ -48,6 +48,8 @@ struct events_log {
 	struct record **chunks;
 	size_t nchunks, cap;
 	uint64_t n;		/* records */
+	struct log_access *accesses; /* models with a choice: of each access, in order */
+	size_t naccesses, accesses_cap;
 	struct mark **mark_chunks;
 	size_t nmark_chunks, mark_cap;
 	size_t nmarks;
@@ -140,6 +142,7 @@ struct world {
 bool grow(void *arrayp, size_t *cap, size_t need, size_t elem);
 
 /* world.c */
+bool world_change_model(struct world *w, const char *name); /* the next execution is of it */
 bool world_init_execution(struct world *w);	/* clock, owners */
 void world_drop_execution(struct world *w);	/* tasks, objects, memory, log */
 void violations_drop(struct world *w);
@@ -229,6 +232,9 @@ static inline struct record *log_append(struct world *w)
 	return &l->chunks[n / LOG_CHUNK][n % LOG_CHUNK];
 }
 struct mark *log_append_mark(struct world *w);
+bool log_add_access(struct world *w, struct log_access a); /* false: no memory */
+/* log_choice() of a log, which has that step. */
+unsigned events_choice(const struct events_log *l, uint64_t step);
 void log_reset(struct events_log *l);	/* empty; its blocks stay */
 void log_release(struct events_log *l);
 uint16_t kapi_id(const struct kapi *api);

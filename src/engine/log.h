@@ -39,4 +39,18 @@ bool event_view(struct world *w, uint64_t step, struct event_view *v);
 /* The same for what t has announced (n = the number it would get). */
 bool pending_view(struct world *w, struct task *t, struct event_view *v);
 
+/*
+ * Under a memory model in which a load may return an older store and a store may be an older
+ * one: which it was.  A choice counts from the newest, 1.
+ */
+struct log_access {
+	uint32_t step;
+	uint32_t choice;
+	uint32_t source;	/* reads: the step of the store that was read; 0: what was there first */
+};
+/* Of that step; NULL: it is no access, or there was no choice. */
+const struct log_access *log_access(struct world *w, uint64_t step);
+/* The number that a schedule has for that step: choose()'s or the model's; 0: the first. */
+unsigned log_choice(struct world *w, uint64_t step);
+
 #endif

@@ -321,6 +321,7 @@ static void perform_chosen(struct world *w, struct task *t, unsigned choice, str
 	struct mem_location *l = history_at(w->history, ev->loc, latest);
 	bool store = ev->op == OP_STORE || ev->op == OP_PLAIN_STORE;
 	size_t back = choice ? choice - 1 : 0, from;
+	uint32_t source;
 
 	if (!l || l->n <= back) {
 		world_fail(w, l ? "there is no such store" : "out of memory");
@@ -331,6 +332,7 @@ static void perform_chosen(struct world *w, struct task *t, unsigned choice, str
 	from = l->n - 1 - back + store;	/* behind it stands what this stores */
 	if (!store)
 		mem_write(ev->loc, ev->size, l->v[from].value);
+	source = store ? 0 : l->v[from].step;
 	perform_on(w, t, mem_read(ev->loc, ev->size));
 	r->value = op_reads((enum ev_op)ev->op) ? ev->value : latest;
 	r->stored = mem_read(ev->loc, ev->size);
@@ -338,6 +340,8 @@ static void perform_chosen(struct world *w, struct task *t, unsigned choice, str
 	    !history_put(l, store ? from : from + 1,
 			 (struct mem_store){ .value = r->stored, .step = (uint32_t)w->log.n + 1, .behind = !store }))
 		world_oom(w);
+	log_add_access(w, (struct log_access){ .step = (uint32_t)w->log.n + 1, .choice = (uint32_t)back + 1,
+					       .source = source });
 	mem_write(ev->loc, ev->size, l->v[l->n - 1].value);
 	if (op_writes((enum ev_op)ev->op))
 		awake_touched(w, ev->loc);

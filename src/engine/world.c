@@ -51,8 +51,19 @@ bool world_set_model(struct world *w, const char *name)
 		return true;
 	if (w->frozen)
 		return world_fail(w, "the memory model is chosen before the first object is made");
+	return world_change_model(w, name);
+}
+
+bool world_change_model(struct world *w, const char *name)
+{
+	const struct memory_model *m = memory_model_by_name(name);
+
 	if (m->consistent && !w->history && !(w->history = history_new()))
 		return world_oom(w);
+	if (!m->consistent) {
+		history_free(w->history);
+		w->history = NULL;
+	}
 	w->model = m;
 	return true;
 }

@@ -16,6 +16,7 @@
 #endif
 
 #include "engine/world.h"
+#include "memory/model.h"
 #include "repl/nearest.h"
 #include "repl/options.h"
 #include "repl/status.h"
@@ -44,7 +45,7 @@ static const char help_common[] =
 	"  --cpus N                 virtual CPUs of the (first) world, 1..4096\n"
 	"  --color auto|always|never\n"
 	"                           colours; auto: on a terminal, unless NO_COLOR is set\n"
-	"  --model sc               the memory model; sc is the only one in this version\n"
+	"  --model sc|tso|weak      the memory model (default sc)\n"
 	"  -E                       ignore LUA_INIT, LUA_PATH ... and init.lua\n"
 	"  --help, --version\n";
 
@@ -219,11 +220,11 @@ static int set_cpus(struct options *o, const char *name, const char *v)
 
 static int set_model(struct options *o, const char *name, const char *v)
 {
-	(void)o;
 	(void)name;
-	if (!strcmp(v, "sc"))
-		return -1;
-	return bad_usage("unknown memory model '%s' (sc)", v, NULL);
+	if (!memory_model_by_name(v))
+		return bad_usage("unknown memory model '%s' (sc, tso, weak)", v, NULL);
+	o->model = v;
+	return -1;
 }
 
 static int set_seed(struct options *o, const char *name, const char *v)

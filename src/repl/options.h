@@ -24,6 +24,7 @@ struct options {
 	bool no_env;			/* -E */
 	bool json;			/* --json: all subcommands */
 
+	const char *model;	/* NULL: sc */
 	const char *lockdep;		/* replay, explore; NULL: not given */
 
 	/* explore; 0 or NULL: not given */
