@@ -5,9 +5,11 @@
 #include <config.h>
 
 #include "engine/internal.h"
+#include "memory/history.h"
 #include "k/work.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,6 +166,56 @@ static void set_call(struct world *w, struct event_view *v, uint32_t call)
 		snprintf(v->call_obj, sizeof(v->call_obj), "%s", o->name);
 }
 
+/* Appends to the line. */
+static void say(struct event_view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct event_view *v, const char *fmt, ...)
+{
+	size_t n = strlen(v->text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(v->text + n, sizeof(v->text) - n, fmt, ap);
+	va_end(ap);
+}
+
+#define MISSED_SHOWN 3
+
+/* Of an access that had a choice and did not take the newest: which it was, and what is
+ * newer (what has come since is not meant). */
+static void say_choice(struct world *w, uint64_t step, const struct facts *f, struct event_view *v)
+{
+	const struct log_access *a = log_access(w, step);
+	const struct mem_location *l;
+	size_t at = 0, shown = 0, newer = 0;
+
+	if (!a || a->choice < 2)
+		return;
+	l = history_at(w->history, f->loc, 0);
+	if (!l)
+		return;
+	if (!op_reads((enum ev_op)f->site->op)) {
+		say(v, ", older than step");
+		while (at < l->n && l->v[at].step != step)
+			at++;
+	} else {
+		if (a->source)
+			say(v, ", stale: from step %" PRIu32 ", missed step", a->source);
+		else
+			say(v, ", stale: from the start, missed step");
+		while (at < l->n && l->v[at].step != a->source)
+			at++;
+	}
+	for (at++; at < l->n; at++) {
+		if (l->v[at].step >= step)
+			continue;
+		newer++;
+		if (shown < MISSED_SHOWN)
+			say(v, "%s %" PRIu32, shown++ ? "," : "", l->v[at].step);
+	}
+	if (newer > shown)
+		say(v, " and %zu more", newer - shown);
+}
+
 bool event_view(struct world *w, uint64_t step, struct event_view *v)
 {
 	const struct record *r = log_record(w, step);
@@ -187,6 +239,7 @@ bool event_view(struct world *w, uint64_t step, struct event_view *v)
 	set_call(w, v, r->call);
 	set_values(w, v, &f);
 	make_text(v, &f);
+	say_choice(w, step, &f, v);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/checkpoint.h"
 #include "engine/switch.h"
 #include "engine/internal.h"
+#include "memory/execution.h"
 #include "k/work.h"
 
 #include <assert.h>
@@ -220,6 +221,8 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 	}
 	if (w->lean)
 		return step_without_log(w, t, choice, &none);
+	if (choice > 1 && w->history && !w->trusted && t->ev.op != OP_CHOOSE && !execution_may_choose(w, t, choice))
+		return STEP_ERROR;
 	r = log_append(w);
 	if (!r) {
 		world_oom(w);

@@ -79,6 +79,7 @@ struct world {
 	bool frozen;		/* the first object is made: cpus() is refused */
 	size_t objects_max;
 	bool muted;
+	bool trusted;		/* who steps has asked the memory model already */
 	bool voluntary;		/* no task is preempted: world_set_voluntary() */
 	unsigned batch;
 

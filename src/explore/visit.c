@@ -158,9 +158,14 @@ void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
 /* One step, with what it did to its location in *r. */
 static bool step(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
+	bool ok;
+
 	if (world_is_lean(w))
 		return world_step_lean(w, t, choice, r) == STEP_OK;
-	if (world_step(w, t, choice) != STEP_OK)
+	w->trusted = true;
+	ok = world_step(w, t, choice) == STEP_OK;
+	w->trusted = false;
+	if (!ok)
 		return false;
 	*r = *log_record(w, world_steps(w));
 	return true;

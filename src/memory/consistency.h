@@ -33,7 +33,7 @@ struct mm_event {
 	uint8_t kind;		/* enum mm_kind */
 	uint8_t order;		/* enum ev_order (engine/site.h) */
 	uint8_t flags;		/* enum mm_flag */
-	uint8_t task;
+	uint16_t task;
 	uint16_t cpu;
 	uint16_t loc;		/* some number for each location */
 	uint16_t rf;		/* reads: index of the write */
@@ -48,7 +48,8 @@ struct mm_event {
 /* A fence: in program order behind those of its task's accesses that stand before place
  * `at` of the array. */
 struct mm_fence {
-	uint8_t order, flags, task;
+	uint8_t order, flags;
+	uint16_t task;
 	uint16_t at;
 };
 
