@@ -8,6 +8,8 @@
 
 #include "binding/lua_explore.h"
 
+#include "memory/model.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
