@@ -42,6 +42,10 @@ return {
 	{ name = "load", usage = "FILE[:NAME]",
 	  doc = "build the world anew from a scenario file; without FILE: from the last one, read again",
 	  example = ".load lock.lua:buggy" },
+	{ name = "reload", usage = "",
+	  doc = "compile again the kernel trees whose sources have changed (srcu.load_kernel, --kernel), and "
+		.. "build the world of what comes out, at its start",
+	  example = ".reload" },
 	{ name = "save", usage = "FILE", doc = "write the schedule so far to a file",
 	  example = ".save found.schedule" },
 	{ name = "explore", usage = "[OPTIONS]",

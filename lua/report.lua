@@ -26,7 +26,8 @@ return function(native)
 	function M.begin(command, spec, opts)
 		active = opts.json
 		if active then
-			emit { srcush = version, format = FORMAT, type = "header", command = command, file = spec }
+			emit { srcush = version, format = FORMAT, type = "header", command = command, file = spec,
+				kernel = native.kernel() }
 		end
 	end
 

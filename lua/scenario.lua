@@ -321,7 +321,8 @@ return function(native)
 	end
 
 	local function replay_command(s, opts, schedule, saved)
-		local with = (opts.cpus and (" --cpus %d"):format(opts.cpus) or "")
+		local with = (opts.kernel and " --kernel " .. quoted(opts.kernel) or "")
+			.. (opts.cpus and (" --cpus %d"):format(opts.cpus) or "")
 			.. (opts.lockdep and " --lockdep " .. opts.lockdep or "")
 		local what = saved and "@" .. opts.save or schedule
 		if #what > LONG then

@@ -339,6 +339,49 @@ return function(native)
 		M.load(text ~= "" and text or loaded, {})
 	end)
 
+	-- Compiles one anew: has it changed, and what is wrong with it?
+	local function reload_one(kernel)
+		local name = kernel.version .. (kernel.variant == "tiny" and " (tiny)" or "")
+		local ok, changed, seconds = pcall(kernel.reload, kernel)
+		if not ok then
+			return false, ("%s\n%s: what was loaded stays"):format(
+				tostring(changed):gsub("^kernel:reload: ", ""), name)
+		end
+		print(changed and ("%s: rebuilt in %.1f s"):format(name, seconds) or name .. ": unchanged")
+		return changed
+	end
+
+	-- The world anew, of the images that were loaded last.
+	local function rebuild()
+		native.adopt()
+		local ok, why = pcall(reset)
+		if not ok then
+			native.abandon()
+			pcall(reset)
+			fail("the world cannot be built of it: %s", (tostring(why):gsub("^reset: ", "")))
+		end
+		position()
+	end
+
+	command("reload", function(args)
+		no_more(args)
+		local list, any, wrong = native.kernels(), false, {}
+		if #list == 0 then
+			print("no kernel tree is loaded; srcu.load_kernel(DIR) or 'srcush --kernel DIR' loads one")
+		end
+		for _, kernel in ipairs(list) do
+			local changed, why = reload_one(kernel)
+			any = any or changed
+			wrong[#wrong + 1] = why
+		end
+		if any then
+			rebuild()
+		end
+		if wrong[1] then
+			fail("%s", table.concat(wrong, "\n"))
+		end
+	end)
+
 	command("save", function(_, text)
 		if text == "" then
 			fail("to which file?")

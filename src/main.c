@@ -14,7 +14,7 @@
 
 #include <lauxlib.h>
 
-#include "binding/binding.h"
+#include "binding/lua_ktree.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
 #include "repl/json.h"
@@ -241,6 +241,23 @@ static bool needs_shell(const struct options *o)
 	return !o->script && !o->has_exec && !o->version && isatty(STDIN_FILENO);
 }
 
+static int load_kernel(lua_State *L)
+{
+	lb_kernel_default(L, lua_tostring(L, 1));
+	return 0;
+}
+
+/* --kernel; a tree that cannot be had is input that cannot be read. */
+static bool open_kernel(lua_State *L, struct run *r)
+{
+	lua_pushcfunction(L, load_kernel);
+	lua_pushstring(L, r->opts.kernel);
+	if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+		return true;
+	r->status = chunk_complain(L, interrupt_pending() ? STATUS_INTERRUPTED : STATUS_USAGE);
+	return false;
+}
+
 static int protected_main(lua_State *L)
 {
 	struct run *r = lua_touserdata(L, 1);
@@ -271,6 +288,8 @@ static int protected_main(lua_State *L)
 		snprintf(s->default_model, sizeof(s->default_model), "%s", o->model);
 		world_set_model(s->w, o->model);
 	}
+	if (o->kernel && !open_kernel(L, r))
+		return 0;
 	if (o->cpus && o->command == CMD_SCRIPT && !world_set_cpus(s->w, o->cpus))
 		luaL_error(L, "%s", world_error(s->w));
 

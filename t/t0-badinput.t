@@ -210,7 +210,7 @@ raises(function() mutex("a b") end, "bad argument #1 to 'mutex' (\"a b\" is no n
 raises(function() mutex("") end, "bad argument #1 to 'mutex' (the name is empty)", "an empty name")
 raises(function() mutex(7) end, "bad argument #1 to 'mutex' (name expected, got number)", "a number as name")
 raises(function() srcu.new("x", { fanuot = 3 }) end, "bad argument #2 to 'srcu.new' (no option is called "
-	.. "'fanuot' (flavor, size, fanout, fanout_leaf, small_contention_lim, static, exp_holdoff, "
+	.. "'fanuot' (flavor, kernel, size, fanout, fanout_leaf, small_contention_lim, static, exp_holdoff, "
 	.. "counter_bits, seq_bits, faults))", "an unknown option")
 raises(function() srcu.new("x", { flavor = "huge" }) end, "bad argument #2 to 'srcu.new' "
 	.. "(option 'flavor' is \"tree\", \"tiny\" or \"ideal\", not huge)", "an unknown flavor")

@@ -79,7 +79,7 @@ end
 
 offers("synchronize_srcu_", "synchronize_srcu_expedited|")
 offers("whil", "while|")
-offers("srcu.", "srcu.faults srcu.new|")
+offers("srcu.", "srcu.faults srcu.load_kernel srcu.new|")
 offers("srcu.n", "srcu.new|")
 offers("x = 1 + string.for", "string.format|")
 offers("ss:", "ss:state|")

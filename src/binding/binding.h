@@ -16,6 +16,7 @@
 
 struct srcu;
 struct purity;
+struct lb_kernel;
 
 /* One function or method as a script sees it: the only source of help(),
  * srcush-lua(3), completion and annotations. */
@@ -81,6 +82,7 @@ struct session {
 	volatile bool defers;	/* Ctrl-C is asked for often enough: it need not raise anything */
 	unsigned busy;		/* stepping functions under way: world() is refused */
 	uint32_t generations;	/* worlds so far */
+	struct lb_kernel *kernel[2]; /* --kernel: of domains of the flavors tree and tiny, or NULL */
 	char unexplorable[512];	/* what a body did that no exploration can see, or "" */
 	struct purity *purity;	/* of the exploration that runs, or NULL */
 	uint64_t executions;	/* that explorations have begun; and the last one in which a body
@@ -395,6 +397,7 @@ void lb_open_list(lua_State *L);	/* list_head ..; by lb_open_lock(): lua_list.c 
 void lb_open_wait(lua_State *L);	/* waitqueue, rwsem ..; by lb_open_lock(): lua_wait.c */
 void lb_open_work(lua_State *L);	/* work ..; by lb_open_lock(): lua_work.c */
 void lb_open_head(lua_State *L);	/* rcu_head's kind; by lb_open_srcu(): lua_head.c */
+void lb_open_ktree(lua_State *L);	/* srcu.load_kernel; by lb_open_srcu(): lua_ktree.c */
 void lb_open_srcu(lua_State *L);	/* srcu.*, srcu_read_lock ...: lua_srcu.c */
 void lb_open_kvm(lua_State *L);		/* kvm.*: lua_kvm.c */
 void lb_open_step(lua_State *L);	/* step run back schedule ...: lua_step.c */

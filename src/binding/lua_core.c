@@ -10,6 +10,7 @@
 #include "binding/lua_claim.h"
 #include "binding/lua_determinism.h"
 #include "binding/lua_embedded.h"
+#include "binding/lua_ktree.h"
 #include "check/check.h"
 
 #include <lualib.h>
@@ -185,6 +186,7 @@ static struct world *world_make(struct session *s, enum carrier_kind carrier, bo
 	}
 	if (s->interrupt)
 		world_set_interrupt(w, s->interrupt, s->interrupt_arg);
+	lb_kernel_world(s, w, s->generations + 1);
 	return w;
 }
 
@@ -364,6 +366,7 @@ static int session_gc(lua_State *L)
 
 	s->w = NULL;
 	world_free(w);
+	lb_kernels_close(s);
 	free(s->scenario_name);
 	s->scenario_name = NULL;
 	return 0;

@@ -6,6 +6,7 @@
  */
 #include <config.h>
 
+#include "binding/lua_ktree.h"
 #include "binding/lua_kvm.h"
 #include "k/bitops.h"
 #include "k/objtypes.h"
@@ -64,8 +65,10 @@ struct vm_recipe {
 
 static struct object *vm_make(struct world *w, struct lb_recipe *r)
 {
-	struct kvm *kvm = kvm_create_vm(w, r->name, &((struct vm_recipe *)r)->opts);
+	struct kvm *kvm;
 
+	lb_kernels_settle(w);
+	kvm = kvm_create_vm(w, r->name, &((struct vm_recipe *)r)->opts);
 	return kvm ? kvm->obj : NULL;
 }
 

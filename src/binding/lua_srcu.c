@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "binding/binding.h"
+#include "binding/lua_ktree.h"
 #include "check/check.h"
 #include "srcu/srcu.h"
 
@@ -20,14 +20,25 @@ static const struct srcu_ops *const flavors[] = {
 
 struct srcu_recipe {
 	struct lb_recipe head;
-	const struct srcu_ops *ops;
+	const struct srcu_ops *ops;	/* where there is no kernel */
+	struct lb_kernel *kernel;
+	bool has_flavor;		/* it was given */
 	struct srcu_opts opts;
 };
+
+/* In a world that is built again that is the image that it had, whatever was loaded since. */
+static const struct srcu_ops *recipe_ops(const struct srcu_recipe *r)
+{
+	return r->kernel ? &lb_kernel_of(r->kernel, r->kernel->s->generation)->ops : r->ops;
+}
 
 static struct object *recipe_make(struct world *w, struct lb_recipe *r)
 {
 	struct srcu_recipe *sr = (struct srcu_recipe *)r;
-	struct srcu *ss = srcu_new(w, r->name, sr->ops, &sr->opts);
+	struct srcu *ss;
+
+	lb_kernels_settle(w);
+	ss = srcu_new(w, r->name, recipe_ops(sr), &sr->opts);
 
 	return ss ? ss->obj : NULL;
 }
@@ -41,10 +52,19 @@ static void opt_flavor(lua_State *L, const char *name, struct srcu_recipe *r)
 	for (size_t i = 0; i < sizeof(flavors) / sizeof(flavors[0]); i++)
 		if (!strcmp(v, flavors[i]->flavor)) {
 			r->ops = flavors[i];
+			r->has_flavor = true;
 			return;
 		}
 	lb_arg_error(L, 2, "option '%s' is \"tree\", \"tiny\" or \"ideal\", not %s", name,
 		     lb_describe(L, -1));
+}
+
+static void opt_kernel(lua_State *L, const char *name, struct srcu_recipe *r)
+{
+	r->kernel = lb_test_kernel(L, -1);
+	if (!r->kernel)
+		lb_arg_error(L, 2, "option '%s' is what srcu.load_kernel gives, not %s", name,
+			     lb_describe(L, -1));
 }
 
 static void opt_size(lua_State *L, const char *name, struct srcu_recipe *r)
@@ -145,6 +165,7 @@ static const struct option {
 	void (*take)(lua_State *L, const char *name, struct srcu_recipe *r);
 } options[] = {
 	{ "flavor", opt_flavor },
+	{ "kernel", opt_kernel },
 	{ "size", opt_size },
 	{ "fanout", opt_fanout },
 	{ "fanout_leaf", opt_fanout_leaf },
@@ -168,12 +189,24 @@ static void check_opts(lua_State *L, struct srcu_recipe *r)
 				if (!strcmp(lua_tostring(L, 3), options[i].name))
 					o = &options[i];
 		if (!o)
-			lb_arg_error(L, 2, "no option is called '%s' (flavor, size, fanout, "
-				     "fanout_leaf, small_contention_lim, static, exp_holdoff, "
+			lb_arg_error(L, 2, "no option is called '%s' (flavor, kernel, size, "
+				     "fanout, fanout_leaf, small_contention_lim, static, exp_holdoff, "
 				     "counter_bits, seq_bits, faults)",
 				     lb_describe(L, 3));
 		o->take(L, o->name, r);
 	}
+}
+
+/* What the domain is made of: a kernel tree has one flavor, and --kernel stands for ours. */
+static void check_kernel(lua_State *L, struct srcu_recipe *r)
+{
+	const char *variant = r->kernel ? lb_kernel_newest(r->kernel)->image->variant : NULL;
+
+	if (!variant)
+		r->kernel = lb_kernel_for(L, r->ops->flavor);
+	else if (r->has_flavor && strcmp(variant, r->ops->flavor))
+		lb_arg_error(L, 2, "option 'flavor' is \"%s\", the kernel is of the variant \"%s\"",
+			     r->ops->flavor, variant);
 }
 
 static int l_new(lua_State *L)
@@ -184,8 +217,10 @@ static int l_new(lua_State *L)
 	lua_settop(L, 2);
 	if (!lua_isnil(L, 2))
 		check_opts(L, &given);
+	check_kernel(L, &given);
 	r = lb_recipe_new(L, 1, sizeof(*r), recipe_make);
 	r->ops = given.ops;
+	r->kernel = given.kernel;
 	r->opts = given.opts;
 	lb_make(L, &r->head);
 	return 1;
@@ -324,7 +359,8 @@ static const struct lb_func srcu_funcs[] = {
 	  "small_contention_lim=100 times in a jiffy), fanout=2..64 and fanout_leaf=2..64 of its "
 	  "tree (64 and 16), static=true (made ready at first use, as by DEFINE_SRCU), "
 	  "exp_holdoff=NS, counter_bits=2..64 and seq_bits=4..64 (small: wrap is within reach; "
-	  "with 4 it cannot be big), faults={...} (see srcu.faults)",
+	  "with 4 it cannot be big), faults={...} (see srcu.faults), kernel=K (made of the kernel's own "
+	  "code: see srcu.load_kernel)",
 	  "local ss = srcu.new(\"ss\", {counter_bits = 8, faults = {\"no-flip\"}})" },
 	{ "srcu.faults", l_faults, "() -> list",
 	  "Lists the pieces of the algorithm that srcu.new can leave out: {name=, text=} each",
@@ -337,7 +373,7 @@ static const struct lb_func srcu_funcs[] = {
 	  "domain with a tree nodes[i] = {level=, lo=, hi=, parent=, have_cbs[slot]=, "
 	  "data_have_cbs[slot]=, gp_seq_needed_exp=}, i and slot from 0. Of the tiny flavor: "
 	  "srcu_idx, srcu_idx_max, readers[idx], gp_running, gp_waiting, cblist[0]; "
-	  "of the ideal one: open (sections), cblist[0]",
+	  "of the ideal one: open (sections), cblist[0]. What a kernel tree does not have is nil",
 	  "local ss = srcu.new(\"ss\")\nprint(ss:state().gp_state)" },
 	{ "srcu_read_lock", l_srcu_read_lock, "(ss) -> idx",
 	  "Begins a read section; never blocks. Give idx to srcu_read_unlock()",
@@ -415,4 +451,5 @@ void lb_open_srcu(lua_State *L)
 	lb_new_kind(L, &srcu_objtype);
 	lb_open_head(L);
 	lb_register(L, &srcu_section);
+	lb_open_ktree(L);
 }

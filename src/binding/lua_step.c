@@ -346,8 +346,10 @@ static enum outcome target_reached(struct walk *g, const struct target *goal)
 static bool serves(struct task *t, void *arg)
 {
 	const struct target *goal = arg;
+	struct object *o = goal->ss && t->work ? object_at(t->w, t->work) : NULL;
 
-	return !goal->ss || (t->work && object_at(t->w, t->work) == goal->ss->obj);
+	/* in the domain itself, or in memory that is part of it */
+	return !goal->ss || (o && (o == goal->ss->obj || o->impl == goal->ss));
 }
 
 /* t while it can go on; then the first worker that can, then the first timer. */

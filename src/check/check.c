@@ -42,6 +42,11 @@ static bool on_access(struct world *w, struct task *t, const struct event *ev)
 	return true;
 }
 
+static bool on_plain(struct world *w, struct task *t, const struct plain_access *a)
+{
+	return heap_plain(check_of(w), t, a);
+}
+
 static void on_performed(struct world *w, struct task *t, const struct event *ev)
 {
 	struct check *c = check_of(w);
@@ -110,6 +115,7 @@ static void on_release(struct world *w)
 
 static const struct engine_hooks check_hooks = {
 	.access = on_access,
+	.plain = on_plain,
 	.performed = on_performed,
 	.sleeps = on_sleeps,
 	.task_over = on_task_over,

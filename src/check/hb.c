@@ -24,6 +24,7 @@ struct hb {
 	uint32_t event;		/* whose clock is being made */
 	uint32_t *clock;	/* this */
 	size_t extra;		/* the next one */
+	uint32_t ghosts;	/* writes of ghosts behind this event so far */
 	bool ok;
 };
 
@@ -40,6 +41,18 @@ static void after(struct hb *h, uint32_t a)
 			h->clock[i] = other[i];
 }
 
+/* A ghost is written in the stretch behind an event, which is over up to there. */
+static void after_ghost(struct hb *h, const struct tr_loc *l)
+{
+	uint32_t *known;
+
+	if (!l->ghost_write)
+		return;
+	known = &h->clock[l->ghost_task];
+	if (l->ghost_write > *known)
+		*known = l->ghost_write;
+}
+
 /* Also after what was done plainly, where races are looked for: what waits for a
  * condition has seen what makes it true. */
 static void after_writes(struct hb *h, const struct tr_loc *l, bool plain_too)
@@ -47,6 +60,7 @@ static void after_writes(struct hb *h, const struct tr_loc *l, bool plain_too)
 	after(h, l->write);
 	if (plain_too)
 		after(h, l->plain_write);
+	after_ghost(h, l);
 }
 
 static void reads(struct hb *h, struct tr_loc *l)
@@ -125,14 +139,41 @@ static void domain_cond(struct hb *h, uint32_t off)
 
 /* --- accesses without a step --- */
 
-static void ghost(struct hb *h, struct tr_loc *l, bool write)
+static void ghost(struct hb *h, struct tr_loc *l, const struct tr_extra *x)
 {
-	if (h->mode == HB_TRACE)
+	bool write = x->kind == EXTRA_WRITE;
+
+	if (h->mode != HB_RACE) {
+		after_ghost(h, l);
 		touch(h, l, write);
-	else if (write)
+	} else if (write) {
 		l->plain_write = h->event; /* for conditions that wait for it */
+	}
+	if (!write || h->mode == HB_TRACE)
+		;
+	else if (x->plains == UINT32_MAX) {
+		l->ghost_write = 0;
+	} else {
+		l->ghost_write = tr_place(h->tr, h->event, ++h->ghosts);
+		l->ghost_task = h->tr->ev[h->event].task;
+	}
 	if (write && h->tr->ngroups)
 		group_write(h, l->off);
+}
+
+/* A condition has looked at anything: at who is done, too, and that is all of him. */
+static void after_ends(struct hb *h)
+{
+	struct trace *tr = h->tr;
+
+	for (size_t i = 0; h->mode != HB_TRACE && i < tr->ntasks; i++) {
+		const struct tr_task *t = &tr->tasks[i];
+
+		if (!t->t || t->t->state != TASK_DONE || !t->last || tr->ev[t->last].pos != t->t->steps)
+			continue;
+		after(h, t->last);
+		h->clock[i] = UINT32_MAX;
+	}
 }
 
 static void extras(struct hb *h)
@@ -147,6 +188,7 @@ static void extras(struct hb *h)
 			continue;
 		if (x->kind == EXTRA_ANYTHING) {
 			group_cond(h, &tr->groups[0]);
+			after_ends(h);
 			continue;
 		}
 		l = &tr->locs[trace_loc(tr, x->what)];
@@ -154,7 +196,7 @@ static void extras(struct hb *h)
 			after_writes(h, l, h->mode == HB_RACE);
 			reads(h, l);
 		} else {
-			ghost(h, l, x->kind == EXTRA_WRITE);
+			ghost(h, l, x);
 		}
 	}
 }
@@ -192,7 +234,7 @@ static void on_location(struct hb *h, const struct tr_event *ev)
 
 	if (write && h->tr->ngroups)
 		group_write(h, l->off);
-	if (h->mode == HB_TRACE || !(ev->how & TR_PLAIN))
+	if (h->mode != HB_RACE || !(ev->how & TR_PLAIN))
 		touch(h, l, write);
 	else if (write)
 		l->plain_write = h->event;
@@ -205,15 +247,16 @@ static void start_clock(struct hb *h, const struct tr_event *ev)
 
 	/* row 0 is that of the start: all zero */
 	memcpy(h->clock, tr_clock(h->tr, before), h->ntasks * sizeof(*h->clock));
-	h->clock[ev->task] = ev->pos;
+	h->clock[ev->task] = ev->pos << h->tr->shift;
 }
 
 static void one_event(struct hb *h, struct tr_event *ev)
 {
 	struct trace *tr = h->tr;
 
+	h->ghosts = 0;
 	start_clock(h, ev);
-	if (ev->how & TR_IDLE && h->mode == HB_TRACE)
+	if (ev->how & TR_IDLE && h->mode != HB_RACE)
 		after_idle(h, ev);
 	if (ev->how & TR_COND && ev->loc)
 		domain_cond(h, tr->locs[ev->loc].off);
@@ -252,10 +295,14 @@ bool hb_compute(struct trace *tr, enum hb_mode mode)
 	    !check_grow(tr->c, (void **)&tr->nodes, &tr->nodes_cap, 1, sizeof(*tr->nodes)) ||
 	    !prepare_groups(tr))
 		return false;
+	tr->shift = mode == HB_TRACE ? 0 : HB_PLACES;
+	if (!tr->ntasks)
+		return true;
 	memset(tr->clocks, 0, tr->ntasks * sizeof(*tr->clocks));
 	tr->nnodes = 0;
 	for (size_t i = 1; i <= tr->nlocs; i++)
-		tr->locs[i].write = tr->locs[i].plain_write = tr->locs[i].reads = 0;
+		tr->locs[i].write = tr->locs[i].plain_write = tr->locs[i].ghost_write =
+			tr->locs[i].reads = 0;
 	for (size_t i = 0; i < tr->ntasks; i++)
 		tr->tasks[i].last = 0;
 	for (h.event = 1; h.event <= tr->n && h.ok; h.event++) {

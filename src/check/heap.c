@@ -120,6 +120,23 @@ static void add_freed(struct msg *m, struct check *c, struct task *t, const stru
 		 by == t ? " itself" : "", o->name, o->freed_at);
 }
 
+/* Which section of t's the freed object was, or was not, protected by. */
+static void add_section(struct msg *m, const struct task *t, const struct object *o,
+			const struct section *s)
+{
+	if (s && s->since < o->freed_at) {
+		msg_addf(m, " At that time %s was inside ", task_name(t));
+		msg_section(m, s);
+		msg_addf(m, ": whoever frees what a reader can still see has to wait for a "
+			 "grace period first, after no pointer leads there any more.");
+	} else if (s) {
+		msg_addf(m, " %s has been inside ", task_name(t));
+		msg_section(m, s);
+		msg_addf(m, ", which began only after that: a pointer to the freed object "
+			 "was still to be found, or was kept from an earlier section.");
+	}
+}
+
 bool heap_access(struct check *c, struct task *t, const struct event *ev)
 {
 	struct object *o = object_at(c->w, ev->loc);
@@ -137,17 +154,31 @@ bool heap_access(struct check *c, struct task *t, const struct event *ev)
 	msg_at_step(&m, c->w);
 	add_freed(&m, c, t, o);
 	msg_addf(&m, ".");
-	if (s && s->since < o->freed_at) {
-		msg_addf(&m, " At that time %s was inside ", task_name(t));
-		msg_section(&m, s);
-		msg_addf(&m, ": whoever frees what a reader can still see has to wait for a "
-			 "grace period first, after no pointer leads there any more.");
-	} else if (s) {
-		msg_addf(&m, " %s has been inside ", task_name(t));
-		msg_section(&m, s);
-		msg_addf(&m, ", which began only after that: a pointer to the freed object "
-			 "was still to be found, or was kept from an earlier section.");
-	}
+	add_section(&m, t, o, s);
+	msg_end(&m, c->w, "use-after-free", t, task_by_id(c->w, o->freed_by));
+	return false;
+}
+
+bool heap_plain(struct check *c, struct task *t, const struct plain_access *a)
+{
+	const void *loc = arena_addr(c->w, a->loc);
+	struct object *o = heap_is_freed(c, loc) || heap_is_freed(c, (const char *)loc + a->size - 1) ?
+			   object_at(c->w, loc) : NULL;
+	char name[96];
+	struct msg m;
+
+	if (!o)
+		return true;
+	msg_begin(&m);
+	if (!location_name(c->w, loc, name, sizeof(name), NULL))
+		snprintf(name, sizeof(name), "%s", o->name);
+	msg_addf(&m, "%s plainly %s %s", task_name(t), a->write ? "wrote" : "read", name);
+	msg_site(&m, plain_site_of ? plain_site_of(a->pc) : NULL);
+	msg_addf(&m, " ");
+	msg_after_step(&m, c->w);
+	add_freed(&m, c, t, o);
+	msg_addf(&m, ".");
+	add_section(&m, t, o, section_own(c, t, NULL, false));
 	msg_end(&m, c->w, "use-after-free", t, task_by_id(c->w, o->freed_by));
 	return false;
 }

@@ -11,6 +11,7 @@
 
 #include "check/check.h"
 #include "engine/kapi.h"
+#include "engine/plain.h"
 
 /*
  * Ghost events have no step of their own.  A `tick` orders them: what has the
@@ -175,6 +176,8 @@ const struct section *section_own(struct check *c, struct task *t,
 
 /* --- heap.c --- */
 bool heap_access(struct check *c, struct task *t, const struct event *ev);
+/* The same for one that takes no step. */
+bool heap_plain(struct check *c, struct task *t, const struct plain_access *a);
 bool heap_free(struct check *c, struct task *t, const struct event *ev);
 bool heap_is_freed(struct check *c, const void *loc);
 void heap_forget(struct check *c);

@@ -144,8 +144,6 @@ static bool check_event(struct trace *tr, uint32_t event)
 
 bool race_judge(struct trace *tr)
 {
-	if (!hb_compute(tr, HB_RACE))
-		return false;
 	tr->nrace_nodes = 0;
 	for (size_t i = 1; i <= tr->nlocs; i++)
 		tr->locs[i].races = 0;

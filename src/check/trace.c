@@ -31,7 +31,7 @@ static struct trace *trace_of(struct check *c)
 	return c->trace;
 }
 
-static void note(struct check *c, enum tr_extra_kind kind, uint64_t step, uint32_t what)
+static void note_at(struct check *c, enum tr_extra_kind kind, uint64_t step, uint32_t what, uint32_t plains)
 {
 	struct trace *tr = trace_of(c);
 
@@ -40,9 +40,15 @@ static void note(struct check *c, enum tr_extra_kind kind, uint64_t step, uint32
 	if (check_grow(c, (void **)&tr->extras, &tr->extras_cap, tr->nextras + 1,
 		       sizeof(*tr->extras)))
 		tr->extras[tr->nextras++] = (struct tr_extra){
-			.step = (uint32_t)step, .what = what, .kind = (uint8_t)kind };
+			.step = (uint32_t)step, .what = what, .kind = (uint8_t)kind,
+			.plains = plains };
 	else
 		tr->lost = true;
+}
+
+static void note(struct check *c, enum tr_extra_kind kind, uint64_t step, uint32_t what)
+{
+	note_at(c, kind, step, what, UINT32_MAX);
 }
 
 void trace_cond(struct check *c, struct task *t)
@@ -66,11 +72,14 @@ void trace_ghosts(struct check *c)
 {
 	size_t n;
 	const struct ghost_access *g = world_ghosts(c->w, &n);
+	const struct record *r = log_record(c->w, world_steps(c->w));
+	const struct task *t = r ? world_task(c->w, r->task) : NULL;
 
 	if (c->w->lean)
 		return;
 	for (size_t i = 0; i < n; i++)
-		note(c, g[i].write ? EXTRA_WRITE : EXTRA_READ, world_steps(c->w), g[i].loc);
+		note_at(c, g[i].write ? EXTRA_WRITE : EXTRA_READ, world_steps(c->w), g[i].loc,
+			t && g[i].task == task_id(t) ? (uint32_t)g[i].plains : UINT32_MAX);
 }
 
 void trace_pass(struct check *c, const struct task *worker)
@@ -111,6 +120,7 @@ void trace_release(struct check *c)
 	trace_calls_release(&tr->calls);
 	free(tr->extras);
 	free(tr->told);
+	race_plain_release(tr);
 	free(tr);
 }
 
@@ -354,7 +364,7 @@ static bool scan_record(struct trace *tr, const struct record *r, uint32_t n)
 	}
 	tt = &tr->tasks[task - 1];
 	*ev = (struct tr_event){ .site = site_by_id(r->site), .task = (uint16_t)(task - 1),
-				 .prev = tt->last,
+				 .prev = tt->last, .size = (uint8_t)(1u << (r->flags >> REC_SIZE_SHIFT & 3)),
 				 .pos = tt->last ? tr->ev[tt->last].pos + 1 : 1,
 				 .cpu = r->cpu_lo | (uint32_t)(r->flags >> REC_CPU_SHIFT) << 8 };
 	tt->last = n;
@@ -502,22 +512,38 @@ static bool too_long(const struct trace *tr)
 	return (tr->n + 1) * tr->ntasks > CLOCKS_MAX;
 }
 
+/* Data races and plain accesses of what is freed.  False: no memory. */
+static bool judge_plain(struct trace *tr, bool plain)
+{
+	if (plain && race_plain_has_frees(tr)) {
+		if (!hb_compute(tr, HB_FREE) || !race_plain_frees(tr))
+			return false;
+	}
+	if (!plain && !tr->may_race)
+		return true;
+	return hb_compute(tr, HB_RACE) && (!plain || race_plain_judge(tr)) &&
+	       (!tr->may_race || race_judge(tr));
+}
+
 /* False: there was no memory. */
 static bool judge(struct trace *tr, struct trace_finding *f)
 {
-	bool find;
+	bool find, plain, ok = true;
 
 	if (tr->lost || tr->w->log.n > UINT32_MAX - 2 || !trace_scan(tr))
 		return false;
 	find = f && !tr->outside && (tr->nfrees || tr->has_marks);
 	if ((tr->has_locks || tr->has_marks) && !lockorder_judge(tr))
 		return false;
+	plain = race_plain_possible(tr, &ok);
+	if (!ok)
+		return false;
 	if (too_long(tr)) {
-		if (f && (find || tr->may_race))
+		if (f && (find || tr->may_race || plain))
 			trace_give_up(tr->w, "the execution is too long for its trace to be judged");
 		return true;
 	}
-	return (!tr->may_race || race_judge(tr)) && (!find || trace_find(tr, f));
+	return judge_plain(tr, plain) && (!find || trace_find(tr, f));
 }
 
 bool trace_judge(struct world *w, struct trace_finding *f)
@@ -527,7 +553,7 @@ bool trace_judge(struct world *w, struct trace_finding *f)
 
 	if (f)
 		*f = (struct trace_finding){ 0 };
-	if (!c || !w->log.n || w->lean)
+	if (!c || (!w->log.n && !w->plains.n) || w->lean)
 		return false;
 	tr = trace_of(c);
 	if (!tr || !judge(tr, f))

@@ -30,6 +30,7 @@ struct tr_event {
 	uint32_t pos;		/* it is its task's so manieth, from 1 */
 	uint16_t task;		/* index into tasks[] */
 	uint8_t how;		/* enum tr_how */
+	uint8_t size;		/* bytes at loc */
 	uint8_t own;		/* what its task keeps to itself on its CPU from then on:
 				 * 1 no preemption, 2 no bottom halves, 3 no interrupts */
 };
@@ -47,10 +48,12 @@ struct tr_loc {
 	uint32_t off;		/* in the arena */
 	uint32_t write;		/* the last write that orders */
 	uint32_t plain_write;	/* races: the last plain one */
+	uint32_t ghost_write;	/* not HB_TRACE: where its task stood then, see tr_place() */
 	uint32_t reads;		/* since the last write: a chain of nodes */
 	uint32_t races;		/* races: a chain of race_nodes */
 	uint32_t cls;		/* of a lock: its class + 1, where that is known */
 	uint16_t task;		/* that touched it first */
+	uint16_t ghost_task;	/* whose that ghost write is */
 	bool touched, shared, written;
 	bool plain;		/* somebody touches it plainly */
 };
@@ -59,6 +62,7 @@ struct tr_loc {
 enum tr_extra_kind { EXTRA_READ, EXTRA_WRITE, EXTRA_PEEK, EXTRA_ANYTHING, EXTRA_IDLE };
 struct tr_extra {
 	uint32_t step;
+	uint32_t plains;	/* EXTRA_WRITE: so many plain accesses came before; UINT32_MAX: unknown */
 	uint32_t what;		/* location; of EXTRA_IDLE the worker's index */
 	uint8_t kind;
 };
@@ -106,8 +110,13 @@ struct tr_calls {
 	size_t stacks_cap;
 };
 
-/* Which edges make the order: see hb.c. */
-enum hb_mode { HB_TRACE, HB_RACE };
+/*
+ * Which edges make the order: see hb.c.  HB_FREE has those of HB_TRACE.  It and HB_RACE
+ * have clocks that also tell the places in the stretch behind an event: those between the
+ * ghost writes in it, as far as they go.
+ */
+enum hb_mode { HB_TRACE, HB_RACE, HB_FREE };
+#define HB_PLACES 4	/* bits of a clock */
 
 struct trace {
 	struct check *c;
@@ -142,6 +151,17 @@ struct trace {
 	size_t by_task_cap;
 	struct tr_calls calls;
 	bool may_race, has_locks, has_marks, outside, anything;
+	uint8_t shift;		/* clocks hold positions times 1 << shift */
+
+	/* plain accesses without a step: race_plain.c */
+	struct pl_word *words;
+	size_t nwords, words_cap;
+	uint32_t *word_slots;
+	size_t nword_slots;
+	struct pl_node *pl_nodes;
+	size_t npl_nodes, pl_nodes_cap;
+	uint32_t *pl_last;	/* the last event so far of each of the world's tasks */
+	size_t pl_last_cap;
 
 	/* kept from step to step */
 	struct tr_extra *extras;
@@ -161,7 +181,15 @@ static inline uint32_t *tr_clock(const struct trace *tr, uint32_t event)
 /* Does event a, which is not 0, come at or before the place with that clock? */
 static inline bool tr_covers(const struct trace *tr, const uint32_t *clock, uint32_t a)
 {
-	return clock[tr->ev[a].task] >= tr->ev[a].pos;
+	return clock[tr->ev[a].task] >= tr->ev[a].pos << tr->shift;
+}
+
+/* In such clocks: the place behind the n-th ghost write in the stretch behind `event`. */
+static inline uint32_t tr_place(const struct trace *tr, uint32_t event, uint32_t n)
+{
+	uint32_t max = (1u << HB_PLACES) - 2;
+
+	return (tr->ev[event].pos << HB_PLACES) + (n < max ? n : max);
 }
 
 /* Is a before b, or b itself? */
@@ -184,8 +212,18 @@ void trace_at_step(struct trace *tr, uint32_t step);
 /* hb.c: the clock of each event.  False: no memory. */
 bool hb_compute(struct trace *tr, enum hb_mode mode);
 
-/* race.c.  False: no memory. */
+/* race.c.  False: no memory.  Wants the clocks of HB_RACE. */
 bool race_judge(struct trace *tr);
+
+/* race_plain.c: the plain accesses that took no step */
+/* Is there one that could race?  False as well: no memory, then *ok is, too. */
+bool race_plain_possible(struct trace *tr, bool *ok);
+/* Wants the clocks of HB_RACE.  False: no memory. */
+bool race_plain_judge(struct trace *tr);
+/* Accesses of what somebody frees, unordered.  Wants the clocks of HB_FREE. */
+bool race_plain_frees(struct trace *tr);
+bool race_plain_has_frees(struct trace *tr);
+void race_plain_release(struct trace *tr);
 
 /* trace_calls.c */
 void trace_calls_release(struct tr_calls *k);

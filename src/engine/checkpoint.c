@@ -265,7 +265,7 @@ bool world_restore_memory(struct world *w)
 {
 	const struct checkpoint *cp = w->checkpoint;
 
-	if (!cp || !w->lean || w->aside || w->nviolations || w->model->consistent ||
+	if (!cp || !w->lean || w->aside || w->plains.ever || w->nviolations || w->model->consistent ||
 	    !nothing_was_made(w, cp))
 		return false;
 	for (size_t i = 0; i < w->ntasks; i++)
@@ -282,6 +282,7 @@ bool world_restore_memory(struct world *w)
 	}
 	awake_reset(w, cp->ntasks);
 	log_reset(&w->log);
+	w->plains.n = 0;
 	w->found = NULL;
 	w->ghosts.n = 0;
 	w->begun++;
@@ -310,6 +311,7 @@ bool world_restore(struct world *w)
 	awake_reset(w, cp->ntasks);
 	memset(w->cpu_owner, 0, w->cpus * sizeof(*w->cpu_owner));
 	log_reset(&w->log);
+	w->plains.n = 0;
 	w->nfresh = cp->ntasks;
 	w->made = cp->made;
 	w->threads_made = cp->threads_made;

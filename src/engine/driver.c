@@ -46,6 +46,8 @@ static inline bool resume(struct world *w, struct task *t)
 	else
 		stack_resume(t->stack);
 	task_running_ = NULL;
+	if (t->in_pass)
+		idle_stretch_ends(t);
 	t->start_since = w->log.n;
 	if (t->state == TASK_DONE || t->state == TASK_FAILED) {
 		over(w, t);
@@ -94,6 +96,12 @@ void task_poke(struct task *t)
 	t->w->nfresh++;
 }
 
+/* Where there is no size the location is a word. */
+static unsigned size_bits(unsigned size)
+{
+	return (size == 1 ? 0u : size == 2 ? 1u : size == 4 ? 2u : 3u) << REC_SIZE_SHIFT;
+}
+
 static void fill_record(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	r->loc = t->ev.loc ? arena_offset(w, t->ev.loc) : LOC_NONE;
@@ -101,7 +109,7 @@ static void fill_record(struct world *w, struct task *t, unsigned choice, struct
 	r->call = t->ncalls ? t->calls[t->ncalls - 1].mark : 0;
 	r->task = (uint16_t)t->index;
 	r->cpu_lo = (uint8_t)t->cpu;
-	r->flags = (uint8_t)((t->cpu >> 8) << REC_CPU_SHIFT);
+	r->flags = (uint8_t)((t->cpu >> 8) << REC_CPU_SHIFT | size_bits(t->ev.size));
 	if (t->ev.op == OP_CHOOSE && choice > 1)
 		r->flags |= REC_CHOICE;
 }

@@ -9,6 +9,7 @@
 #include "engine/kapi.h"
 #include "engine/log.h"
 #include "engine/peek.h"
+#include "engine/plain.h"
 #include "memory/model.h"
 
 #define LOG_CHUNK 4096
@@ -69,6 +70,17 @@ struct ghosts {
 	size_t n, cap;
 };
 
+/* Plain accesses of this execution (plain.c). */
+struct plains {
+	struct plain_access *v;
+	size_t n, cap;
+	uint64_t writes;	/* recorded in this world's life */
+	uint64_t at;		/* world_progress() when the count below began ... */
+	uint32_t run;		/* accesses since then, recorded or not, */
+	uint32_t task;		/* of the task of this index */
+	bool ever;		/* there has been one, in whatever execution */
+};
+
 struct world {
 	char error[1024];
 	enum carrier_kind carrier;
@@ -122,6 +134,7 @@ struct world {
 
 	struct peek *peek;	/* who wants to know of reads without a step, or NULL */
 	struct ghosts ghosts;
+	struct plains plains;
 	bool lean;		/* no log is kept: checkpoint.h */
 	const struct srcu_ops *srcu_instead[2]; /* world_srcu_ops() */
 	bool aside;		/* something beside memory, and what is on the tasks' own
@@ -253,9 +266,14 @@ bool op_is_access(enum ev_op op);	/* of memory: no lock, no work item */
 void idle_pass_begin(struct task *t);
 void idle_note(struct task *t, const struct event *ev, uint64_t old);
 void idle_check_begins(struct task *t); /* udelay() */
+/* A plain access: p holds what was there before. */
+void idle_plain(struct task *t, const void *p, unsigned size, bool write);
+void idle_stretch_ends(struct task *t);	/* it has announced its next step: now it holds what was written */
 void idle_pass_end(struct task *t);
 bool idle_was_idle(const struct task *worker);	/* its last pass was */
 bool idle_blocks(struct task *worker);	/* its last pass was idle and nothing it read changed */
+/* Has something changed since that its last check read plainly? */
+bool idle_changed_plainly(struct task *worker);
 void idle_release(struct task *t);
 
 /* checkpoint.c */

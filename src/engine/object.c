@@ -517,7 +517,7 @@ void value_name(struct world *w, uint64_t value, const struct field *f, char *bu
 		o = value ? object_by_id(w, (uint32_t)value - 1) : NULL;
 		snprintf(buf, n, "%s", !value ? "free" : o ? o->name : "?");
 	} else if (flags & FIELD_GP_SEQ) {
-		snprintf(buf, n, "%" PRIu64 " %s", value, gp_states[value & 3]);
+		snprintf(buf, n, "%" PRId64 " %s", (int64_t)value, gp_states[value & 3]);
 	} else if (flags & FIELD_TIME) {
 		time_name(value, buf, n);
 	} else if ((flags & FIELD_LINK) && (value == LIST_POISON1 || value == LIST_POISON2)) {

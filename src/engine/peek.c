@@ -84,7 +84,8 @@ const struct ghost_access *world_ghosts(struct world *w, size_t *n)
 bool world_ghost(struct world *w, const void *loc, bool write)
 {
 	struct ghosts *g = &w->ghosts;
-	struct ghost_access a = { .loc = arena_offset(w, loc), .write = write };
+	struct ghost_access a = { .loc = arena_offset(w, loc), .write = write,
+				  .plains = w->plains.n };
 
 	if (w->peek) {
 		peek_add(w->peek, a.loc);
@@ -95,6 +96,8 @@ bool world_ghost(struct world *w, const void *loc, bool write)
 		return true;
 	a.task = task_id(task_current());
 	if (g->n && g->v[g->n - 1].task == a.task && g->v[g->n - 1].loc == a.loc) {
+		if (write && !g->v[g->n - 1].write)
+			g->v[g->n - 1].plains = a.plains;
 		g->v[g->n - 1].write |= write;
 		return true;
 	}

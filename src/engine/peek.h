@@ -47,6 +47,7 @@ struct ghost_access {
 	uint32_t task;		/* identity */
 	uint32_t loc;		/* arena offset */
 	bool write;
+	size_t plains;		/* so many plain accesses (plain.h) came before the (first) write */
 };
 const struct ghost_access *world_ghosts(struct world *w, size_t *n);
 /* For those who access.  Nothing outside of tasks; in a recording, a peek.

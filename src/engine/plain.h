@@ -17,14 +17,24 @@ struct plain_access {
 	uint8_t size;
 	bool write;
 	uint32_t loc;		/* arena offset of the first byte */
-	const void *pc;		/* for world_plain_site() */
+	uint16_t cpu;		/* where the task was then, and what it kept to itself there: */
+	uint8_t own;		/* 1 no preemption, 2 no bottom halves, 3 no interrupts */
+	const void *pc;		/* for plain_site_of() */
 };
-/* The current task is about to make it: `p` still holds what was there before.  Nothing
- * outside of tasks.  False: no memory, world_error() is set. */
+/*
+ * The current task is about to make it: `p` still holds what was there before.  Nothing
+ * outside of tasks.  Does not return where that ends the task: what is there was freed,
+ * or the task has made millions of them without a step.  False: no memory, world_error()
+ * is set.
+ */
 bool world_plain(struct world *w, const void *p, unsigned size, bool write, const void *pc);
-/* Of this execution, in order. */
+/* Of this execution, in order.  What a task has done before with no step in between, to
+ * the same bytes and no less, stands there once.  Lean worlds (checkpoint.h) keep none. */
 const struct plain_access *world_plains(struct world *w, size_t *n);
-/* Who made `pc` says where it stands: set once per process.  NULL: nobody knows. */
+/* Has there ever been one?  What tasks do is then more than their steps say. */
+bool world_has_plains(const struct world *w);
+/* Who made `pc` says where it stands, as a site whose func, file and line count: set once
+ * per process.  It gives NULL where it does not know, and may be NULL. */
 extern const struct site *(*plain_site_of)(const void *pc);
 
 #endif

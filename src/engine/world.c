@@ -116,6 +116,7 @@ void world_drop_execution(struct world *w)
 	arena_reset(w);
 	awake_reset(w, 0);
 	log_reset(&w->log);
+	w->plains.n = 0;
 	if (w->cpu_owner)
 		memset(w->cpu_owner, 0, w->cpus * sizeof(*w->cpu_owner));
 	w->clock = NULL;
@@ -142,6 +143,7 @@ void world_free(struct world *w)
 			w->journal[i].release(w->journal[i].arg);
 	free(w->journal);
 	free(w->ghosts.v);
+	free(w->plains.v);
 	free(w->cpu_owner);
 	tasks_release(w);
 	objects_release(w);

@@ -19,6 +19,7 @@ enum carrier_kind { CARRIER_FIBER, CARRIER_PTHREAD };
 
 struct kapi;
 struct memory_model;
+struct plain_access;
 
 /* One performed step.  32 bytes; see log.h for reading it back. */
 struct record {
@@ -35,6 +36,7 @@ struct record {
 enum {
 	REC_CHOICE = 1u << 0,	/* choose(): value was the schedule's */
 	REC_REFUSED = 1u << 1,	/* an oracle refused it: nothing was done */
+	REC_SIZE_SHIFT = 2,	/* two bits: so many times 2 bytes were accessed at loc */
 	REC_CPU_SHIFT = 4
 };
 
@@ -55,6 +57,9 @@ struct engine_hooks {
 	/* before a location is touched: false fails the task (a violation was
 	 * reported) */
 	bool (*access)(struct world *w, struct task *t, const struct event *ev);
+	/* before a plain access (plain.h), while *noise[0] is not 0: the same.  May be NULL
+	 * where that is */
+	bool (*plain)(struct world *w, struct task *t, const struct plain_access *a);
 	void (*performed)(struct world *w, struct task *t, const struct event *ev);
 	/* a step is over, with all that ran for it: world_ghosts() are its own */
 	void (*ghosts)(struct world *w);

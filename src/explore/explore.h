@@ -8,6 +8,7 @@
 #ifndef SRCUSH_EXPLORE_EXPLORE_H
 #define SRCUSH_EXPLORE_EXPLORE_H
 
+#include "engine/plain.h"
 #include "engine/world.h"
 
 enum explore_strategy { EXPLORE_DPOR, EXPLORE_RANDOM, EXPLORE_PCT, EXPLORE_NAIVE };
@@ -171,6 +172,11 @@ void explore_stepped(struct explore *x, struct world *w, struct task *t);
  */
 bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 		 const struct exec_step *steps, size_t n);
+/*
+ * The execution steps[0..n) went another way than one before in which everybody had read the
+ * same.  True: data races do that, and one has been found here or before; it is in the report.
+ */
+bool explore_raced(struct explore *x, struct world *w, const struct exec_step *steps, size_t n);
 /* May another execution begin?  Looks at bounds, Ctrl-C, the clock; sets report.bound. */
 bool explore_go_on(struct explore *x);
 /* Ends the exploration without verdict (printf-like); returns false. */
@@ -180,13 +186,14 @@ bool explore_oom(struct explore *x);	/* the same for want of memory */
 #define EXPLORE_RULE "What a thread does may depend on nothing but what its steps return: no clock, " \
 	"no random numbers, no pairs() over handles, no state from an execution before"
 /* May this pending event be part of an execution without a log?  Such an execution has
- * nothing that a trace oracle judges: no API call, lock, plain access or free. */
+ * nothing that a trace oracle judges: no API call, lock, plain access (one that takes no step
+ * least of all) or free. */
 #define EXPLORE_LEAN_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_XCHG | \
 	1ull << OP_CMPXCHG | 1ull << OP_AND | 1ull << OP_OR | 1ull << OP_FENCE | \
 	1ull << OP_ASSUME | 1ull << OP_CHOOSE | 1ull << OP_YIELD)
 static inline bool explore_lean(const struct task *t)
 {
-	return EXPLORE_LEAN_OPS >> t->ev.op & 1 && !t->ncalls;
+	return EXPLORE_LEAN_OPS >> t->ev.op & 1 && !t->ncalls && !world_has_plains(t->w);
 }
 /* t is about to move.  True: not without a log, and the execution has to begin again;
  * from then on all keep theirs. */

@@ -463,6 +463,30 @@ static bool keep_examples(struct explore *x, bool violating, const struct exec_s
 	       run_copy(x, &j->shown, steps, n);
 }
 
+/* Plain accesses were made and nothing kept of them: no judgement without a log.  The
+ * world in which it was made again, standing at the end. */
+static struct world *outgrown(struct explore *x, struct world *w, const struct exec_step *steps,
+			      size_t n)
+{
+	if (!x->lean || !world_has_plains(w))
+		return w;
+	x->lean = false;
+	return again(x, steps, n);
+}
+
+bool explore_raced(struct explore *x, struct world *w, const struct exec_step *steps, size_t n)
+{
+	if (!world_has_plains(w) || w->lean)
+		return false;
+	trace_judge(w, NULL);
+	if (world_violation_count(w) && !keep(x, w, steps, n))
+		return false;
+	for (size_t i = 0; i < x->report.nviolations; i++)
+		if (!strcmp(x->report.violations[i].kind, "data-race"))
+			return true;
+	return false;
+}
+
 bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 		 const struct exec_step *steps, size_t n)
 {
@@ -472,6 +496,9 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 
 	if (how == EXEC_FAILED)
 		return explore_fail(x, "%s", world_error(w));
+	w = outgrown(x, w, steps, n);
+	if (!w)
+		return false;
 	count(x, how, n);
 	text = judge_end(x, w, how);
 	if (explore_refused(x))

@@ -138,6 +138,8 @@ static bool pass_was_seen(const struct dpor *d, unsigned slot)
 static bool push_retries(struct dpor *d, unsigned slot)
 {
 	const struct work_struct *work = d->slots[slot].t->work;
+	/* plain reads have no events of their own: what orders them may come before the check */
+	bool check = !idle_changed_plainly(d->slots[slot].t);
 	int mover = (int)slot;
 
 	if (work->timer && work->timer->task && work->timer->expires)
@@ -147,7 +149,7 @@ static bool push_retries(struct dpor *d, unsigned slot)
 		explore_bound(d->x, "polling by a timer that is disarmed");
 		return true;
 	}
-	for (uint32_t i = last_begin(d, slot, true); mover >= 0 && i < d->g.n; i++) {
+	for (uint32_t i = last_begin(d, slot, check); mover >= 0 && i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
 		const struct gclass *cls = &d->classes[e->cls];
 		uint32_t next;

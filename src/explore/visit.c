@@ -340,6 +340,13 @@ bool visit_diverged(struct dpor *d, const struct dslot *s, uint32_t step, const 
 	struct event_view v;
 	const char *prim;
 
+	if (explore_raced(d->x, d->w, d->steps, d->nsteps)) {
+		/* what follows a race nobody can foresee */
+		explore_bound(d->x, "the orders of a data race");
+		d->dropped = d->x->opts.keep_going;
+		d->stopped = !d->dropped;
+		return false;
+	}
 	d->failed = true;
 	if (!ev)
 		return explore_fail(d->x, "the scenario is not deterministic: \"%s\" came to an end or failed "

@@ -34,6 +34,7 @@ struct ktree_line {
 	const char *file;	/* "kernel/rcu/srcutree.c" */
 	const char *func;
 	uint32_t line;
+	uint32_t write;		/* 1: it writes; 0: it only reads */
 };
 
 /* What the image calls.  Everything from event() on may switch to another task. */
@@ -44,8 +45,10 @@ struct ktree_host {
 	uint64_t (*event)(struct site *s, const void *loc, unsigned size, uint64_t a, uint64_t b);
 
 	/* Plain accesses: no step.  Reported where `p` lies in [watch_base, watch_base +
-	 * watch_size), the simulated memory of the world that runs; size 0: nothing is
-	 * watched.  `pc` is that of ktree_line. */
+	 * watch_size), the simulated memory of the world that runs, at most 8 bytes at a
+	 * time.  An image that does not watch plain accesses needs the range too: marked
+	 * accesses outside of it (a variable on a stack) are no events.  `pc` is that of
+	 * ktree_line. */
 	uintptr_t watch_base, watch_size;
 	void (*plain)(const void *p, unsigned size, bool write, const void *pc);
 
@@ -59,6 +62,9 @@ struct ktree_host {
 	void (*ctx)(struct site *s, int delta);	/* preempt_disable() and the like */
 	uint64_t (*ktime)(struct site *s);	/* ns; jiffies are made from it */
 	bool (*in_task)(void);
+	/* Does a task run, of any kind, whose accesses are steps? */
+	bool (*stepping)(void);
+	bool (*preemptible)(void);		/* the current task; true outside of tasks */
 	unsigned (*cpu)(void);			/* of the current task; 0 outside */
 	unsigned (*nr_cpus)(void);
 	bool (*lock_held)(const uint64_t *owner); /* by the current task */
@@ -142,12 +148,13 @@ struct ktree_image {
 	/* static data that is written: [data, data_end), to be kept apart for each world */
 	void *data, *data_end;
 	const struct ktree_param *params, *params_end;
-	const struct ktree_line *lines, *lines_end;	/* sorted by pc */
+	const struct ktree_line *lines, *lines_end;	/* the host sorts them by pc */
 	const void *text, *text_end;	/* where its code lies */
 
 	/* Once for each world, outside of tasks, before the first domain: geometry by
-	 * nr_cpus(), fanouts (0: the tree's own), srcu_init(). */
-	void (*boot)(unsigned fanout, unsigned fanout_leaf);
+	 * nr_cpus(), fanouts (0: the tree's own), srcu_init().  False: that takes more levels,
+	 * or CPUs, than it was built for. */
+	bool (*boot)(unsigned fanout, unsigned fanout_leaf);
 
 	/* The API, on a struct srcu_struct in simulated memory.  NULL: not in this tree. */
 	int (*init)(void *ssp);		/* init_srcu_struct(); an errno, negative */

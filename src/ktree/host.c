@@ -274,9 +274,21 @@ static uint64_t host_ktime(struct site *s)
 }
 
 static bool host_in_task(void) { return kt_here.setup || in_task(); }
+static bool host_stepping(void) { return !kt_here.setup && task_current(); }
 static unsigned host_cpu(void) { return kt_here.setup ? 0 : raw_cpu(); }
 static unsigned host_nr_cpus(void) { return world_cpus(kt_here.w); }
 static bool host_lock_held(const uint64_t *owner) { return kt_here.setup || k_lock_held(owner); }
+
+/* As the kernel counts: sections of RCU do not matter. */
+static bool host_preemptible(void)
+{
+	const struct task *t = task_current();
+
+	if (kt_here.setup || !t)
+		return true;
+	return (t->kind == TASK_THREAD || t->kind == TASK_WORKER) && !t->ctx.preempt &&
+	       !t->ctx.bh && !t->ctx.irq && !t->ctx.spin && !kt_is_tiny(kt_here.k);
+}
 
 static void host_rcu_read_lock(void)
 {
@@ -418,15 +430,32 @@ static void host_init_completion(uint64_t *done, const char *expr)
 
 /* --- memory --- */
 
+/* The same place as another operation: what a step is, its site says. */
+static const struct site *site_as(const struct site *s, enum ev_op op)
+{
+	struct site as = *s;
+
+	if (s->op == op)
+		return s;
+	as.op = (uint8_t)op;
+	s = site_intern(&as, s->file, s->line);
+	if (!s) {
+		world_fail(kt_here.w, "out of memory");
+		fail_with_error();
+	}
+	return s;
+}
+
 /* A step of its own, as kzalloc_step(): false if the schedule has it fail. */
 static bool alloc_step(struct site *s, bool may_fail)
 {
 	struct kt_here h = kt_here;
+	enum ev_op op = may_fail ? OP_CHOOSE : OP_YIELD;
 	uint64_t v;
 
 	if (h.setup)
 		return true;
-	v = task_event((struct event){ .site = s, .op = may_fail ? OP_CHOOSE : OP_YIELD,
+	v = task_event((struct event){ .site = site_as(s, op), .op = (uint8_t)op,
 				       .a = may_fail ? 2 : 0 });
 	kt_back(&h);
 	return !may_fail || v != 2;
@@ -489,6 +518,8 @@ void ktree_host_fill(struct ktree_host *h)
 		.ctx = host_ctx,
 		.ktime = host_ktime,
 		.in_task = host_in_task,
+		.stepping = host_stepping,
+		.preemptible = host_preemptible,
 		.cpu = host_cpu,
 		.nr_cpus = host_nr_cpus,
 		.lock_held = host_lock_held,

@@ -209,7 +209,9 @@ static void boot(struct srcu *ss)
 		set_param(k, "small_contention_lim", o->contention_lim);
 	if (o->has_exp_holdoff)
 		set_param(k, "exp_holdoff", o->exp_holdoff);
-	k->image->boot(o->fanout, o->fanout_leaf);
+	if (!k->image->boot(o->fanout, o->fanout_leaf))
+		kt_setup_fail("this kernel tree was not built for a combining tree of that shape: "
+			      "load it with nr_cpus, fanout and fanout_leaf as they are wanted");
 }
 
 bool kt_boot(struct srcu *ss, const struct srcu_opts *o)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "binding/binding.h"
+#include "binding/lua_ktree.h"
 #include "check/check.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
@@ -151,6 +151,36 @@ static int native_scenario(lua_State *L)
 {
 	lua_pushstring(L, lb_session(L)->scenario_name);
 	return 1;
+}
+
+/* kernel() -> the version of --kernel's tree, or nil */
+static int native_kernel(lua_State *L)
+{
+	struct lb_kernel *kn = lb_session(L)->kernel[0];
+
+	lua_pushstring(L, kn ? lb_kernel_newest(kn)->version : NULL);
+	return 1;
+}
+
+/* kernels() -> list of all that are loaded */
+static int native_kernels(lua_State *L)
+{
+	return lb_push_kernels(L);
+}
+
+/* adopt(): the world, to be built again, is made of the newest images from now on */
+static int native_adopt(lua_State *L)
+{
+	if (!lb_kernels_adopt(lb_session(L)))
+		return luaL_error(L, "not enough memory");
+	return 0;
+}
+
+/* abandon(): it is made of those before again */
+static int native_abandon(lua_State *L)
+{
+	lb_kernels_abandon(lb_session(L));
+	return 0;
 }
 
 /* json(text): a line of --json's output */
@@ -396,6 +426,10 @@ void native_push(lua_State *L, struct shell *sh)
 		{ "generation", native_generation },
 		{ "cpus", native_cpus },
 		{ "scenario", native_scenario },
+		{ "kernel", native_kernel },
+		{ "kernels", native_kernels },
+		{ "adopt", native_adopt },
+		{ "abandon", native_abandon },
 		{ "json", native_json },
 		{ "stuck", native_check_stuck },
 		{ "interrupted", native_interrupted },

@@ -35,7 +35,7 @@ static const struct {
 };
 
 /* Options of subcommands that this version does not have. */
-static const char *const later[] = { "promises", "kernel" };
+static const char *const later[] = { "promises" };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -46,6 +46,8 @@ static const char help_common[] =
 	"  --color auto|always|never\n"
 	"                           colours; auto: on a terminal, unless NO_COLOR is set\n"
 	"  --model sc|tso|weak      the memory model (default sc)\n"
+	"  --kernel DIR             domains are made of the kernel's own SRCU, compiled from the\n"
+	"                           Linux source tree in DIR\n"
 	"  -E                       ignore LUA_INIT, LUA_PATH ... and init.lua\n"
 	"  --help, --version\n";
 
@@ -227,6 +229,16 @@ static int set_model(struct options *o, const char *name, const char *v)
 	return -1;
 }
 
+static int set_kernel(struct options *o, const char *name, const char *v)
+{
+	if (!*v)
+		return bad_usage("option '--%s' needs the directory of a kernel tree", name, NULL);
+	if (o->kernel)
+		return bad_usage("one kernel tree at a time: '--%s %s' is one too many", name, v);
+	o->kernel = v;
+	return -1;
+}
+
 static int set_seed(struct options *o, const char *name, const char *v)
 {
 	o->has_seed = true;
@@ -342,6 +354,7 @@ static const struct long_option {
 	{ "carrier", true, FOR_ALL, set_carrier },
 	{ "color", true, FOR_ALL, set_color },
 	{ "cpus", true, FOR_ALL, set_cpus },
+	{ "kernel", true, FOR_ALL, set_kernel },
 	{ "model", true, FOR_ALL, set_model },
 	{ "quiet", false, FOR_ALL, set_flag },
 	{ "help", false, FOR_ALL, show_help },

@@ -25,6 +25,8 @@ struct options {
 	bool json;			/* --json: all subcommands */
 
 	const char *model;	/* NULL: sc */
+	const char *kernel;		/* --kernel: a directory, or NULL */
+
 	const char *lockdep;		/* replay, explore; NULL: not given */
 
 	/* explore; 0 or NULL: not given */

@@ -139,6 +139,7 @@ void shell_push_options(struct shell *sh)
 	lua_pushboolean(L, o->json);
 	lua_setfield(L, -2, "json");
 	push_text(L, "lockdep", o->lockdep);
+	push_text(L, "kernel", o->kernel);
 	push_number(L, "cpus", o->cpus, o->cpus);
 	push_number(L, "seed", o->seed, o->has_seed);
 	push_number(L, "max_steps", o->max_steps, o->max_steps);

@@ -97,6 +97,7 @@ struct srcu_view {
 
 struct srcu_ops {
 	const char *flavor;		/* "tree", "tiny", "ideal", "rcu" */
+	const char *version;		/* of the kernel tree that it is the code of; NULL: it is ours */
 	size_t impl_size;		/* bytes of simulated memory for the structure */
 	size_t percpu_size;		/* more of it for each CPU, right behind */
 	/* And so much for the domain as a whole, behind that.  NULL: nothing. */

@@ -54,7 +54,10 @@ static struct srcu *new_domain(struct world *w, size_t n)
 
 static void add_domain(const struct srcu *ss, struct sbuf *out)
 {
-	sbuf_addf(out, ", %s SRCU of %s", ss->ops->flavor, PACKAGE_STRING);
+	if (ss->ops->version)
+		sbuf_addf(out, ", Linux %s %s SRCU", ss->ops->version, ss->ops->flavor);
+	else
+		sbuf_addf(out, ", %s SRCU of %s", ss->ops->flavor, PACKAGE_STRING);
 	if (ss->opts.size != SRCU_SIZE_OPT_AUTO)
 		sbuf_addf(out, ", size %s", ss->opts.size == SRCU_SIZE_OPT_BIG ? "big" : "small");
 	if (ss->opts.counter_bits)

@@ -308,8 +308,11 @@ void view_srcu(struct world *w, struct srcu *ss, const struct view_opts *o, stru
 	ss->ops->view(ss, &v);
 	view_paint(out, o, TINT_HEAD, srcu_is_rcu(ss) ? "RCU " : "srcu_struct ");
 	view_paint(out, o, TINT_HEAD, ss->obj->name);
-	sbuf_addf(out, " (%s%s%s)%s\n", srcu_is_rcu(ss) ? "plain" : ss->ops->flavor, v.has_size_state ? ", " : "",
-		  v.has_size_state ? v.size_state : "", ss->cleaned ? ", cleaned up" : "");
+	sbuf_addf(out, " (%s%s%s", srcu_is_rcu(ss) ? "plain" : ss->ops->flavor,
+		  v.has_size_state ? ", " : "", v.has_size_state ? v.size_state : "");
+	if (ss->ops->version)
+		sbuf_addf(out, ", of Linux %s", ss->ops->version);
+	sbuf_addf(out, ")%s\n", ss->cleaned ? ", cleaned up" : "");
 	view_gp(ss, &v, o, out);
 	if (v.has_counts)
 		view_counts(ss, &v, o, out);

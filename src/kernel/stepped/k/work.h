@@ -88,6 +88,7 @@ void k_flush_work(struct work_struct *w, struct site *s);
 /* As the kernel's: a delayed item is queued at once, then waited for. */
 #define flush_delayed_work(d)	k_flush_delayed_work(d, K_SITE(OP_COND, ORD_FULL, SITE_SLEEPS, "flush_delayed_work", #d, NULL))
 void k_flush_delayed_work(struct delayed_work *d, struct site *s);
+struct world;
 /* A copy in simulated memory; NULL when that is exhausted. */
 char *arena_strdup(struct world *w, const char *s);
 static inline struct timer_list *work_timer(struct work_struct *w) { return w->timer; }
