@@ -12,6 +12,8 @@
 
 #include "explore/dpor.h"
 
+#include <string.h>
+
 /* What the model wants to know of a step: of its site, not of the values. */
 void consistent_note(struct dpor *d, uint32_t i, const struct task *t, const struct event *ev)
 {
@@ -54,6 +56,48 @@ const uint8_t *consistent_loose(struct dpor *d)
 	for (unsigned k = 0; k < d->nclasses; k++)
 		d->loose[k] = consistent_is_loose(d, (uint16_t)k);
 	return d->loose;
+}
+
+/* --- choices --- */
+
+void consistent_begin(struct dpor *d)
+{
+	if (!d->weak || !d->g.n)
+		return;
+	memset(d->performed, 0, d->g.n);
+	memset(d->write, 0xff, d->g.n * sizeof(*d->write));
+	for (uint32_t i = 0; i < d->g.n; i++)
+		if (d->g.ev[i].kind == G_RMW_WRITE)
+			d->write[d->g.ev[i].rf] = (uint16_t)i;
+}
+
+/* Under a model with a choice: which store it reads from, or behind which it stands,
+ * counted from the newest that there is. */
+unsigned consistent_choice(const struct dpor *d, const struct gevent *e, uint32_t i)
+{
+	const struct gclass *c = &d->classes[e->cls];
+	unsigned newer = 0;
+	int after;
+
+	/* one that is new is the newest */
+	if (!d->weak || i == d->g.n || !(g_reads(e) || e->kind == G_WRITE) || !consistent_is_loose(d, e->cls))
+		return e->choice;
+	if (e->kind == G_WRITE)
+		after = e->rank;
+	else
+		after = e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1;
+	for (int k = after; k < c->n; k++)
+		newer += d->performed[c->w[k]];
+	return newer ? newer + 1 : 0;
+}
+
+void consistent_performed(struct dpor *d, const struct gevent *e, uint32_t i)
+{
+	if (!d->weak)
+		return;
+	d->performed[i] = 1;
+	if (i < d->g.n && e->kind == G_RMW && d->write[i] != GNONE)
+		d->performed[d->write[i]] = 1;
 }
 
 /* --- the events --- */

@@ -186,6 +186,7 @@ bool dpor_run(struct explore *x)
 	free(d.mm_old);
 	free(d.mm_unlock);
 	free(d.performed);
+	free(d.write);
 	free(d.loose);
 	mm_release(&d.mm);
 	return ok;

@@ -99,6 +99,7 @@ struct dpor {
 	struct mm mm;		/* consistent.c's, as are the arrays */
 	struct dmem *mem;
 	uint16_t *mm_at, *mm_old, *mm_unlock;
+	uint16_t *write;	/* of each G_RMW: its write part, GNONE */
 	uint8_t *loose;		/* by class */
 	uint8_t *performed;	/* of writes: in this visit */
 	bool oom;
@@ -255,6 +256,11 @@ void consistent_note(struct dpor *d, uint32_t i, const struct task *t, const str
 /* Need its accesses not stand in one order? */
 bool consistent_is_loose(const struct dpor *d, uint16_t cls);
 const uint8_t *consistent_loose(struct dpor *d);
+/* The choice with which event i is made now, where `performed` says what has been made
+ * before it in this visit; and it has been made. */
+void consistent_begin(struct dpor *d);
+unsigned consistent_choice(const struct dpor *d, const struct gevent *e, uint32_t i);
+void consistent_performed(struct dpor *d, const struct gevent *e, uint32_t i);
 /* May d->next be, which was made by that change, or the graph itself? */
 bool consistent_next(struct dpor *d, const struct gchange *c);
 bool consistent_now(struct dpor *d);

@@ -316,12 +316,16 @@ static bool straighten(struct dpor *d)
 		d->dropped = true;
 		return false;
 	}
+	consistent_begin(d);
 	for (uint32_t k = 0; k < d->order.n; k++) {
-		const struct gevent *e = &d->g.ev[d->order.v[k]];
+		uint32_t i = d->order.v[k];
+		const struct gevent *e = &d->g.ev[i];
 
-		if (!(e->flags & GF_WAITING))
-			d->steps[n++] = (struct exec_step){ .task = d->slots[e->task].id,
-							    .choice = e->choice };
+		if (e->flags & GF_WAITING)
+			continue;
+		d->steps[n++] = (struct exec_step){ .task = d->slots[e->task].id,
+						    .choice = consistent_choice(d, e, i) };
+		consistent_performed(d, e, i);
 	}
 	d->nsteps = n;
 	return leaf_rerun(d);

@@ -50,7 +50,8 @@ bool visit_widen(struct dpor *d, uint32_t need)
 	    !visit_resize(&d->hb, cap * clock) || !visit_resize(&d->past, cap * clock) ||
 	    !visit_resize(&d->steps, cap * sizeof(*d->steps)) || !visit_resize(&d->mem, cap * sizeof(*d->mem)) ||
 	    !visit_resize(&d->mm_at, cap * sizeof(*d->mm_at)) || !visit_resize(&d->mm_old, cap * sizeof(*d->mm_old)) ||
-	    !visit_resize(&d->mm_unlock, cap * sizeof(*d->mm_unlock)) || !visit_resize(&d->performed, cap))
+	    !visit_resize(&d->mm_unlock, cap * sizeof(*d->mm_unlock)) || !visit_resize(&d->performed, cap) ||
+	    !visit_resize(&d->write, cap * sizeof(*d->write)))
 		return visit_oom(d);
 	memset(d->performed, 0, cap);
 	d->per_event = cap;
@@ -216,38 +217,9 @@ static bool note_ghosts(struct dpor *d, struct gevent *e)
 	return true;
 }
 
-/* Under a model with a choice: which store it reads from, or behind which it stands,
- * counted from the newest that there is. */
-static unsigned choice_of(const struct dpor *d, const struct gevent *e, uint32_t i)
-{
-	const struct gclass *c = &d->classes[e->cls];
-	unsigned newer = 0;
-	int after;
-
-	/* one that is new is the newest */
-	if (!d->weak || i == d->g.n || !(g_reads(e) || e->kind == G_WRITE) || !consistent_is_loose(d, e->cls))
-		return e->choice;
-	if (e->kind == G_WRITE)
-		after = e->rank;
-	else
-		after = e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1;
-	for (int k = after; k < c->n; k++)
-		newer += d->performed[c->w[k]];
-	return newer ? newer + 1 : 0;
-}
-
-static void note_performed(struct dpor *d, const struct gevent *e, uint32_t i)
-{
-	if (!d->weak)
-		return;
-	d->performed[i] = 1;
-	if (i < d->g.n && e->kind == G_RMW && d->where[i] != GNONE)
-		d->performed[d->where[i]] = 1;
-}
-
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
 {
-	unsigned choice = choice_of(d, e, i);
+	unsigned choice = consistent_choice(d, e, i);
 	struct task *t = d->slots[e->task].t;
 	size_t ntasks = d->w->ntasks;
 	enum block_why why;
@@ -287,7 +259,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 		d->info[i].value = !r.value;
 	if (d->weak) {
 		consistent_note(d, i, t, ev);
-		note_performed(d, e, i);
+		consistent_performed(d, e, i);
 	}
 	if (!keep_note(d, &d->slots[e->task], ev, r.value))
 		return false;
@@ -504,8 +476,7 @@ static bool index_graph(struct dpor *d)
 	}
 	for (uint32_t i = 0; i < d->g.n; i++)
 		d->unlock[i] = d->where[i] = GNONE;
-	if (d->weak && d->g.n)
-		memset(d->performed, 0, d->g.n);
+	consistent_begin(d);
 	for (uint32_t i = 0; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
 		struct dslot *s = &d->slots[e->task];
