@@ -535,6 +535,9 @@ static bool judge(struct trace *tr, struct trace_finding *f)
 	find = f && !tr->outside && (tr->nfrees || tr->has_marks);
 	if ((tr->has_locks || tr->has_marks) && !lockorder_judge(tr))
 		return false;
+	/* an order of steps, and what it implies, is no argument under other models */
+	if (tr->w->history)
+		return gp_model_judge(tr);
 	plain = race_plain_possible(tr, &ok);
 	if (!ok)
 		return false;

@@ -247,5 +247,10 @@ enum tr_answer trace_order(struct trace *tr, const struct tr_span *span, struct 
 /* trace_find.c: what another linearisation would show, in *f, which stays empty where
  * there is nothing.  False: no memory. */
 bool trace_find(struct trace *tr, struct trace_finding *f);
+/* by_task.  False: no memory. */
+bool trace_index_tasks(struct trace *tr);
+
+/* gp_model.c: grace periods under other models than sc.  False: no memory. */
+bool gp_model_judge(struct trace *tr);
 
 #endif

@@ -30,6 +30,8 @@ struct reading {
 	struct place *places;
 	size_t nplaces, cap;
 	uint16_t *write_of;	/* by step: the event that is its write, MM_NONE */
+	const struct execution_probe *probes;
+	size_t nprobes;
 	bool ok;
 };
 
@@ -240,20 +242,48 @@ static void read_pending(struct reading *k, struct task *t, unsigned choice)
 	touch(k, &a);
 }
 
-static bool consistent_with(struct world *w, struct task *t, unsigned choice)
+/* What is imagined stands at that place. */
+static void probe(struct reading *k, uint64_t step, bool behind)
 {
-	struct reading k = { .w = w, .ok = true };
+	for (size_t i = 0; i < k->nprobes; i++) {
+		const struct execution_probe *p = &k->probes[i];
+		struct mm_event *e;
+
+		if (p->step != step || p->behind != behind)
+			continue;
+		e = mm_add(&k->mm);
+		if (!e) {
+			k->ok = false;
+			return;
+		}
+		e->kind = p->writes ? MM_WRITE : MM_READ;
+		e->order = ORD_ONCE;
+		e->task = (uint16_t)p->t->index;
+		e->cpu = (uint16_t)p->t->cpu;
+		e->loc = (uint16_t)(UINT16_MAX - p->var);
+	}
+}
+
+/* What has happened, and t's next step with that choice; t NULL: nothing more. */
+static bool consistent_with(struct world *w, struct task *t, unsigned choice,
+			    const struct execution_probe *probes, size_t nprobes)
+{
+	struct reading k = { .w = w, .ok = true, .probes = probes, .nprobes = nprobes };
 	uint64_t n = world_steps(w);
 	bool ok = false;
 
 	k.write_of = malloc((n + 1) * sizeof(*k.write_of));
 	if (k.write_of) {
 		find_ordered(&k, n);
+		probe(&k, 0, true);
 		for (uint64_t i = 1; i <= n && k.ok; i++) {
 			k.write_of[i] = MM_NONE;
+			probe(&k, i, false);
 			read_step(&k, i);
+			probe(&k, i, true);
 		}
-		read_pending(&k, t, choice);
+		if (t)
+			read_pending(&k, t, choice);
 		ok = k.ok && w->model->consistent(&k.mm) && !k.mm.oom;
 	}
 	free(k.write_of);
@@ -282,7 +312,7 @@ bool execution_may_choose(struct world *w, struct task *t, unsigned choice)
 	if (choice > n)
 		return world_fail(w, "there is no choice %u: the location has had %zu value%s", choice, n,
 				  n == 1 ? "" : "s");
-	return consistent_with(w, t, choice) ||
+	return consistent_with(w, t, choice, NULL, 0) ||
 	       world_fail(w, "the %s model does not allow choice %u here", w->model->name, choice);
 }
 
@@ -292,7 +322,12 @@ uint64_t execution_choices(struct world *w, struct task *t)
 	uint64_t bits = 1;
 
 	for (unsigned k = 2; k <= n && k <= 64; k++)
-		if (consistent_with(w, t, k))
+		if (consistent_with(w, t, k, NULL, 0))
 			bits |= (uint64_t)1 << (k - 1);
 	return bits;
+}
+
+bool execution_allows(struct world *w, const struct execution_probe *p, size_t n)
+{
+	return consistent_with(w, NULL, 0, p, n);
 }
