@@ -188,23 +188,96 @@ void mm_made(const struct mm *m, const struct rels *s, struct rel r)
 	}
 }
 
+/* --- a list of edges, where there are few --- */
+
+struct edges {
+	uint16_t *first, *in, *queue;	/* by event */
+	uint16_t *to, *next;		/* by edge */
+	size_t n;
+};
+
+/* Room for `most` edges.  False: no memory. */
+static bool edges_begin(struct mm *m, struct edges *e, size_t most)
+{
+	size_t need = 3 * m->n + 2 * most;
+
+	if (need > m->nums_cap) {
+		uint16_t *p = realloc(m->nums, 2 * need * sizeof(*p));
+
+		if (!p) {
+			m->oom = true;
+			return false;
+		}
+		m->nums = p;
+		m->nums_cap = 2 * need;
+	}
+	e->first = m->nums;
+	e->in = e->first + m->n;
+	e->queue = e->in + m->n;
+	e->to = e->queue + m->n;
+	e->next = e->to + most;
+	e->n = 0;
+	memset(e->first, 0xff, m->n * sizeof(*e->first));
+	memset(e->in, 0, m->n * sizeof(*e->in));
+	return true;
+}
+
+static void edge(struct edges *e, size_t from, size_t to)
+{
+	e->to[e->n] = (uint16_t)to;
+	e->next[e->n] = e->first[from];
+	e->first[from] = (uint16_t)e->n++;
+	e->in[to]++;
+}
+
+static bool edges_acyclic(struct edges *e, size_t nevents)
+{
+	size_t n = 0, done = 0;
+
+	for (size_t i = 0; i < nevents; i++)
+		if (!e->in[i])
+			e->queue[n++] = (uint16_t)i;
+	while (done < n)
+		for (uint16_t k = e->first[e->queue[done++]]; k != UINT16_MAX; k = e->next[k])
+			if (!--e->in[e->to[k]])
+				e->queue[n++] = e->to[k];
+	return done == nevents;
+}
+
+/* The write behind that place of a location's coherence order, MM_NONE. */
+static size_t write_behind(const struct mm *m, uint16_t loc, int rank)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->ev[i].kind == MM_WRITE && m->ev[i].loc == loc && (int)m->ev[i].rank == rank + 1)
+			return i;
+	return MM_NONE;
+}
+
+/*
+ * Every event's next one in program order, in coherence order, and what it is overwritten
+ * by; what is between others follows.
+ */
 bool mm_sc(struct mm *m)
 {
-	struct rels s;
-	struct rel v[1];
+	struct edges e;
 
-	if (!mm_coherent(m) || !mm_begin(m, &s, v, 1))
+	if (!mm_coherent(m) || !edges_begin(m, &e, 5 * m->n))
 		return false;
-	mm_communicate(m, &s, v[0], v[0]);
-	mm_made(m, &s, v[0]);
 	for (size_t i = 0; i < m->n; i++) {
+		const struct mm_event *a = &m->ev[i];
+		size_t next = write_behind(m, a->loc, seen(m, a));
+
 		for (size_t j = i + 1; j < m->n; j++)
-			if (m->ev[i].task == m->ev[j].task) {
-				rel_set(&s, v[0], i, j);
+			if (m->ev[j].task == a->task) {
+				edge(&e, i, j);
 				break;
 			}
-		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE)
-			rel_set(&s, v[0], m->ev[i].rf, i);
+		if (next != MM_NONE && next != i)
+			edge(&e, i, next);
+		if (a->kind == MM_READ && a->rf != MM_NONE)
+			edge(&e, a->rf, i);
+		if (a->after != MM_NONE)
+			edge(&e, a->after, i);
 	}
-	return mm_acyclic(m, &s, v[0]);
+	return edges_acyclic(&e, m->n);
 }

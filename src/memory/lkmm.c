@@ -348,6 +348,9 @@ bool mm_lkmm(struct mm *m)
 {
 	struct lkmm k = { .m = m };
 
+	/* most are, and it is much cheaper to see */
+	if (mm_sc(m))
+		return true;
 	if (!mm_coherent(m) || !mm_begin(m, &k.s, k.r, NRELS))
 		return false;
 	for (size_t i = 0; i < m->n; i++)

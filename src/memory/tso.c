@@ -63,16 +63,25 @@ static bool any_shares_cpu(const struct mm *m)
 	return false;
 }
 
-/* a comes before b, of another task of its CPU.  True: something was added. */
-static bool drain_between(const struct mm *m, const struct rels *s, struct rel ghb, size_t a, size_t b)
+/*
+ * a comes before one of another task of its CPU: so does all that is before a, and it comes
+ * before all that is behind that one.  From a on backwards, the earliest that was met so far
+ * is enough.  True: something was added.
+ */
+static bool drain_before(const struct mm *m, const struct rels *s, struct rel ghb, size_t a, size_t b)
 {
+	size_t earliest = m->n;
 	bool more = false;
 
-	for (size_t i = 0; i <= a; i++) {
+	for (size_t i = a + 1; i--;) {
 		if (m->ev[i].task != m->ev[a].task || m->ev[i].cpu != m->ev[a].cpu)
 			continue;
-		for (size_t j = b; j < m->n; j++)
-			if (m->ev[j].task == m->ev[b].task && m->ev[j].cpu == m->ev[b].cpu && !rel_has(s, ghb, i, j)) {
+		rel_each(s, ghb, i, j)
+			if (j < earliest && m->ev[j].task == m->ev[b].task && m->ev[j].cpu == m->ev[a].cpu)
+				earliest = j;
+		for (size_t j = earliest; j < m->n; j++)
+			if (m->ev[j].task == m->ev[b].task && m->ev[j].cpu == m->ev[a].cpu &&
+			    !rel_has(s, ghb, i, j)) {
 				rel_set(s, ghb, i, j);
 				more = true;
 			}
@@ -80,6 +89,15 @@ static bool drain_between(const struct mm *m, const struct rels *s, struct rel g
 	return more;
 }
 
+static bool is_last_there(const struct mm *m, size_t a)
+{
+	for (size_t i = a + 1; i < m->n; i++)
+		if (m->ev[i].task == m->ev[a].task && m->ev[i].cpu == m->ev[a].cpu)
+			return false;
+	return true;
+}
+
+/* Each pair of tasks on each CPU. */
 static bool drain_switches(const struct mm *m, const struct rels *s, struct rel ghb)
 {
 	bool more = true;
@@ -90,9 +108,9 @@ static bool drain_switches(const struct mm *m, const struct rels *s, struct rel 
 		if (!rel_is_irreflexive(s, ghb))
 			return false;
 		for (size_t a = 0; a < m->n; a++)
-			for (size_t b = 0; b < m->n; b++)
-				if (share_cpu(&m->ev[a], &m->ev[b]) && rel_has(s, ghb, a, b))
-					more |= drain_between(m, s, ghb, a, b);
+			for (size_t b = 0; is_last_there(m, a) && b < m->n; b++)
+				if (share_cpu(&m->ev[a], &m->ev[b]) && is_last_there(m, b))
+					more |= drain_before(m, s, ghb, a, b);
 	}
 	return true;
 }
@@ -102,6 +120,9 @@ bool mm_tso(struct mm *m)
 	struct rels s;
 	struct rel ghb;
 
+	/* most are */
+	if (mm_sc(m))
+		return true;
 	if (!mm_coherent(m) || !mm_begin(m, &s, &ghb, 1))
 		return false;
 	program_order(m, &s, ghb);
