@@ -265,7 +265,7 @@ bool world_restore_memory(struct world *w)
 {
 	const struct checkpoint *cp = w->checkpoint;
 
-	if (!cp || !w->lean || w->aside || w->plains.ever || w->nviolations || w->model->consistent ||
+	if (!cp || !w->lean || w->aside || w->plains.ever || w->nviolations ||
 	    !nothing_was_made(w, cp))
 		return false;
 	for (size_t i = 0; i < w->ntasks; i++)
@@ -286,6 +286,8 @@ bool world_restore_memory(struct world *w)
 	w->found = NULL;
 	w->ghosts.n = 0;
 	w->begun++;
+	if (w->history)
+		history_clear(w->history);
 	return true;
 }
 

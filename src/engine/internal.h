@@ -254,6 +254,14 @@ void log_release(struct events_log *l);
 uint16_t kapi_id(const struct kapi *api);
 
 /* perform.c: what an event does to memory; fills *r's values. */
+/*
+ * Under a model in which accesses are not in one order: what one reads is the store that the
+ * choice names, and memory keeps what is latest in coherence order, for that is what
+ * everything finds that is no access of its own.  False: world_error().
+ */
+struct access_done { uint64_t value, stored; uint32_t source; };
+bool event_access(struct world *w, const struct event *ev, unsigned choice, struct access_done *done);
+uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choice);
 void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r);
 uint64_t mem_read(const void *p, unsigned size);
 void mem_write(void *p, unsigned size, uint64_t v);

@@ -309,40 +309,51 @@ bool op_is_access(enum ev_op op)
 	}
 }
 
-/*
- * Under a model in which accesses are not in one order: what it reads is the store that
- * the choice names, and memory keeps what is latest in coherence order, for that is what
- * everything finds that is no access of its own.
- */
-static void perform_chosen(struct world *w, struct task *t, unsigned choice, struct record *r)
+bool event_access(struct world *w, const struct event *ev, unsigned choice, struct access_done *done)
 {
-	struct event *ev = &t->ev;
 	uint64_t latest = mem_read(ev->loc, ev->size);
 	struct mem_location *l = history_at(w->history, ev->loc, latest);
 	bool store = ev->op == OP_STORE || ev->op == OP_PLAIN_STORE;
-	size_t back = choice ? choice - 1 : 0, from;
-	uint32_t source;
+	size_t at;
 
-	if (!l || l->n <= back) {
-		world_fail(w, l ? "there is no such store" : "out of memory");
-		r->value = r->stored = ev->value = latest;
-		return;
-	}
+	if (!l || l->n < choice)
+		return world_fail(w, l ? "there is no such store" : "out of memory");
 	l->v[l->n - 1].value = latest;	/* something may have been stored without a step */
-	from = l->n - 1 - back + store;	/* behind it stands what this stores */
-	if (!store)
-		mem_write(ev->loc, ev->size, l->v[from].value);
-	source = store ? 0 : l->v[from].step;
-	perform_on(w, t, mem_read(ev->loc, ev->size));
-	r->value = op_reads((enum ev_op)ev->op) ? ev->value : latest;
-	r->stored = mem_read(ev->loc, ev->size);
-	if (op_writes((enum ev_op)ev->op) &&
-	    !history_put(l, store ? from : from + 1,
-			 (struct mem_store){ .value = r->stored, .step = (uint32_t)w->log.n + 1, .behind = !store }))
-		world_oom(w);
-	log_add_access(w, (struct log_access){ .step = (uint32_t)w->log.n + 1, .choice = (uint32_t)back + 1,
-					       .source = source });
+	at = l->n - (choice ? choice : 1);
+	*done = (struct access_done){ .value = l->v[at].value, .stored = l->v[at].value,
+				      .source = store ? 0 : l->v[at].step };
+	if (store)
+		done->stored = ev->a & mask(ev->size);
+	else if (op_writes((enum ev_op)ev->op))
+		done->stored = rmw_value(ev, done->value) & mask(ev->size);
+	if (!op_writes((enum ev_op)ev->op))
+		return true;
+	if (!history_put(l, at + 1, (struct mem_store){ .value = done->stored, .step = (uint32_t)w->log.n + 1,
+							.behind = !store }))
+		return world_oom(w);
 	mem_write(ev->loc, ev->size, l->v[l->n - 1].value);
+	return true;
+}
+
+uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choice)
+{
+	uint64_t latest = mem_read(ev->loc, ev->size);
+	const struct mem_location *l = history_at(w->history, ev->loc, latest);
+
+	return l && choice > 1 && choice <= l->n ? l->v[l->n - choice].value : latest;
+}
+
+/* An access under a model in which they do not stand in one order. */
+static void perform_chosen(struct world *w, struct task *t, unsigned choice, struct record *r)
+{
+	struct event *ev = &t->ev;
+	struct access_done done = { 0 };
+
+	if (event_access(w, ev, choice, &done))
+		log_add_access(w, (struct log_access){ .step = (uint32_t)w->log.n + 1, .source = done.source,
+						       .choice = choice ? choice : 1 });
+	ev->value = r->value = done.value;
+	r->stored = done.stored;
 	if (op_writes((enum ev_op)ev->op))
 		awake_touched(w, ev->loc);
 	if (t->in_pass)

@@ -325,7 +325,7 @@ void keep_began(struct dpor *d);	/* one has begun, with nobody's task anywhere *
 /* The slot's task has made a step.  False: no memory. */
 bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer);
 /* Is e what its task, which stands somewhere behind, has already done? */
-bool keep_follows(struct dpor *d, const struct gevent *e);
+bool keep_follows(struct dpor *d, const struct gevent *e, uint32_t i);
 /* Then what it does to memory. */
 const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i);
 /* Brings the task to where the graph has it.  False: failed. */

@@ -17,8 +17,7 @@
 
 bool keep_begin(struct dpor *d)
 {
-	/* under other models answers are not those that memory gives */
-	bool again = !d->weak && d->begun && d->begun == d->w->begun && explore_again(d->x);
+	bool again = d->begun && d->begun == d->w->begun && explore_again(d->x);
 
 	d->keeps = d->x->lean;
 	for (unsigned k = 0; k < d->nslots; k++) {
@@ -103,22 +102,24 @@ bool keep_catch_up(struct dpor *d, struct dslot *s)
 }
 
 /* What the task would be answered now: is it what it was? */
-static bool same_answer(const struct dkept *k, const struct gevent *e)
+static bool same_answer(const struct dpor *d, const struct dkept *k, const struct gevent *e, uint32_t i)
 {
 	const struct event *ev = &k->ev;
 
 	if (ev->op == OP_CHOOSE)
 		return k->answer == (e->choice ? e->choice : 1u);
 	/* who stores is not told what was there */
+	if (ev->loc && ev->op != OP_STORE && d->weak)
+		return event_would_read(d->w, ev, consistent_choice(d, e, i)) == k->answer;
 	return !ev->loc || ev->op == OP_STORE || mem_read(ev->loc, ev->size) == k->answer;
 }
 
-bool keep_follows(struct dpor *d, const struct gevent *e)
+bool keep_follows(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	struct dslot *s = &d->slots[e->task];
 
 	return s->follows && s->count < s->nkept && s->kept[s->count].ev.op == e->op &&
-	       !(e->flags & GF_AWAIT) && e->maker == GNONE && same_answer(&s->kept[s->count], e);
+	       !(e->flags & GF_AWAIT) && e->maker == GNONE && same_answer(d, &s->kept[s->count], e, i);
 }
 
 /* What performing it does to memory. */
@@ -144,17 +145,29 @@ const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
 	struct dslot *s = &d->slots[e->task];
 	const struct dkept *k = &s->kept[s->count];
 	struct dinfo *info = &d->info[i];
+	unsigned choice = e->choice;
 
 	info->size = k->ev.size;
 	info->loc = k->loc;
-	if (k->ev.loc) {
+	if (k->ev.loc && d->weak) {
+		struct access_done done = { 0 };
+
+		choice = consistent_choice(d, e, i);
+		d->oom |= !event_access(d->w, &k->ev, choice, &done);
+		info->value = done.value;
+		info->stored = done.stored;
+	} else if (k->ev.loc) {
 		effect(&k->ev, info);
 	} else {
 		info->value = k->answer;
 		info->stored = k->ev.a;
 	}
 	d->w->log.n++;
-	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = e->choice };
+	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = choice };
+	if (d->weak) {
+		consistent_note(d, i, s->t, &k->ev);
+		consistent_performed(d, e, i);
+	}
 	d->ghost_written = false;
 	e->own = 0;
 	return k;

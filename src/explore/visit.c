@@ -405,7 +405,7 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	struct dslot *s = &d->slots[e->task];
 	struct event ev;
 
-	if (keep_follows(d, e)) {
+	if (keep_follows(d, e, i)) {
 		const struct dkept *k = keep_perform(d, e, i);
 
 		clocks_begin(d, s, i);
