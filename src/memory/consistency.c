@@ -61,6 +61,7 @@ void mm_release(struct mm *m)
 	free(m->ev);
 	free(m->bits);
 	free(m->nums);
+	free(m->index);
 	*m = (struct mm){ 0 };
 }
 
@@ -95,6 +96,103 @@ static int seen(const struct mm *m, const struct mm_event *e)
 	return e->rf == MM_NONE ? -1 : m->ev[e->rf].rank;
 }
 
+/* --- places --- */
+
+static bool room(struct mm *m, uint16_t **array, size_t *cap, size_t need)
+{
+	uint16_t *p;
+
+	if (need <= *cap)
+		return true;
+	p = realloc(*array, 2 * need * sizeof(*p));
+	if (!p) {
+		m->oom = true;
+		return false;
+	}
+	*array = p;
+	*cap = 2 * need;
+	return true;
+}
+
+/* Slots of two tables in one: locations, with their writes in a chain, and the last event
+ * that a task made on a location. */
+struct slots {
+	const struct mm *m;
+	uint16_t *loc, *last;
+	size_t mask;
+};
+
+/* The slot of the location, which has the number of one of its events. */
+static uint16_t *loc_slot(const struct slots *s, uint16_t loc)
+{
+	size_t i = loc * 0x9e37u & s->mask;
+
+	while (s->loc[i] != MM_NONE && s->m->ev[s->loc[i]].loc != loc)
+		i = (i + 1) & s->mask;
+	return &s->loc[i];
+}
+
+static uint16_t *last_slot(const struct slots *s, const struct mm_event *e)
+{
+	size_t i = (e->loc * 0x9e37u + e->task * 0x85ebu) & s->mask;
+
+	while (s->last[i] != MM_NONE &&
+	       (s->m->ev[s->last[i]].loc != e->loc || s->m->ev[s->last[i]].task != e->task))
+		i = (i + 1) & s->mask;
+	return &s->last[i];
+}
+
+bool mm_index(struct mm *m, struct mm_places *p)
+{
+	size_t n = m->n, size = 16, tasks = 0;
+	uint16_t *po, *same, *behind, *chain, *task;
+	struct slots s = { .m = m };
+
+	while (size < 2 * n)
+		size *= 2;
+	for (size_t i = 0; i < n; i++)
+		if (m->ev[i].task >= tasks)
+			tasks = m->ev[i].task + 1u;
+	if (!room(m, &m->index, &m->index_cap, 4 * n + 2 * size + 4 * tasks))
+		return false;
+	po = m->index;
+	same = po + n;
+	behind = same + n;
+	chain = behind + n;
+	s.loc = chain + n;
+	s.last = s.loc + size;
+	s.mask = size - 1;
+	task = s.last + size;
+	memset(s.loc, 0xff, 2 * size * sizeof(uint16_t));
+	memset(task, 0xff, 4 * tasks * sizeof(*task));
+	for (size_t i = 0; i < n; i++) {
+		const struct mm_event *e = &m->ev[i];
+		uint16_t *last = last_slot(&s, e), *loc;
+
+		po[i] = task[e->task];
+		task[e->task] = (uint16_t)i;
+		same[i] = *last;
+		*last = (uint16_t)i;
+		if (e->kind != MM_WRITE)
+			continue;
+		loc = loc_slot(&s, e->loc);
+		chain[i] = *loc;
+		*loc = (uint16_t)i;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct mm_event *e = &m->ev[i];
+		uint16_t w = *loc_slot(&s, e->loc);
+
+		while (w != MM_NONE && (int)m->ev[w].rank != seen(m, e) + 1)
+			w = chain[w];
+		behind[i] = w;
+	}
+	*p = (struct mm_places){ po, same, behind, task + tasks, tasks };
+	return true;
+}
+
+/* --- coherence --- */
+
 /* b comes after a in program order, on one location. */
 static bool agrees(const struct mm *m, const struct mm_event *a, const struct mm_event *b)
 {
@@ -102,25 +200,26 @@ static bool agrees(const struct mm *m, const struct mm_event *a, const struct mm
 	return b->kind == MM_WRITE ? seen(m, b) > seen(m, a) : seen(m, b) >= seen(m, a);
 }
 
-bool mm_coherent(struct mm *m)
+bool mm_is_coherent(const struct mm *m, const struct mm_places *p)
 {
 	for (size_t j = 0; j < m->n; j++) {
 		const struct mm_event *b = &m->ev[j];
 
-		for (size_t i = j; i--;) {
-			const struct mm_event *a = &m->ev[i];
-
-			if (a->task != b->task || a->loc != b->loc)
-				continue;
-			if (!agrees(m, a, b))
-				return false;
-			break; /* what is before that agrees with it */
-		}
+		/* what is before the one before agrees with that */
+		if (p->same[j] != MM_NONE && !agrees(m, &m->ev[p->same[j]], b))
+			return false;
 		if (b->kind == MM_WRITE && b->pair != MM_NONE &&
 		    (int)b->rank != seen(m, &m->ev[b->pair]) + 1)
 			return false;
 	}
 	return true;
+}
+
+bool mm_coherent(struct mm *m)
+{
+	struct mm_places p;
+
+	return mm_index(m, &p) && mm_is_coherent(m, &p);
 }
 
 void mm_communicate(const struct mm *m, const struct rels *s, struct rel co, struct rel fr)
@@ -190,27 +289,10 @@ void mm_made(const struct mm *m, const struct rels *s, struct rel r)
 
 /* --- a list of edges, where there are few --- */
 
-struct edges {
-	uint16_t *first, *in, *queue;	/* by event */
-	uint16_t *to, *next;		/* by edge */
-	size_t n;
-};
-
-/* Room for `most` edges.  False: no memory. */
-static bool edges_begin(struct mm *m, struct edges *e, size_t most)
+bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t most)
 {
-	size_t need = 3 * m->n + 2 * most;
-
-	if (need > m->nums_cap) {
-		uint16_t *p = realloc(m->nums, 2 * need * sizeof(*p));
-
-		if (!p) {
-			m->oom = true;
-			return false;
-		}
-		m->nums = p;
-		m->nums_cap = 2 * need;
-	}
+	if (!room(m, &m->nums, &m->nums_cap, 3 * m->n + 2 * most))
+		return false;
 	e->first = m->nums;
 	e->in = e->first + m->n;
 	e->queue = e->in + m->n;
@@ -222,15 +304,7 @@ static bool edges_begin(struct mm *m, struct edges *e, size_t most)
 	return true;
 }
 
-static void edge(struct edges *e, size_t from, size_t to)
-{
-	e->to[e->n] = (uint16_t)to;
-	e->next[e->n] = e->first[from];
-	e->first[from] = (uint16_t)e->n++;
-	e->in[to]++;
-}
-
-static bool edges_acyclic(struct edges *e, size_t nevents)
+bool mm_edges_acyclic(struct mm_edges *e, size_t nevents)
 {
 	size_t n = 0, done = 0;
 
@@ -244,40 +318,34 @@ static bool edges_acyclic(struct edges *e, size_t nevents)
 	return done == nevents;
 }
 
-/* The write behind that place of a location's coherence order, MM_NONE. */
-static size_t write_behind(const struct mm *m, uint16_t loc, int rank)
-{
-	for (size_t i = 0; i < m->n; i++)
-		if (m->ev[i].kind == MM_WRITE && m->ev[i].loc == loc && (int)m->ev[i].rank == rank + 1)
-			return i;
-	return MM_NONE;
-}
-
 /*
  * Every event's next one in program order, in coherence order, and what it is overwritten
  * by; what is between others follows.
  */
-bool mm_sc(struct mm *m)
+bool mm_is_sc(struct mm *m, const struct mm_places *p)
 {
-	struct edges e;
+	struct mm_edges e;
 
-	if (!mm_coherent(m) || !edges_begin(m, &e, 5 * m->n))
+	if (!mm_edges_begin(m, &e, 4 * m->n))
 		return false;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *a = &m->ev[i];
-		size_t next = write_behind(m, a->loc, seen(m, a));
 
-		for (size_t j = i + 1; j < m->n; j++)
-			if (m->ev[j].task == a->task) {
-				edge(&e, i, j);
-				break;
-			}
-		if (next != MM_NONE && next != i)
-			edge(&e, i, next);
+		if (p->po[i] != MM_NONE)
+			mm_edge(&e, p->po[i], i);
+		if (p->behind[i] != MM_NONE && p->behind[i] != i)
+			mm_edge(&e, i, p->behind[i]);
 		if (a->kind == MM_READ && a->rf != MM_NONE)
-			edge(&e, a->rf, i);
+			mm_edge(&e, a->rf, i);
 		if (a->after != MM_NONE)
-			edge(&e, a->after, i);
+			mm_edge(&e, a->after, i);
 	}
-	return edges_acyclic(&e, m->n);
+	return mm_edges_acyclic(&e, m->n);
+}
+
+bool mm_sc(struct mm *m)
+{
+	struct mm_places p;
+
+	return mm_index(m, &p) && mm_is_coherent(m, &p) && mm_is_sc(m, &p);
 }

@@ -63,6 +63,8 @@ struct mm {
 	size_t bits_cap;
 	uint16_t *nums;
 	size_t nums_cap;
+	uint16_t *index;	/* see mm_index() */
+	size_t index_cap;
 	bool oom;		/* there was no memory: the answer means nothing */
 };
 /* A new last event, all zero but rf, pair and after, which are MM_NONE.  NULL: no memory. */

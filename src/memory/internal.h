@@ -16,6 +16,37 @@ void mm_communicate(const struct mm *m, const struct rels *s, struct rel co, str
 void mm_made(const struct mm *m, const struct rels *s, struct rel r);
 bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r);
 
+/*
+ * By event, MM_NONE where there is none: the one before it in program order; the one before
+ * it that touches its location, too; the write directly behind what it sees.  Made by
+ * mm_index(), for one question.  False: no memory.
+ */
+struct mm_places {
+	const uint16_t *po, *same, *behind;
+	uint16_t *state;	/* by task: room for three numbers, MM_NONE at first */
+	size_t ntasks;
+};
+bool mm_index(struct mm *m, struct mm_places *p);
+bool mm_is_coherent(const struct mm *m, const struct mm_places *p);
+bool mm_is_sc(struct mm *m, const struct mm_places *p);
+
+/* A list of edges, where there are few of them. */
+struct mm_edges {
+	uint16_t *first, *in, *queue;	/* by event */
+	uint16_t *to, *next;		/* by edge */
+	size_t n;
+};
+/* Room for `most` edges.  False: no memory. */
+bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t most);
+bool mm_edges_acyclic(struct mm_edges *e, size_t nevents);
+static inline void mm_edge(struct mm_edges *e, size_t from, size_t to)
+{
+	e->to[e->n] = (uint16_t)to;
+	e->next[e->n] = e->first[from];
+	e->first[from] = (uint16_t)e->n++;
+	e->in[to]++;
+}
+
 static inline bool mm_ext(const struct mm *m, size_t i, size_t j)
 {
 	return m->ev[i].task != m->ev[j].task;

@@ -347,11 +347,14 @@ static bool propagates(struct lkmm *k, struct mm *m)
 bool mm_lkmm(struct mm *m)
 {
 	struct lkmm k = { .m = m };
+	struct mm_places p;
 
+	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
+		return false;
 	/* most are, and it is much cheaper to see */
-	if (mm_sc(m))
+	if (mm_is_sc(m, &p))
 		return true;
-	if (!mm_coherent(m) || !mm_begin(m, &k.s, k.r, NRELS))
+	if (!mm_begin(m, &k.s, k.r, NRELS))
 		return false;
 	for (size_t i = 0; i < m->n; i++)
 		k.plain |= (m->ev[i].flags & MM_PLAIN) != 0;

@@ -49,18 +49,66 @@ static void program_order(const struct mm *m, const struct rels *s, struct rel g
 	}
 }
 
+/* What is known of a task on the way through its accesses. */
+struct passed {
+	uint16_t read, write;	/* its last ones, MM_NONE */
+	uint16_t drained;	/* its last write that is in memory by now */
+};
+
+/* A read comes before all behind it, a write before the writes behind it, and one that was
+ * drained before the reads, too: of each the last stands for all before it. */
+static void program_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e)
+{
+	struct passed *tasks = (struct passed *)p->state;
+	size_t f = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mm_event *a = &m->ev[i];
+		struct passed *t = &tasks[a->task];
+
+		for (; f < m->nfences && m->fences[f].at <= i; f++)
+			if (is_full(&m->fences[f]) && m->fences[f].task < p->ntasks)
+				tasks[m->fences[f].task].drained = tasks[m->fences[f].task].write;
+		if (drains(a))
+			t->drained = t->write;
+		if (t->read != MM_NONE)
+			mm_edge(e, t->read, i);
+		if (a->kind == MM_WRITE && t->write != MM_NONE)
+			mm_edge(e, t->write, i);
+		if (a->kind == MM_READ && t->drained != MM_NONE)
+			mm_edge(e, t->drained, i);
+		if (a->kind == MM_READ)
+			t->read = (uint16_t)i;
+		else
+			t->write = (uint16_t)i;
+		if (drains(a))
+			t->drained = t->write;
+	}
+}
+
 static bool share_cpu(const struct mm_event *a, const struct mm_event *b)
 {
 	return a->cpu == b->cpu && a->task != b->task;
 }
 
-static bool any_shares_cpu(const struct mm *m)
+/* Does each task stay on a CPU of its own? */
+static bool any_shares_cpu(const struct mm *m, const struct mm_places *p)
 {
-	for (size_t i = 0; i < m->n; i++)
-		for (size_t j = i + 1; j < m->n; j++)
-			if (share_cpu(&m->ev[i], &m->ev[j]))
-				return true;
-	return false;
+	uint16_t *cpu = p->state;
+	bool shares = false;
+
+	for (size_t i = 0; i < m->n && !shares; i++) {
+		const struct mm_event *e = &m->ev[i];
+
+		if (cpu[e->task] != e->cpu)
+			shares = cpu[e->task] != MM_NONE;
+		cpu[e->task] = e->cpu;
+	}
+	for (size_t a = 0; a < p->ntasks && !shares; a++)
+		for (size_t b = a + 1; b < p->ntasks && !shares; b++)
+			shares = cpu[a] == cpu[b] && cpu[a] != MM_NONE;
+	memset(cpu, 0xff, p->ntasks * sizeof(*cpu));
+	return shares;
 }
 
 /*
@@ -115,15 +163,44 @@ static bool drain_switches(const struct mm *m, const struct rels *s, struct rel 
 	return true;
 }
 
+/*
+ * Where no two tasks share a CPU: of program order, every read to the next access, every
+ * write to the next write and to the first read behind a fence; the rest follows from these.
+ */
+static bool is_tso(struct mm *m, const struct mm_places *p)
+{
+	struct mm_edges e;
+
+	if (!mm_edges_begin(m, &e, 6 * m->n))
+		return false;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mm_event *a = &m->ev[i];
+
+		if (p->behind[i] != MM_NONE && p->behind[i] != i)
+			mm_edge(&e, i, p->behind[i]);
+		if (a->kind == MM_READ && a->rf != MM_NONE && mm_ext(m, a->rf, i))
+			mm_edge(&e, a->rf, i);
+		if (a->after != MM_NONE)
+			mm_edge(&e, a->after, i);
+	}
+	program_edges(m, p, &e);
+	return mm_edges_acyclic(&e, m->n);
+}
+
 bool mm_tso(struct mm *m)
 {
+	struct mm_places p;
 	struct rels s;
 	struct rel ghb;
 
+	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
+		return false;
 	/* most are */
-	if (mm_sc(m))
+	if (mm_is_sc(m, &p))
 		return true;
-	if (!mm_coherent(m) || !mm_begin(m, &s, &ghb, 1))
+	if (!any_shares_cpu(m, &p))
+		return is_tso(m, &p);
+	if (!mm_begin(m, &s, &ghb, 1))
 		return false;
 	program_order(m, &s, ghb);
 	mm_communicate(m, &s, ghb, ghb);
@@ -131,5 +208,5 @@ bool mm_tso(struct mm *m)
 	for (size_t i = 0; i < m->n; i++)
 		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE && mm_ext(m, m->ev[i].rf, i))
 			rel_set(&s, ghb, m->ev[i].rf, i);
-	return any_shares_cpu(m) ? drain_switches(m, &s, ghb) : mm_acyclic(m, &s, ghb);
+	return drain_switches(m, &s, ghb);
 }
