@@ -133,7 +133,7 @@ const char *order_name(enum ev_order o)
 		[ORD_MB_AFTER_SPINLOCK] = "after-spinlock",
 		[ORD_MB_AFTER_UNLOCK_LOCK] = "after-unlock-lock",
 		[ORD_MB_AFTER_SRCU_UNLOCK] = "after-srcu-unlock",
-		[ORD_DEREF] = "deref",
+		[ORD_DEREF] = "deref", [ORD_NORETURN] = "once",
 	};
 
 	return (unsigned)o < ORD_COUNT && names[o] ? names[o] : "";

@@ -69,6 +69,8 @@ enum ev_order {
 	ORD_MB_AFTER_UNLOCK_LOCK,
 	ORD_MB_AFTER_SRCU_UNLOCK,
 	ORD_DEREF,	/* rcu_dereference: a load that heads dependencies */
+	ORD_NORETURN,	/* atomic_inc() and the like, which return nothing: as ORD_ONCE, but a
+			 * read barrier does not order them */
 	ORD_COUNT
 };
 

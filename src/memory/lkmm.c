@@ -94,10 +94,16 @@ static void go_past(struct between *b, const struct mm_event *e)
 		b->unlocked = true;
 	if (locks(e))
 		b->lock = true;
-	if (b->unlocked && locks(e))
+	if (b->unlocked && e->flags & MM_LOCK)
 		b->unlock_lock = b->unlock_then_lock = true;
 	if (e->flags & MM_SWITCH)
 		b->mb = true;
+}
+
+/* Not the reads of what returns nothing. */
+static bool rmb_orders(const struct mm_event *e)
+{
+	return e->kind == MM_READ && e->order != ORD_NORETURN;
 }
 
 static void relate(struct lkmm *k, size_t i, size_t j, const struct between *b)
@@ -119,7 +125,7 @@ static void relate(struct lkmm *k, size_t i, size_t j, const struct between *b)
 		rel_set(&k->s, k->r[WMB], i, j);
 		preserved = true;
 	}
-	if (b->rmb && x->kind == MM_READ && y->kind == MM_READ)
+	if (b->rmb && rmb_orders(x) && rmb_orders(y))
 		preserved = true;
 	if (b->unlock_lock) {
 		rel_set(&k->s, k->r[UNLOCK_LOCK], i, j);
@@ -167,60 +173,80 @@ static bool fence_after(const struct mm *m, size_t lock, size_t access)
 	return false;
 }
 
-/* All before the unlock, to all behind the lock part `l`. */
-static void hand_over(struct lkmm *k, size_t unlock, size_t l, bool read_from)
+/* All before the unlock, to all behind the read of the lock whose write is `l`. */
+static void hand_over(struct lkmm *k, size_t unlock, size_t l)
 {
 	const struct mm *m = k->m;
 
-	for (size_t j = l + 1; j < m->n; j++) {
+	for (size_t j = l; j < m->n; j++) {
 		bool strong;
 
 		if (m->ev[j].task != m->ev[l].task)
 			continue;
 		strong = fence_after(m, l, j);
-		if (!strong && !read_from)
-			continue;
 		for (size_t i = 0; i < unlock; i++) {
 			if (m->ev[i].task != m->ev[unlock].task)
 				continue;
 			if (strong)
 				rel_set(&k->s, k->r[STRONG], i, j);
-			if (read_from)
-				rel_set(&k->s, k->r[UNLOCK_LOCK], i, j);
+			rel_set(&k->s, k->r[UNLOCK_LOCK], i, j);
 		}
 	}
 }
 
+/* From one holder to the next: over several the releases order what is to be ordered. */
 static void hand_overs(struct lkmm *k)
 {
 	const struct mm *m = k->m;
 
 	for (size_t l = 0; l < m->n; l++) {
 		const struct mm_event *e = &m->ev[l];
+		uint16_t u = locks(e) ? m->ev[e->pair].rf : MM_NONE;
 
-		if (!locks(e))
-			continue;
-		for (size_t u = 0; u < m->n; u++)
-			if (m->ev[u].flags & MM_UNLOCK && m->ev[u].loc == e->loc &&
-			    m->ev[u].rank < e->rank && m->ev[u].task != e->task)
-				hand_over(k, u, l, m->ev[e->pair].rf == u);
+		if (u != MM_NONE && m->ev[u].flags & MM_UNLOCK && mm_ext(m, u, l))
+			hand_over(k, u, l);
 	}
 }
 
 /* --- dependencies --- */
 
-static void depends(struct lkmm *k, size_t r, unsigned nth, size_t j)
+/* Reads of its task on which j depends, with those from which these have their value by
+ * way of a write of the task. */
+static uint64_t carried(const struct mm *m, size_t j, uint64_t on)
+{
+	unsigned nth = 0;
+
+	for (size_t i = 0; i < j; i++)
+		nth += m->ev[i].task == m->ev[j].task && m->ev[i].kind == MM_READ;
+	for (size_t i = j; on && i--;) {
+		const struct mm_event *r = &m->ev[i];
+
+		if (r->task != m->ev[j].task || r->kind != MM_READ)
+			continue;
+		nth--;
+		if (on >> (nth % 64) & 1 && r->rf != MM_NONE && !mm_ext(m, r->rf, i))
+			on |= m->ev[r->rf].data;
+	}
+	return on;
+}
+
+struct deps { uint64_t addr, data, ctrl; };
+
+static void depends(struct lkmm *k, size_t r, unsigned nth, size_t j, const struct deps *d)
 {
 	const struct mm_event *y = &k->m->ev[j];
 	uint64_t bit = (uint64_t)1 << (nth % 64);
-	bool addr = y->addr & bit, dep = addr || y->data & bit, ctrl = y->ctrl & bit;
+	bool addr = d->addr & bit, dep = addr || d->data & bit, ctrl = d->ctrl & bit;
 
 	if ((y->kind == MM_WRITE && (dep || ctrl)) || (y->kind == MM_READ && addr))
 		rel_set(&k->s, k->r[PPO], r, j);
-	if (y->kind != MM_WRITE || !dep || !marked(y))
+	if (y->kind != MM_WRITE || !dep)
 		return;
+	/* where a plain store goes is known before it is ordered */
+	if (addr && !marked(y))
+		rel_join_row(&k->s, rel_row(&k->s, k->r[PPO], r), rel_row(&k->s, k->r[WMB], j));
 	/* what reads it from the same task */
-	for (size_t i = j + 1; i < k->m->n; i++)
+	for (size_t i = j + 1; marked(y) && i < k->m->n; i++)
 		if (k->m->ev[i].kind == MM_READ && k->m->ev[i].rf == j && k->m->ev[i].task == y->task)
 			rel_set(&k->s, k->r[PPO], r, i);
 }
@@ -229,29 +255,17 @@ static void dependencies(struct lkmm *k, size_t j)
 {
 	const struct mm_event *y = &k->m->ev[j];
 	unsigned nth = 0;
+	struct deps d;
 
 	if (!(y->addr | y->data | y->ctrl))
 		return;
+	d = (struct deps){ carried(k->m, j, y->addr), carried(k->m, j, y->data), carried(k->m, j, y->ctrl) };
 	for (size_t i = 0; i < j; i++)
 		if (k->m->ev[i].task == y->task && k->m->ev[i].kind == MM_READ)
-			depends(k, i, nth++, j);
+			depends(k, i, nth++, j, &d);
 }
 
 /* --- the axioms --- */
-
-static void communicate(struct lkmm *k)
-{
-	const struct mm *m = k->m;
-
-	mm_communicate(m, &k->s, k->r[OVERWRITE], k->r[OVERWRITE]);
-	for (size_t i = 0; i < m->n; i++) {
-		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE && mm_ext(m, m->ev[i].rf, i))
-			rel_set(&k->s, k->r[RFE], m->ev[i].rf, i);
-		rel_each(&k->s, k->r[OVERWRITE], i, j)
-			if (!mm_ext(m, i, j))
-				rel_set(&k->s, k->r[PPO], i, j);
-	}
-}
 
 /* Takes the accesses that are not marked out of a relation. */
 static void only_marked(struct lkmm *k, struct rel r)
@@ -269,6 +283,21 @@ static void only_marked(struct lkmm *k, struct rel r)
 			if (!marked(&k->m->ev[j]))
 				row[j / 64] &= ~((uint64_t)1 << (j % 64));
 	}
+}
+
+static void communicate(struct lkmm *k)
+{
+	const struct mm *m = k->m;
+
+	mm_communicate(m, &k->s, k->r[OVERWRITE], k->r[OVERWRITE]);
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE && mm_ext(m, m->ev[i].rf, i))
+			rel_set(&k->s, k->r[RFE], m->ev[i].rf, i);
+		rel_each(&k->s, k->r[OVERWRITE], i, j)
+			if (!mm_ext(m, i, j))
+				rel_set(&k->s, k->r[PPO], i, j);
+	}
+	only_marked(k, k->r[RFE]);
 }
 
 /* to = from?; r */
@@ -311,6 +340,7 @@ static void propagation(struct lkmm *k)
 		rel_each(&k->s, k->r[OVERWRITE], i, j)
 			if (mm_ext(k->m, i, j))
 				rel_set(&k->s, ext, i, j);
+	only_marked(k, ext);
 	maybe_then(k, tmp, ext, k->r[CUMUL]);
 	/* tmp ; rfe? */
 	rel_compose(&k->s, prop, tmp, k->r[RFE]);

@@ -86,6 +86,28 @@ static void program_edges(const struct mm *m, const struct mm_places *p, struct 
 	}
 }
 
+/*
+ * i is made, or set going, by another event: what that one's task wrote before has reached
+ * memory by then.  A read behind i may not stand before it, even if i is a write.
+ */
+static void made_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e, size_t i)
+{
+	uint16_t from[2] = { m->ev[i].after, m->ev[i].after };
+	size_t read = i;
+
+	while (from[1] != MM_NONE && m->ev[from[1]].kind != MM_WRITE)
+		from[1] = p->po[from[1]];
+	while (read < m->n && (m->ev[read].task != m->ev[i].task || m->ev[read].kind != MM_READ))
+		read++;
+	for (int k = 0; k < 2; k++) {
+		if (from[k] == MM_NONE)
+			continue;
+		mm_edge(e, from[k], i);
+		if (read < m->n && read != i)
+			mm_edge(e, from[k], read);
+	}
+}
+
 static bool share_cpu(const struct mm_event *a, const struct mm_event *b)
 {
 	return a->cpu == b->cpu && a->task != b->task;
@@ -171,7 +193,7 @@ bool mm_is_tso(struct mm *m, const struct mm_places *p)
 {
 	struct mm_edges e;
 
-	if (!mm_edges_begin(m, &e, m->n, 6 * m->n))
+	if (!mm_edges_begin(m, &e, m->n, 10 * m->n))
 		return false;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *a = &m->ev[i];
@@ -181,7 +203,7 @@ bool mm_is_tso(struct mm *m, const struct mm_places *p)
 		if (a->kind == MM_READ && a->rf != MM_NONE && mm_ext(m, a->rf, i))
 			mm_edge(&e, a->rf, i);
 		if (a->after != MM_NONE)
-			mm_edge(&e, a->after, i);
+			made_edges(m, p, &e, i);
 	}
 	program_edges(m, p, &e);
 	return mm_edges_acyclic(&e, m->n);
