@@ -328,6 +328,9 @@ bool event_access(struct world *w, const struct event *ev, unsigned choice, stru
 		done->stored = rmw_value(ev, done->value) & mask(ev->size);
 	if (!op_writes((enum ev_op)ev->op))
 		return true;
+	/* one that fails stores nothing; one that succeeds does, be it what was there */
+	if (ev->op == OP_CMPXCHG && done->value != (ev->a & mask(ev->size)))
+		return true;
 	if (!history_put(l, at + 1, (struct mem_store){ .value = done->stored, .step = (uint32_t)w->log.n + 1,
 							.behind = !store }))
 		return world_oom(w);

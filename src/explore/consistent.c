@@ -62,6 +62,7 @@ const uint8_t *consistent_loose(struct dpor *d)
 
 void consistent_begin(struct dpor *d)
 {
+	d->rewriting = GNONE;
 	if (!d->weak || !d->g.n)
 		return;
 	memset(d->performed, 0, d->g.n);
@@ -69,6 +70,19 @@ void consistent_begin(struct dpor *d)
 	for (uint32_t i = 0; i < d->g.n; i++)
 		if (d->g.ev[i].kind == G_RMW_WRITE)
 			d->write[d->g.ev[i].rf] = (uint16_t)i;
+}
+
+/* Is there such a store in memory that is not in the graph again, and is it newer? */
+static bool rewritten_is_newer(const struct dpor *d, const struct gevent *e, uint32_t i, int after)
+{
+	const struct gevent *r = d->rewriting == GNONE ? NULL : &d->g.ev[d->rewriting];
+	int place;
+
+	if (!r || d->rewriting == i || r->cls != e->cls)
+		return false;
+	place = r->rf == GNONE ? 0 : d->g.ev[r->rf].rank + 1;
+	/* a write of the same place stands behind it */
+	return e->kind == G_WRITE ? place > after : place >= after;
 }
 
 /* Under a model with a choice: which store it reads from, or behind which it stands,
@@ -88,6 +102,7 @@ unsigned consistent_choice(const struct dpor *d, const struct gevent *e, uint32_
 		after = e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1;
 	for (int k = after; k < c->n; k++)
 		newer += d->performed[c->w[k]];
+	newer += rewritten_is_newer(d, e, i, after);
 	return newer ? newer + 1 : 0;
 }
 

@@ -102,6 +102,8 @@ struct dpor {
 	uint16_t *write;	/* of each G_RMW: its write part, GNONE */
 	uint8_t *loose;		/* by class */
 	uint8_t *performed;	/* of writes: in this visit */
+	uint16_t rewriting;	/* a revisited read-modify-write that was made, but whose write is not
+				 * in the graph again; GNONE */
 	bool oom;
 	uint16_t *hb, *past;	/* clocks by event */
 	size_t per_event;	/* capacity of the arrays by event */

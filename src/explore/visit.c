@@ -549,6 +549,7 @@ static bool readd_write(struct dpor *d, uint32_t r)
 	c->w[rank] = (uint16_t)i;
 	d->g.ev[i] = w;
 	d->g.n++;
+	d->rewriting = GNONE;
 	clocks_share(d, r, i);
 	d->unlock[i] = GNONE;
 	if (d->weak) {
@@ -610,6 +611,8 @@ bool visit_replay(struct dpor *d)
 			revisited = (int)i;
 		if (!replay_event(d, i, fresh && i != tail, i == tail && tail_writes && tail == n - 2))
 			return false;
+		if (revisited == (int)i && d->g.ev[i].kind == G_RMW)
+			d->rewriting = (uint16_t)i;
 		if (d->where[i] != GNONE)
 			clocks_share(d, i, d->where[i]);
 	}
