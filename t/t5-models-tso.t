@@ -9,7 +9,7 @@ package.path = here .. "lib/?.lua;" .. package.path
 local tap = require("tap")
 local models = require("models")
 
-local ROUNDS = 60	-- programs of each shape
+local ROUNDS = 30	-- programs of each shape
 
 -- ------------------------------------------------------------ the machine
 
