@@ -59,8 +59,8 @@ local function gist(e)
     return ("kfree(%s)"):format(e.object:match("^[^@]+@%w+%.%d+"))
   elseif e.op == "cpu-add" then
     return e.call .. "(kvm.srcu)"
-  elseif e.object == "kvm.srcu.gp_seq" and e.op == "store" then
-    return ("grace period: %s -> %s"):format(e.text:match "(%u%w+) %-> %d+ (%u%w+)")
+  elseif e.op == "store" and e.object:find "^kvm%.srcu%..*gp_seq$" then
+    return ("grace period: %s -> %s"):format(e.text:match "(%u%w+) %-> %S+ (%u%w+)")
   end
 end
 

@@ -9,7 +9,7 @@
 local run, replay, timeline, cpus, explore = run, replay, timeline, cpus, explore
 local io, table, type, tostring = io, table, type, tostring
 local pairs, ipairs, print, error, xpcall = pairs, ipairs, print, error, xpcall
-local next = next
+local next, require = next, require
 local wrap = require("words").wrap
 
 local OK, ERROR, USAGE, VIOLATION, BOUND, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -417,6 +417,13 @@ return function(native)
 			status = worse(status, one)
 		end
 		return status
+	end
+
+	-- srcush compare
+	function M.compare(spec, opts)
+		local command = require("compare_cli")(native, M,
+			{ fail = fail, call = call, counted = counted, quoted = quoted, stop = stop_if_interrupted })
+		return command(spec, opts)
 	end
 
 	-- srcush step --json: the end.  `violated`: something was found, though one may

@@ -144,7 +144,7 @@ end
 -- --- bash
 
 local completions = read(top .. "/completions/srcush")
-for _, command in ipairs { "", "run", "step", "replay", "explore" } do
+for _, command in ipairs { "", "run", "step", "replay", "explore", "compare" } do
 	local missing = {}
 	for option in output(("'%s' %s --help"):format(srcush, command)):gmatch("\n  (%-[%a-]*)") do
 		if not completions:find(option:gsub("%-", "%%-") .. "[ '\"]") then
@@ -171,7 +171,7 @@ if os.execute("bash -c 'complete -p || :' >/dev/null 2>&1") then
 	tap.is(bash("run", "--color", "a"), "auto always ", "bash: a value")
 	tap.is(bash("run", "--color", "=", "n"), "never ", "bash: a value behind =")
 	tap.is(bash("run", top .. "/examples/read"), top .. "/examples/read-side.lua ", "bash: a file")
-	for _, command in ipairs { "", "run", "step", "replay", "explore" } do
+	for _, command in ipairs { "", "run", "step", "replay", "explore", "compare" } do
 		local given = command == "" and { "-" } or { command, "-" }
 		local text = output(("'%s' %s --help"):format(srcush, command))
 		for option in bash(table.unpack(given)):gmatch("%S+") do

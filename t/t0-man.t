@@ -85,6 +85,7 @@ end
 lists("--help", "%-%-%a[%a-]+", "the options of srcush --help")
 lists("run --help", "%-%-%a[%a-]+", "the options of srcush run --help")
 lists("explore --help", "%-%-%a[%a-]+", "the options of srcush explore --help")
+lists("compare --help", "%-%-%a[%a-]+", "the options of srcush compare --help")
 write(dir .. "/help", ".help\n")
 lists("-i <'" .. dir .. "/help'", "\n  (%.%a+)", "the commands of .help")
 

@@ -320,7 +320,7 @@ local function tries(carrier, on, stride)
 	local s = sh(("FAIL_COUNT=count.txt LD_PRELOAD=./%s $S --carrier %s oom.lua"):format(lib, carrier))
 	local n, bad, failed = tonumber(read("count.txt")), {}, 0
 	for at = 1, n, stride do
-		local status, _, err = sh(("FAIL_AT=%d FAIL_ON=%s LD_PRELOAD=./%s timeout 20 $S --carrier %s oom.lua")
+		local status, _, err = sh(("FAIL_AT=%d FAIL_ON=%s LD_PRELOAD=./%s timeout 120 $S --carrier %s oom.lua")
 			:format(at, on, lib, carrier))
 		failed = failed + (status == 0 and 0 or 1)
 		-- 2: the script itself could not be read

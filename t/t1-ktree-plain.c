@@ -801,7 +801,7 @@ static void test_endless(void **state)
 	add_guest();
 	for (int i = 0; i < 2; i++)
 		assert_crash(i ? CARRIER_PTHREAD : CARRIER_FIBER, guest_loop,
-			     "t0 loops in guest_code() (guest.c:12): it has run for 5 seconds without a step.");
+			     "t0 loops in guest_code() (guest.c:12): it has run for seconds without a step.");
 #else
 	skip();
 #endif

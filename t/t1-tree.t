@@ -228,11 +228,29 @@ for i, name in ipairs(order) do
 	rank[name] = i
 end
 
--- A static domain that shall be big has its tree made by the first grace period's end:
--- each state's rules in turn.
+-- What two threads do to the boot CPU's lock, on which the second has to wait for the
+-- first.
+local function contend(holder, other)
+	step_until(holder, function(e) return e.op:find("lock") and e.object == "ss.cpu0.lock" end)
+	finish(other)	-- up to where it has to wait
+	step_until(holder, function(e) return e.op:find("unlock") and e.object == "ss.cpu0.lock" end)
+	finish(other)
+	step_over(holder)
+end
+
+-- Of which one time is enough for the domain to grow, with the threads `more`.
+local function growing(n, opts, more)
+	local function poll() start_poll_synchronize_srcu(ss) end
+	opts.small_contention_lim = 0
+	local threads = { { "holder", poll, cpu = 1 }, { "other", poll, cpu = n - 1 } }
+	build(n, opts, table.move(more, 1, #more, 3, threads))
+end
+
+-- The tree is made by the end of the first grace period after that: each state's rules in
+-- turn.
 do
 	local seen, lists, called, waited = {}, {}, {}, {}
-	build(4, { size = "big", static = true, fanout = 2 }, { { "w", function()
+	growing(4, { fanout = 2 }, { { "w", function()
 		for i = 1, 9 do
 			seen[i] = ss:state().size_state
 			call_srcu(ss, function() called[i] = true end)
@@ -248,11 +266,12 @@ do
 			cond_wait(function() return not ss:state().cb_mutex end)
 		end
 	end, cpu = 2 } })
+	contend("holder", "other")
 	tap.is(kinds(run()), "", "a domain grows")
 	for i = 1, 9 do
 		tap.ok(waited[i], "srcu_barrier() waits in " .. seen[i])
 	end
-	tap.is(seen[1], "SMALL", "a static one is small before its first use")
+	tap.is(seen[1], "SMALL", "it is small at first")
 	tap.is(seen[#seen], "BIG", "and big in the end")
 	local steps_back = 0
 	for i = 2, #seen do
@@ -261,7 +280,7 @@ do
 	tap.is(steps_back, 0, "never goes back")
 	local wrong
 	for i = 1, 9 do
-		local expected = (seen[i] == "SMALL" and "0") -- made ready, hence ALLOC, by this call
+		local expected = (seen[i] == "SMALL" and "0")
 			or rank[seen[i]] < rank.WAIT_CALL and "0" or "2"
 		if lists[i] ~= expected then
 			wrong = seen[i] .. ": " .. tostring(lists[i])
@@ -272,12 +291,14 @@ end
 
 do
 	local states = {}
-	build(2, { size = "big", static = true }, { { "w", function()
+	growing(3, {}, { { "w", function()
 		for _ = 1, 10 do
 			synchronize_srcu_expedited(ss)
 		end
 	end } })
-	local last
+	local last = ss:state().size_state
+	states[1] = last
+	contend("holder", "other")
 	while run({ max_steps = 1 }) and status("w") ~= "done" do
 		if ss:state().size_state ~= last then
 			last = ss:state().size_state
@@ -301,11 +322,7 @@ local function contended(lim, times, pause, opts)
 	end
 	build(times + 2, opts, threads)
 	for i = 1, times do
-		step_until("holder", function(e) return e.op:find("lock") and e.object == "ss.cpu0.lock" end)
-		finish("t" .. i)	-- up to where it has to wait
-		step_until("holder", function(e) return e.op:find("unlock") and e.object == "ss.cpu0.lock" end)
-		finish("t" .. i)
-		step_over("holder")
+		contend("holder", "t" .. i)
 		if pause then
 			advance(1000000)
 		end
@@ -411,15 +428,18 @@ end
 -- the work item stays queued, harmlessly, until cleanup waits for it.  That is so in
 -- Linux 6.12 as well.
 do
-	build(3, { size = "big", static = true, online = 2 }, { { "w", function()
+	build(4, { small_contention_lim = 0, online = 3 }, {
+		{ "holder", function() start_poll_synchronize_srcu(ss) end, cpu = 1 },
+		{ "other", function() start_poll_synchronize_srcu(ss) end, cpu = 2 }, { "w", function()
 		for _ = 1, 4 do
 			synchronize_srcu_expedited(ss)
 		end
 	end, cpu = 1 } })
+	contend("holder", "other")
 	tap.is(kinds(run()), "", "a domain grows with a CPU that never comes")
-	local state, why = status("kworker/ss:cb2")
+	local state, why = status("kworker/ss:cb3")
 	tap.is(state, "blocked", "its work item waits")
-	tap.like(why, "CPU 2, which is not online", "and why")
+	tap.like(why, "CPU 3, which is not online", "and why")
 	tap.is(status("w"), "done", "nobody needs it")
 end
 do
@@ -436,6 +456,23 @@ do
 end
 
 -- ------------------------------------------------------- first use, made anew
+
+-- A static domain that shall be big is that from its first use on: the kernel takes atomic
+-- memory for its tree there, under the domain's lock.
+do
+	local before, after, list
+	build(3, { size = "big", static = true }, { { "w", function()
+		before = ss:state().size_state
+		call_srcu(ss, function() end)
+		after = ss:state().size_state
+		list = ss:state().cblist[2]
+		srcu_barrier(ss)
+	end, cpu = 2 } })
+	tap.is(kinds(run()), "", "a static one that shall be big")
+	tap.is(before, "SMALL", "is small before its first use")
+	tap.is(after, "BIG", "and big from then on")
+	tap.ok(list.wait + list.next_ready + list.next > 0, "its first callback is on its CPU's list")
+end
 
 build(2, { static = true }, {
 	{ "a", function() synchronize_srcu_expedited(ss) end, cpu = 0 },

@@ -7,7 +7,7 @@
 -- How many it takes by itself is a matter of time: 20,000; under AddressSanitizer,
 -- whose leak checker sees every lost block at the end, 50,000 (a minute); under
 -- ThreadSanitizer, whose own memory grows, 2,000.  ABANDONED_WORLDS=N asks for another
--- number: .ci/run makes all 100,000 in its leg gcc.
+-- number: .ci/run makes all 100,000 in its leg gcc, and 20,000 in its leg asan.
 
 local tap = require("tap")
 

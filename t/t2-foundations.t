@@ -10,7 +10,8 @@ local tap = require("tap")
 
 local srcush = os.getenv("SRCUSH") or "srcush"
 local top = os.getenv("top_srcdir") or "."
-local seeds = 3
+-- sanitizers make it slow
+local seeds = (os.getenv("SRCUSH_SANITIZERS") or "") ~= "" and 1 or 3
 
 local function quote(s)
   return "'" .. s:gsub("'", "'\\''") .. "'"

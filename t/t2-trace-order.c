@@ -326,7 +326,7 @@ static const struct scene scenes[] = {
 static bool build(struct world *in, void *arg)
 {
 	const struct scene *s = arg;
-	char name[8];
+	char name[16];
 
 	w = in;
 	assert_true(world_set_cpus(w, s->cpus));

@@ -426,7 +426,8 @@ static const struct lb_func srcu_funcs[] = {
 	  SS "local cookie = get_state_synchronize_srcu(ss)\n"
 	  "  synchronize_srcu(ss)\n  assert(poll_state_synchronize_srcu(ss, cookie))" END },
 	{ "srcu_batches_completed", l_srcu_batches_completed, "(ss) -> integer",
-	  "A number that grows with each grace period, as srcu_idx does",
+	  "A number that grows with each grace period, as srcu_idx does; of the tiny flavor 0, "
+	  "without a step",
 	  SS "print(srcu_batches_completed(ss))" END },
 	{ "init_srcu_struct", l_init_srcu_struct, "(ss) -> 0",
 	  "Makes a domain anew: a static one ahead of its first use, or one that was cleaned up. "

@@ -35,6 +35,7 @@ struct pl_node {
 	uint8_t mask;		/* bytes of the word */
 	uint8_t own;		/* what its task kept to itself on its CPU */
 	bool write, plain, stepped;
+	bool raced;		/* under data_race() */
 };
 
 void race_plain_release(struct trace *tr)
@@ -421,7 +422,8 @@ static bool kept_apart(const struct trace *tr, const struct pl_node *a, const st
 static bool same_sort(const struct pl_node *a, const struct pl_node *b)
 {
 	return a->task == b->task && a->mask == b->mask && a->own == b->own && a->cpu == b->cpu &&
-	       a->write == b->write && a->plain == b->plain && a->stepped == b->stepped;
+	       a->write == b->write && a->plain == b->plain && a->stepped == b->stepped &&
+	       a->raced == b->raced;
 }
 
 /* b touches the word now, where `clock` is what its task knows. */
@@ -436,9 +438,13 @@ static bool check_word(struct trace *tr, struct pl_word *w, struct pl_node b, co
 			if (same_sort(a, &b))
 				own = a;
 		} else if (a->mask & b.mask && (a->write || b.write) && !(a->stepped && b.stepped) &&
-			   !known(tr, clock, a->task, a->need) && !known_at_birth(tr, a, &b) &&
-			   !kept_apart(tr, a, &b)) {
-			report(tr, w->word, a, &b);
+			   !known(tr, clock, a->task, a->need) && !known_at_birth(tr, a, &b)) {
+			if (a->raced || b.raced)
+				tr->w->plains.open |= PLAIN_MEANT;
+			else if (kept_apart(tr, a, &b))
+				tr->w->plains.open |= PLAIN_APART;
+			else
+				report(tr, w->word, a, &b);
 		}
 	}
 	if (own) {
@@ -478,7 +484,8 @@ static bool check_step(struct trace *tr, uint32_t event)
 	const struct tr_event *ev = &tr->ev[event];
 	struct pl_node b = { .ref = event, .need = ev->pos << tr->shift, .task = task_of(tr, ev),
 			     .cpu = (uint16_t)ev->cpu, .own = ev->prev ? tr->ev[ev->prev].own : 0,
-			     .write = ev->how & TR_WRITE, .plain = ev->how & TR_PLAIN, .stepped = true };
+			     .write = ev->how & TR_WRITE, .plain = ev->how & TR_PLAIN, .stepped = true,
+			     .raced = ev->site->flags & SITE_RACED };
 
 	return check_access(tr, b, tr->locs[ev->loc].off, ev->size, tr_clock(tr, event));
 }

@@ -283,7 +283,7 @@ bool world_restore_memory(struct world *w)
 	}
 	awake_reset(w, cp->ntasks);
 	log_reset(&w->log);
-	w->plains.n = 0;
+	plains_reset(w);
 	w->found = NULL;
 	w->ghosts.n = 0;
 	w->begun++;
@@ -314,7 +314,7 @@ bool world_restore(struct world *w)
 	awake_reset(w, cp->ntasks);
 	memset(w->cpu_owner, 0, w->cpus * sizeof(*w->cpu_owner));
 	log_reset(&w->log);
-	w->plains.n = 0;
+	plains_reset(w);
 	w->nfresh = cp->ntasks;
 	w->made = cp->made;
 	w->threads_made = cp->threads_made;

@@ -32,6 +32,8 @@ static void on_fault(int sig, siginfo_t *si, void *uc)
 	const char *addr = si->si_addr;
 
 	if ((sig == SIGSEGV || sig == SIGBUS) && s && addr >= s->map && addr < s->low) {
+		if (guest_overflow(sig, si, uc))
+			return;
 		say("srcush: the C stack of thread \"");
 		say(s->who ? s->who : "?");
 		say("\" overflowed\n");

@@ -23,8 +23,14 @@
 
 /* Accesses through NULL stay below that. */
 #define NULL_END 65536u
-/* A guest that has had the CPU for so many seconds without a step never makes one. */
-#define LOOP_SECONDS 5
+/* How often it is looked at who has the CPU, in its own time. */
+#define TICK_NS 100000000
+/* A guest that has had it for so many ticks without a step never makes one ... */
+#define LOOP_TICKS 50
+/* ... and one that is caught where one has looped before need not be waited for so long:
+ * an exploration repeats an execution many times. */
+#define LOOP_AGAIN_TICKS 2
+#define LOOP_BYTES 64
 #define LOOP_SIGNAL SIGVTALRM
 
 static struct guest *guests;
@@ -35,6 +41,7 @@ static struct {
 	uintptr_t addr;
 	const void *pc;
 	const struct guest *g;
+	bool overflow;
 } crash;
 
 static const struct guest *guest_of(const void *pc)
@@ -49,6 +56,8 @@ static const struct guest *guest_of(const void *pc)
 
 static const char *reason(void)
 {
+	if (crash.overflow)
+		return "its calls went deeper than its stack, as where a function calls itself for ever";
 	switch (crash.sig) {
 	case SIGFPE:
 		return "it divided by zero";
@@ -92,7 +101,7 @@ static char *describe(const struct task *t)
 	fputs(crash.sig == LOOP_SIGNAL ? "loops" : "crashed", f);
 	put_place(f, t);
 	if (crash.sig == LOOP_SIGNAL)
-		fprintf(f, ": it has run for %d seconds without a step", LOOP_SECONDS);
+		fputs(": it has run for seconds without a step", f);
 	else
 		fprintf(f, ": %s", reason());
 	return fclose(f) ? NULL : text;
@@ -186,6 +195,7 @@ static bool take(int sig, const siginfo_t *si, ucontext_t *uc)
 	crash.addr = (uintptr_t)si->si_addr;
 	crash.pc = pc;
 	crash.g = g;
+	crash.overflow = false;
 	divert(uc);
 	return true;
 }
@@ -204,17 +214,50 @@ bool guest_fault(int sig, void *si, void *uc)
 	return take(sig, si, uc);
 }
 
+bool guest_overflow(int sig, void *si, void *context)
+{
+#ifdef PC
+	ucontext_t *uc = context;
+	const struct stack *s = task_current()->stack;
+	uintptr_t middle = (uintptr_t)s->low + STACK_SIZE / 2;
+
+	/* one that came here from other memory (hop.h) has spoiled what lies between */
+	if (s->on != s->low || !guest_of((const void *)(uintptr_t)PC(uc)))
+		return false;
+	memcpy(&SP(uc), &middle, sizeof(middle));
+	if (!take(sig, si, uc))
+		return false;
+	crash.overflow = true;
+	return true;
+#else
+	(void)sig;
+	(void)si;
+	(void)context;
+	return false;
+#endif
+}
+
 /* --- loops --- */
 
 static struct {
 	pid_t pid;		/* the process whose timer runs */
 	const struct task *task;
 	uint64_t progress;
-	unsigned seconds;	/* since both of these were others */
+	unsigned ticks;		/* since both of these were others */
+	uintptr_t known;	/* where one has looped */
 } loop;
 
-/* A second of the process's own time is over. */
-static void on_second(int sig, siginfo_t *si, void *uc)
+static bool is_known_loop(const ucontext_t *uc)
+{
+#ifdef PC
+	return (uintptr_t)PC(uc) + LOOP_BYTES - loop.known < 2 * LOOP_BYTES;
+#else
+	(void)uc;
+	return false;
+#endif
+}
+
+static void on_tick(int sig, siginfo_t *si, void *uc)
 {
 	struct task *t = task_current();
 	uint64_t now = t ? world_progress(t->w) : 0;
@@ -225,19 +268,22 @@ static void on_second(int sig, siginfo_t *si, void *uc)
 	if (loop.task != t || loop.progress != now) {
 		loop.task = t;
 		loop.progress = now;
-		loop.seconds = 0;
+		loop.ticks = 0;
 		return;
 	}
-	if (t && ++loop.seconds >= LOOP_SECONDS && take(sig, si, uc))
-		loop.seconds = 0;
+	if (t && ++loop.ticks >= (is_known_loop(uc) ? LOOP_AGAIN_TICKS : LOOP_TICKS) &&
+	    take(sig, si, uc)) {
+		loop.ticks = 0;
+		loop.known = (uintptr_t)crash.pc;
+	}
 }
 
 void guest_watch(void)
 {
-	struct sigaction sa = { .sa_sigaction = on_second,
+	struct sigaction sa = { .sa_sigaction = on_tick,
 				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = LOOP_SIGNAL };
-	struct itimerspec each = { .it_value = { .tv_sec = 1 }, .it_interval = { .tv_sec = 1 } };
+	struct itimerspec each = { .it_value = { .tv_nsec = TICK_NS }, .it_interval = { .tv_nsec = TICK_NS } };
 	timer_t timer;
 
 	/* who forks has no timer in the child */

@@ -34,5 +34,8 @@ void guest_watch(void);
 
 /* guard.c: a signal has come.  True: the guest's own, and it has been seen to. */
 bool guest_fault(int sig, void *siginfo, void *ucontext);
+/* The same, and it is that the current task's stack is used up: what stands in its midst,
+ * calls of the guest's, is not needed any more. */
+bool guest_overflow(int sig, void *siginfo, void *ucontext);
 
 #endif

@@ -67,27 +67,25 @@ void stack_call(void *low, size_t size, void (*fn)(void *), void *arg)
 {
 	struct task *t = task_current();
 	struct hop h = { .fn = fn, .arg = arg };
-
-#ifdef HAVE_ASAN
 	const char *before = t ? t->stack->on : NULL;
 	size_t before_size = t ? t->stack->on_size : 0;
 
+#ifdef HAVE_ASAN
 	__asan_unpoison_memory_region(low, size);
 	__sanitizer_start_switch_fiber(&h.fake, low, size);
+#endif
 	if (t) {
 		t->stack->on = low;
 		t->stack->on_size = size;
 	}
-#endif
 	hop(low, size, &h);
 #ifdef HAVE_ASAN
 	__sanitizer_finish_switch_fiber(h.fake, NULL, NULL);
+	/* whatever the memory is used for next, no frame's red zones are in the way */
+	__asan_unpoison_memory_region(low, size);
+#endif
 	if (t) {
 		t->stack->on = before;
 		t->stack->on_size = before_size;
 	}
-	/* whatever the memory is used for next, no frame's red zones are in the way */
-	__asan_unpoison_memory_region(low, size);
-#endif
-	(void)t;
 }

@@ -78,7 +78,9 @@ struct plains {
 	uint64_t at;		/* world_progress() when the count below began ... */
 	uint32_t run;		/* accesses since then, recorded or not, */
 	uint32_t task;		/* of the task of this index */
+	size_t seam;		/* since so many somebody may know of those before: a ghost, a new task */
 	bool ever;		/* there has been one, in whatever execution */
+	unsigned open;		/* PLAIN_*: of this execution, once it was judged */
 };
 
 struct world {
@@ -178,6 +180,11 @@ uint32_t idspace_chunk(struct idspace *s, uint32_t creator, uint32_t nth, uint32
  * journal; NULL: no more. */
 struct agree;
 void idspace_agree(struct idspace *s, struct agree *a);
+
+/* plain.c */
+void plains_reset(struct world *w);	/* a new execution */
+/* Others may get to know of what was plainly accessed so far, and not of what comes now. */
+void plains_seam(struct world *w);
 
 /* object.c */
 struct object *object_make(struct world *w, const struct objtype *type, const char *name,

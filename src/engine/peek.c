@@ -95,6 +95,8 @@ bool world_ghost(struct world *w, const void *loc, bool write)
 	if (!task_current())
 		return true;
 	a.task = task_id(task_current());
+	if (write)
+		plains_seam(w);
 	if (g->n && g->v[g->n - 1].task == a.task && g->v[g->n - 1].loc == a.loc) {
 		if (write && !g->v[g->n - 1].write)
 			g->v[g->n - 1].plains = a.plains;

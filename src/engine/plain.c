@@ -58,7 +58,7 @@ static bool covers(const struct plain_access *a, const struct plain_access *b)
 
 static bool is_known(const struct plains *l, const struct plain_access *a)
 {
-	for (size_t i = l->n; i && l->n - i < LOOK_BACK; i--) {
+	for (size_t i = l->n; i > l->seam && l->n - i < LOOK_BACK; i--) {
 		const struct plain_access *b = &l->v[i - 1];
 
 		if (b->step != a->step || b->task != a->task)
@@ -122,6 +122,22 @@ const struct plain_access *world_plains(struct world *w, size_t *n)
 {
 	*n = w->plains.n;
 	return w->plains.v;
+}
+
+void plains_seam(struct world *w)
+{
+	w->plains.seam = w->plains.n;
+}
+
+void plains_reset(struct world *w)
+{
+	w->plains.n = w->plains.seam = 0;
+	w->plains.open = 0;
+}
+
+unsigned world_plains_open(const struct world *w)
+{
+	return w->plains.open;
 }
 
 bool world_has_plains(const struct world *w)

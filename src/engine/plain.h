@@ -31,6 +31,14 @@ bool world_plain(struct world *w, const void *p, unsigned size, bool write, cons
 /* Of this execution, in order.  What a task has done before with no step in between, to
  * the same bytes and no less, stands there once.  Lean worlds (checkpoint.h) keep none. */
 const struct plain_access *world_plains(struct world *w, size_t *n);
+/*
+ * Once this execution was judged (check/trace.h): are there two that conflict, that nothing
+ * orders, and that are no race?  In another order the execution may be another, which
+ * exploring does not try.
+ */
+#define PLAIN_APART 1u		/* their tasks keep each other from their CPU meanwhile */
+#define PLAIN_MEANT 2u		/* one is under data_race() */
+unsigned world_plains_open(const struct world *w);
 /* Has there ever been one?  What tasks do is then more than their steps say. */
 bool world_has_plains(const struct world *w);
 /* Who made `pc` says where it stands, as a site whose func, file and line count: set once

@@ -86,6 +86,7 @@ enum {
 	SITE_BH	      = 1u << 7, /* bottom halves off while held */
 	SITE_DYNAMIC  = 1u << 8, /* allocated by site_intern(), freed with the process */
 	SITE_WRITE    = 1u << 9, /* rwsem taken for writing */
+	SITE_RACED    = 1u << 10, /* data_race(): a read that may race with plain writes */
 };
 
 struct site {

@@ -82,6 +82,7 @@ static bool task_add(struct world *w, struct task *t)
 	t->made_at = current ? w->log.n : 0;
 	t->maker = current ? current->index : UINT32_MAX;
 	t->made_plains = (uint32_t)w->plains.n;
+	plains_seam(w);
 	if (!awake_add(w, t)) {
 		stack_put(t->stack);
 		return world_oom(w);

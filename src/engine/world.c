@@ -118,7 +118,7 @@ void world_drop_execution(struct world *w)
 	arena_reset(w);
 	awake_reset(w, 0);
 	log_reset(&w->log);
-	w->plains.n = 0;
+	plains_reset(w);
 	if (w->cpu_owner)
 		memset(w->cpu_owner, 0, w->cpus * sizeof(*w->cpu_owner));
 	w->clock = NULL;

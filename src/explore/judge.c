@@ -12,6 +12,7 @@
 #include "check/trace.h"
 #include "engine/driver.h"
 #include "engine/internal.h"
+#include "engine/plain.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -474,6 +475,18 @@ static struct world *outgrown(struct explore *x, struct world *w, const struct e
 	return again(x, steps, n);
 }
 
+/* Plain accesses that nothing orders had one order here: has that been all? */
+static void note_open(struct explore *x, struct world *w)
+{
+	unsigned open = w->voluntary ? 0 : world_plains_open(w);
+
+	if (x->opts.strategy == EXPLORE_NAIVE)
+		open &= ~PLAIN_APART;	/* where none is preempted that is the order of steps */
+	if (open)
+		explore_bound(x, open & PLAIN_MEANT ? "the orders of what data_race() reads" :
+			      "the orders of plain accesses that only their CPU keeps apart");
+}
+
 bool explore_raced(struct explore *x, struct world *w, const struct exec_step *steps, size_t n)
 {
 	if (!world_has_plains(w) || w->lean)
@@ -484,7 +497,7 @@ bool explore_raced(struct explore *x, struct world *w, const struct exec_step *s
 	for (size_t i = 0; i < x->report.nviolations; i++)
 		if (!strcmp(x->report.violations[i].kind, "data-race"))
 			return true;
-	return false;
+	return world_plains_open(w);
 }
 
 bool explore_end(struct explore *x, struct world *w, enum exec_end how,
@@ -506,6 +519,7 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 	if (text && how == EXEC_COMPLETE && !judge_tally(x, text, 1))
 		return false;
 	finding = !x->lean && trace_judge(w, &f);
+	note_open(x, w);
 	violating = finding || world_violation_count(w);
 	x->report.violating += violating;
 	if (how == EXEC_COMPLETE)

@@ -315,7 +315,7 @@ bool visit_diverged(struct dpor *d, const struct dslot *s, uint32_t step, const 
 	if (explore_raced(d->x, d->w, d->steps, d->nsteps)) {
 		/* what follows a race nobody can foresee */
 		explore_bound(d->x, "the orders of a data race");
-		d->dropped = d->x->opts.keep_going;
+		d->dropped = d->x->opts.keep_going || !d->x->report.nviolations;
 		d->stopped = !d->dropped;
 		return false;
 	}

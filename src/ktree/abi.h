@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KTREE_ABI 1u
+#define KTREE_ABI 3u
 
 struct site;			/* engine/site.h, embedded too */
 struct work_struct;		/* k/work.h: the same structures on both sides */
@@ -51,6 +51,9 @@ struct ktree_host {
 	 * ktree_line. */
 	uintptr_t watch_base, watch_size;
 	void (*plain)(const void *p, unsigned size, bool write, const void *pc);
+	/* Set by the image while it performs an operation itself, of what is not watched: if
+	 * it crashes there, that is whose place is told. */
+	struct site *performing;
 
 	/* the functions of k/ with these names (k/work.h, k/mem.h, k/lock.h) */
 	bool (*queue_work)(struct work_struct *w, int cpu, struct site *s);
@@ -150,6 +153,7 @@ struct ktree_image {
 	const struct ktree_param *params, *params_end;
 	const struct ktree_line *lines, *lines_end;	/* the host sorts them by pc */
 	const void *text, *text_end;	/* where its code lies */
+	struct site *sites, *sites_end;	/* of its steps */
 
 	/* Once for each world, outside of tasks, before the first domain: geometry by
 	 * nr_cpus(), fanouts (0: the tree's own), srcu_init().  False: that takes more levels,

@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <k/kernel.h>
@@ -174,4 +175,58 @@ void *kt_memory_percpu(struct srcu *ss, size_t size)
 	if (sda)
 		kt_domain(ss)->sda = o->base;
 	return o->base;
+}
+
+/* --- what is nobody's memory --- */
+
+/* Of the object at p, the part that the kernel knows: not what the host keeps behind it,
+ * and of per-CPU data not what lies between the copies.  NULL: there is none. */
+static const char *part_at(struct srcu *ss, const void *p, size_t *size)
+{
+	const struct kt_domain *d = kt_domain(ss);
+	const struct object *o = object_at(ss->obj->w, p);
+	size_t at;
+
+	if (!o)
+		return NULL;
+	at = (size_t)((const char *)p - (const char *)o->base);
+	*size = o->size;
+	if (o->base == ss->impl) {
+		*size = kt_of(ss)->image->ssp_size;
+	} else if (o->base == d->sda) {
+		*size = kt_of(ss)->image->sdp_size;
+		return (const char *)o->base + at / KTREE_PCPU_STRIDE * KTREE_PCPU_STRIDE;
+	}
+	return o->base;
+}
+
+bool kt_is_memory(struct srcu *ss, const void *p, size_t size)
+{
+	size_t have;
+	const char *part = part_at(ss, p, &have), *at = p;
+
+	return part && at - part < (ptrdiff_t)have && size <= have - (size_t)(at - part);
+}
+
+/* What stands before that place, as far as it is looked for. */
+#define LOOK_BACK 4096
+
+char *kt_where_outside(struct srcu *ss, const void *p)
+{
+	struct world *w = ss->obj->w;
+	const char *at = p, *part = NULL;
+	const struct object *o;
+	size_t have = 0, back = 0;
+	char *text;
+
+	for (; !part && back < LOOK_BACK && arena_contains(w, at - back); back += !part)
+		part = part_at(ss, at - back, &have);
+	o = part ? object_at(w, part) : NULL;
+	if (!arena_contains(w, p))
+		return strdup("of memory that is not simulated");
+	if (!o)
+		return strdup("of simulated memory far from anything");
+	if (at < part + have)
+		return asprintf(&text, "at the end of %s and beyond", o->name) < 0 ? NULL : text;
+	return asprintf(&text, "%td behind the end of %s", at - (part + have), o->name) < 0 ? NULL : text;
 }

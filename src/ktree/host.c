@@ -42,14 +42,6 @@ void kt_crashed(const char *what)
 		kt_setup_fail("the kernel's code %s, while \"%s\" was made", what, kt_here.ss->obj->name);
 }
 
-/* An address that the image's code gives may be wrong: then it crashes here, and not where
- * nobody knows whose fault it is. */
-static void given(const void *p, const struct site *s)
-{
-	if (!arena_contains(kt_here.w, p))
-		guest_touch(p, s);
-}
-
 /* The image's code cannot go on; takes `message`. */
 static _Noreturn void fail(char *message)
 {
@@ -66,6 +58,30 @@ static _Noreturn void fail_with_error(void)
 	fail(text);
 }
 
+/* A location that is simulated, and nobody's. */
+static _Noreturn void outside(const void *p, size_t size, const struct site *s)
+{
+	char *text = NULL, *what = kt_where_outside(kt_here.ss, p);
+
+	if (what && asprintf(&text, "%s in %s() (%s:%d) accesses %zu byte%s %s, which no object has.",
+			     s && s->prim ? s->prim : "A plain access", s && s->func ? s->func : "?",
+			     s ? site_file(s) : "?", s ? s->line : 0, size, size == 1 ? "" : "s",
+			     what) < 0)
+		text = NULL;
+	free(what);
+	fail(text);
+}
+
+/* An address that the image's code gives may be wrong: then it crashes here, and not where
+ * nobody knows whose fault it is. */
+static void given(const void *p, size_t size, const struct site *s)
+{
+	if (!arena_contains(kt_here.w, p))
+		guest_touch(p, s);
+	if (!kt_is_memory(kt_here.ss, p, size))
+		outside(p, size, s);
+}
+
 static void host_die(const char *text, const char *func, const char *file, int line)
 {
 	struct task *t = task_current();
@@ -75,6 +91,18 @@ static void host_die(const char *text, const char *func, const char *file, int l
 		     t ? " ended " : "", t ? task_name(t) : "") < 0)
 		m = NULL;
 	fail(m);
+}
+
+/* Half of a stack is for reporting that the other half is used up. */
+static void check_stack(const char *func, const char *file, int line)
+{
+	const char *here = __builtin_frame_address(0), *low = kt_here.stack;
+
+	if (!low || here < low - kt_here.stack_size || here >= low + kt_here.stack_size / 2)
+		return;
+	kt_here.stack = NULL;
+	host_die("The calls went deeper than their stack, as where a function calls itself for ever,",
+		 func, file, line);
 }
 
 static bool host_warn(bool cond, const char *text, const char *func, const char *file, int line)
@@ -179,8 +207,9 @@ static uint64_t host_event(struct site *s, const void *loc, unsigned size, uint6
 	struct kt_here h = kt_here;
 	uint64_t v;
 
+	check_stack(s->func, site_file(s), s->line);
 	if (size)
-		given(loc, s);
+		given(loc, size, s);
 	if (h.setup)
 		return at_once(s, ev.loc, size, a, b);
 	if (s->op == OP_WAIT && task_current()->kind == TASK_WORKER && kt_is_tiny(h.k))
@@ -191,9 +220,24 @@ static uint64_t host_event(struct site *s, const void *loc, unsigned size, uint6
 	return v;
 }
 
+static void check_plain_stack(const void *pc)
+{
+	const struct site *s;
+
+	if (!kt_here.stack)
+		return;
+	s = plain_site_of ? plain_site_of(pc) : NULL;
+	check_stack(s && s->func ? s->func : "?", s && s->file ? site_file(s) : "?", s ? s->line : 0);
+}
+
 static void host_plain(const void *p, unsigned size, bool write, const void *pc)
 {
-	if (!kt_here.setup && task_current() && !world_plain(kt_here.w, p, size, write, pc))
+	if (kt_here.setup || !task_current())
+		return;
+	check_plain_stack(pc);
+	if (!kt_is_memory(kt_here.ss, p, size))
+		outside(p, size, plain_site_of ? plain_site_of(pc) : NULL);
+	if (!world_plain(kt_here.w, p, size, write, pc))
 		fail_with_error();
 }
 
@@ -205,13 +249,33 @@ static void only_in_tasks(const char *what)
 			      what, kt_here.ss->obj->name);
 }
 
+static struct kt_item *item_of(const char *name)
+{
+	return (struct kt_item *)(uintptr_t)(name - offsetof(struct kt_item, name));
+}
+
+/* What was made ready has a name of ours, that is of this very place. */
+static void made_ready(const void *p, const char *name, const char *how, const struct site *s)
+{
+	const struct kt_item *i = name ? item_of(name) : NULL;
+	char *text = NULL;
+
+	if (i && arena_contains(kt_here.w, i) && arena_contains(kt_here.w, i + 1) && i->at == p)
+		return;
+	if (asprintf(&text, "%s(%s) in %s() (%s:%d) is of something that %s() has not made ready.",
+		     s->prim, s->expr, s->func, site_file(s), s->line, how) < 0)
+		text = NULL;
+	fail(text);
+}
+
 static bool host_queue_work(struct work_struct *work, int cpu, struct site *s)
 {
 	struct kt_here h = kt_here;
 	bool was;
 
 	only_in_tasks("queue_work()");
-	given(work, s);
+	given(work, sizeof(*work), s);
+	made_ready(work, work->name, "INIT_WORK", s);
 	was = k_queue_work(work, cpu, s);
 	kt_back(&h);
 	return was;
@@ -223,7 +287,8 @@ static bool host_queue_delayed_work(struct delayed_work *d, unsigned long delay,
 	bool was;
 
 	only_in_tasks("queue_delayed_work()");
-	given(d, s);
+	given(d, sizeof(*d), s);
+	made_ready(d, d->work.name, "INIT_DELAYED_WORK", s);
 	was = k_queue_delayed_work(d, delay, s);
 	kt_back(&h);
 	return was;
@@ -235,7 +300,8 @@ static bool host_timer_reduce(struct timer_list *t, unsigned long expires, struc
 	bool was;
 
 	only_in_tasks("timer_reduce()");
-	given(t, s);
+	given(t, sizeof(*t), s);
+	made_ready(t, t->name, "timer_setup", s);
 	was = k_timer_reduce(t, expires, s);
 	kt_back(&h);
 	return was;
@@ -247,7 +313,8 @@ static bool host_del_timer_sync(struct timer_list *t, struct site *s)
 	bool was;
 
 	only_in_tasks("del_timer_sync()");
-	given(t, s);
+	given(t, sizeof(*t), s);
+	made_ready(t, t->name, "timer_setup", s);
 	was = k_del_timer_sync(t, s);
 	kt_back(&h);
 	return was;
@@ -258,7 +325,8 @@ static void host_flush_work(struct work_struct *work, struct site *s)
 	struct kt_here h = kt_here;
 
 	only_in_tasks("flush_work()");
-	given(work, s);
+	given(work, sizeof(*work), s);
+	made_ready(work, work->name, "INIT_WORK", s);
 	k_flush_work(work, s);
 	kt_back(&h);
 }
@@ -268,7 +336,8 @@ static void host_flush_delayed_work(struct delayed_work *d, struct site *s)
 	struct kt_here h = kt_here;
 
 	only_in_tasks("flush_delayed_work()");
-	given(d, s);
+	given(d, sizeof(*d), s);
+	made_ready(d, d->work.name, "INIT_DELAYED_WORK", s);
 	k_flush_delayed_work(d, s);
 	kt_back(&h);
 }
@@ -341,11 +410,6 @@ static void host_synchronize_rcu(void)
 }
 
 /* --- what runs in the image --- */
-
-static struct kt_item *item_of(const char *name)
-{
-	return (struct kt_item *)(uintptr_t)(name - offsetof(struct kt_item, name));
-}
 
 static void run_work(struct work_struct *work)
 {
@@ -491,7 +555,8 @@ static void *host_alloc(size_t n, size_t size, const char *expr, bool may_fail, 
 	(void)expr;
 	if (!alloc_step(s, may_fail))
 		return NULL;
-	p = kt_memory(kt_here.ss, n, size);
+	/* of nothing at all there is a byte: it has an address, and can be freed */
+	p = n && size ? kt_memory(kt_here.ss, n, size) : kt_memory(kt_here.ss, 1, 1);
 	if (!p)
 		fail_with_error();
 	return p;

@@ -22,6 +22,8 @@ struct kt_here {
 	struct srcu *ss;
 	jmp_buf *setup;		/* not NULL: no steps are taken, and errors go there */
 	bool *warned;		/* set by a WARN_ON() that is hit; or NULL */
+	const char *stack;	/* in simulated memory; what is below belongs to others.  Or NULL */
+	size_t stack_size;
 };
 extern struct kt_here kt_here;
 void kt_back(const struct kt_here *h);
@@ -85,6 +87,11 @@ struct kt_item *kt_item_at(struct srcu *ss, struct kt_item *own, const void *at,
 void *kt_memory(struct srcu *ss, size_t n, size_t size);
 void *kt_memory_percpu(struct srcu *ss, size_t size);
 extern const struct objtype kt_memory_type;
+/* Do these bytes of simulated memory all belong to one thing that the kernel's code may
+ * touch, live or freed? */
+bool kt_is_memory(struct srcu *ss, const void *p, size_t size);
+/* For a message, where they do not: "8 bytes behind ss.sup"; malloced, NULL: no memory. */
+char *kt_where_outside(struct srcu *ss, const void *p);
 
 /* host.c */
 /* call_srcu() of an image gets this; head->ticket is the user's function. */

@@ -210,7 +210,7 @@ static const char *hook_called(const char *p)
 
 static bool hook_writes(const char *hook)
 {
-	return strstr(hook, "write") || !strncmp(hook, "mem", 3) ||
+	return strstr(hook, "write") || (!strncmp(hook, "mem", 3) && strncmp(hook, "memcmp", 6)) ||
 	       (strstr(hook, "atomic") && !strstr(hook, "_load"));
 }
 

@@ -15,6 +15,7 @@
 #include "engine/site.h"
 #include "ktree/build.h"
 #include "ktree/internal.h"
+#include "ktree/letters.h"
 #include "ktree/place.h"
 
 /* What is kept of one beside what others see. */
@@ -156,6 +157,21 @@ static bool keep_pristine(struct ktree *k, char **why)
 	return true;
 }
 
+/* Where an image's code has crashed. */
+static const struct site *place_near(const void *pc)
+{
+	for (struct ktree *k = all; k; k = k->next) {
+		struct site *s = k->host->performing;
+
+		if ((uintptr_t)pc < (uintptr_t)k->image->text || (uintptr_t)pc >= (uintptr_t)k->image->text_end)
+			continue;
+		k->host->performing = NULL;
+		if (s)
+			return s;
+	}
+	return ktree_place_near(pc);
+}
+
 static bool open_image(struct loaded *l, const char *so, char **why)
 {
 	l->handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
@@ -167,8 +183,9 @@ static bool open_image(struct loaded *l, const char *so, char **why)
 			      l->k.image->text_end, why))
 		return false;
 	l->guest = (struct guest){ .text = l->k.image->text, .text_end = l->k.image->text_end,
-				   .near_pc = ktree_place_near, .crashed = kt_crashed };
+				   .near_pc = place_near, .crashed = kt_crashed };
 	guest_add(&l->guest);
+	ktree_letters(l->k.path, l->k.image->sites, l->k.image->sites_end);
 	return true;
 }
 

@@ -191,6 +191,8 @@ static void call_with_stack(struct srcu *ss, void (*fn)(void *ssp))
 					     STACK_CALL_SIZE);
 
 	kt_enter(ss);
+	kt_here.stack = o->base;
+	kt_here.stack_size = STACK_CALL_SIZE;
 	stack_call(o->base, STACK_CALL_SIZE, call_on_stack, &c);
 	srcu_stack_object_over(o);
 }

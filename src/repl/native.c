@@ -12,6 +12,7 @@
 #include "binding/lua_ktree.h"
 #include "check/check.h"
 #include "repl/chunk.h"
+#include "repl/compare.h"
 #include "repl/interrupt.h"
 #include "repl/json.h"
 #include "repl/shell.h"
@@ -446,4 +447,6 @@ void native_push(lua_State *L, struct shell *sh)
 	luaL_newlibtable(L, funcs);
 	lua_pushlightuserdata(L, sh);
 	luaL_setfuncs(L, funcs, 1);
+	compare_push(L);
+	lua_setfield(L, -2, "compare");
 }

@@ -30,8 +30,9 @@ static const struct {
 	{ "step", CMD_STEP, "srcush step [options] FILE[:NAME]" },
 	{ "replay", CMD_REPLAY, "srcush replay [options] FILE[:NAME] SCHEDULE" },
 	{ "explore", CMD_EXPLORE, "srcush explore [options] FILE[:NAME]" },
+	{ "compare", CMD_COMPARE, "srcush compare --kernel DIR [--kernel DIR2] FILE[:NAME] [SCHEDULE]" },
 	{ "stress", -1, NULL }, { "litmus", -1, NULL },
-	{ "torture", -1, NULL }, { "bench", -1, NULL }, { "compare", -1, NULL },
+	{ "torture", -1, NULL }, { "bench", -1, NULL },
 };
 
 /* Options of subcommands that this version does not have. */
@@ -46,15 +47,18 @@ static const char help_common[] =
 	"  --color auto|always|never\n"
 	"                           colours; auto: on a terminal, unless NO_COLOR is set\n"
 	"  --model sc|tso|weak      the memory model (default sc)\n"
-	"  --kernel DIR             domains are made of the kernel's own SRCU, compiled from the\n"
-	"                           Linux source tree in DIR\n"
 	"  -E                       ignore LUA_INIT, LUA_PATH ... and init.lua\n"
 	"  --help, --version\n";
+
+static const char help_kernel[] =
+	"  --kernel DIR             domains are made of the kernel's own SRCU, compiled\n"
+	"                           from the Linux source tree in DIR\n";
 
 static const char help_status[] =
 	"\n"
 	"Exit status: 0 all well; 1 an uncaught error; 2 usage, unreadable or malformed\n"
-	"input; 3 a violation was found; 4 a bound was hit; 130 interrupted.\n";
+	"input; 3 a violation, or a difference, was found; 4 a bound was hit; 130\n"
+	"interrupted.\n";
 
 static void help_main(FILE *f)
 {
@@ -63,6 +67,7 @@ static void help_main(FILE *f)
 	      "       srcush step   [options] FILE[:NAME]\n"
 	      "       srcush replay [options] FILE[:NAME] SCHEDULE\n"
 	      "       srcush explore [options] FILE[:NAME]\n"
+	      "       srcush compare --kernel DIR [options] FILE[:NAME]\n"
 	      "\n"
 	      "A laboratory for Sleepable RCU.  Without a script: the shell, or a script from\n"
 	      "standard input when that is no terminal.\n"
@@ -74,6 +79,7 @@ static void help_main(FILE *f)
 	      "  -W                       turn Lua's warnings on\n"
 	      "  --                       stop handling options\n"
 	      "  -                        execute standard input\n", f);
+	fputs(help_kernel, f);
 	fputs(help_common, f);
 	fputs("  --quiet                  no greeting\n", f);
 	fputs("\n'srcush SUBCOMMAND --help' says more about each; 'help()' in the shell\n"
@@ -97,6 +103,13 @@ static const char help_explore[] =
 	"  --save FILE              write the schedule of the violation to FILE\n"
 	"  --show N                 print the timeline of the N-th complete execution\n";
 
+static const char help_compare[] =
+	"  --kernel DIR             srcush's own SRCU against that of the tree in DIR;\n"
+	"                           given twice: those of two trees\n"
+	"  --seed N                 the seed of the first schedule (1); the next has N+1\n"
+	"  --max-executions N       so many schedules of each scenario (100)\n"
+	"  --keep-going             go on after a difference\n";
+
 static void help_command(enum command c)
 {
 	printf("Usage: %s\n\n", commands[c - CMD_RUN].usage);
@@ -114,6 +127,12 @@ static void help_command(enum command c)
 		     "nothing is wrong), violation (with the shortest way to it that was found) or\n"
 		     "incomplete (a bound was hit).  FILE is as for 'srcush run'.\n");
 		break;
+	case CMD_COMPARE:
+		puts("Runs the scenario twice on the same schedules, with two implementations of SRCU,\n"
+		     "and shows what they differ in first.  A schedule says who makes the next call of\n"
+		     "the kernel, or a worker the next pass; what can be seen after each is compared.\n"
+		     "SCHEDULE, as it is printed with a difference: only that one.\n");
+		break;
 	default:
 		puts("Runs exactly the schedule (as schedule() and every violation print it, or @FILE\n"
 		     "to read it from a file), and prints the timeline and the outcome.\n");
@@ -125,8 +144,12 @@ static void help_command(enum command c)
 		      "  --max-steps N            stop after N steps (status 4)\n", stdout);
 	if (c == CMD_EXPLORE)
 		fputs(help_explore, stdout);
+	if (c == CMD_COMPARE)
+		fputs(help_compare, stdout);
 	if (c == CMD_STEP)
 		fputs("  --quiet                  no greeting\n", stdout);
+	else if (c == CMD_COMPARE)
+		fputs("  --quiet                  say only whether there is a difference\n", stdout);
 	else if (c == CMD_EXPLORE)
 		fputs("  --quiet                  no progress, no timelines, no figures\n", stdout);
 	else
@@ -136,6 +159,8 @@ static void help_command(enum command c)
 		      stdout);
 	fputs("  --json                   write events, violations and the outcome to standard\n"
 	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
+	if (c != CMD_COMPARE)
+		fputs(help_kernel, stdout);
 	fputs(help_common, stdout);
 	fputs(help_status, stdout);
 }
@@ -233,8 +258,14 @@ static int set_kernel(struct options *o, const char *name, const char *v)
 {
 	if (!*v)
 		return bad_usage("option '--%s' needs the directory of a kernel tree", name, NULL);
+	if (o->command == CMD_COMPARE && o->kernel && !o->kernel2) {
+		o->kernel2 = v;
+		return -1;
+	}
 	if (o->kernel)
-		return bad_usage("one kernel tree at a time: '--%s %s' is one too many", name, v);
+		return bad_usage(o->kernel2 ?
+				 "two kernel trees at a time: '--%s %s' is one too many" :
+				 "one kernel tree at a time: '--%s %s' is one too many", name, v);
 	o->kernel = v;
 	return -1;
 }
@@ -360,15 +391,15 @@ static const struct long_option {
 	{ "help", false, FOR_ALL, show_help },
 	{ "version", false, FOR_ALL, show_version },
 	{ "json", false, FOR_ALL & ~FOR(CMD_SCRIPT), set_flag },
-	{ "seed", true, FOR(CMD_RUN) | FOR(CMD_EXPLORE), set_seed },
+	{ "seed", true, FOR(CMD_RUN) | FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_seed },
 	{ "max-steps", true, FOR(CMD_RUN) | FOR(CMD_EXPLORE), set_max_steps },
 	{ "strategy", true, FOR(CMD_EXPLORE), set_strategy },
-	{ "max-executions", true, FOR(CMD_EXPLORE), set_max_executions },
+	{ "max-executions", true, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_max_executions },
 	{ "preemptions", true, FOR(CMD_EXPLORE), set_preemptions },
 	{ "depth", true, FOR(CMD_EXPLORE), set_depth },
 	{ "time", true, FOR(CMD_EXPLORE), set_time },
 	{ "jobs", true, FOR(CMD_EXPLORE), set_jobs },
-	{ "keep-going", false, FOR(CMD_EXPLORE), set_flag },
+	{ "keep-going", false, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_flag },
 	{ "lockdep", true, FOR(CMD_REPLAY) | FOR(CMD_EXPLORE), set_lockdep },
 	{ "save", true, FOR(CMD_EXPLORE), set_save },
 	{ "show", true, FOR(CMD_EXPLORE), set_show },
@@ -533,7 +564,7 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 			r = bad_usage("unknown option '%s'", argv[i], NULL);
 		else if (!o->file)
 			o->file = argv[i];
-		else if (o->command == CMD_REPLAY)
+		else if (o->command == CMD_REPLAY || o->command == CMD_COMPARE)
 			r = add_schedule(o, argv[i]);
 		else
 			r = bad_usage("one file at a time: what is '%s'?", argv[i], NULL);
@@ -542,6 +573,11 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 	}
 	if (!o->file)
 		return bad_usage("which file? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
+	if (o->command == CMD_COMPARE && !o->kernel)
+		return bad_usage("compare with what? --kernel DIR names a kernel tree, and twice two of them; "
+				 "usage: %s", commands[o->command - CMD_RUN].usage, NULL);
+	if (o->command == CMD_COMPARE && !o->carrier_given)
+		o->fiber = true;	/* a run of it is many short ones */
 	if (o->command == CMD_REPLAY && !o->schedule)
 		return bad_usage("which schedule? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	return -1;

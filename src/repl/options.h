@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE };
+enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE };
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 struct options {
@@ -26,6 +26,7 @@ struct options {
 
 	const char *model;	/* NULL: sc */
 	const char *kernel;		/* --kernel: a directory, or NULL */
+	const char *kernel2;		/* compare: the second one */
 
 	const char *lockdep;		/* replay, explore; NULL: not given */
 
@@ -44,7 +45,7 @@ struct options {
 
 	/* subcommands */
 	const char *file;		/* FILE[:NAME] */
-	char *schedule;			/* replay: its words, malloced */
+	char *schedule;			/* replay, compare: its words, malloced */
 };
 
 /*

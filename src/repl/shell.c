@@ -140,10 +140,12 @@ void shell_push_options(struct shell *sh)
 	lua_setfield(L, -2, "json");
 	push_text(L, "lockdep", o->lockdep);
 	push_text(L, "kernel", o->kernel);
+	push_text(L, "kernel2", o->kernel2);
+	push_text(L, "schedule", o->command == CMD_COMPARE ? o->schedule : NULL);
 	push_number(L, "cpus", o->cpus, o->cpus);
 	push_number(L, "seed", o->seed, o->has_seed);
 	push_number(L, "max_steps", o->max_steps, o->max_steps);
-	if (o->command == CMD_EXPLORE)
+	if (o->command == CMD_EXPLORE || o->command == CMD_COMPARE)
 		push_explore_options(L, o);
 }
 

@@ -216,21 +216,16 @@ bool tree_init(struct srcu *ss, const struct srcu_opts *o)
 	return true;
 }
 
-/*
- * The rest of making a domain, as steps.  Without preemption (under a lock: a
- * static domain's first use) there is no memory to be had for a tree, and the first
- * grace period's end sees to it.
- */
-static void srcu_init_fields(struct srcu_struct *ssp, bool preemptible)
+/* The rest of making a domain, as steps.  Under the lock of a static domain's first use,
+ * too, a tree is made at once: the kernel takes atomic memory for it there. */
+static void srcu_init_fields(struct srcu_struct *ssp)
 {
 	struct srcu_usage *sup = ssp->srcu_sup;
 
 	sup->srcu_last_gp_end = ktime_get_mono_fast_ns();
-	if (ssp->born_big && preemptible) {
+	if (ssp->born_big) {
 		srcu_init_nodes(ssp);
 		WRITE_ONCE(sup->srcu_size_state, SRCU_SIZE_BIG);
-	} else if (ssp->born_big) {
-		WRITE_ONCE(sup->srcu_size_state, SRCU_SIZE_ALLOC);
 	}
 	/* release: who sees this sees all of the above, see check_init_srcu_struct() */
 	smp_store_release(&sup->srcu_gp_seq_needed, 0);
@@ -247,13 +242,13 @@ void check_init_srcu_struct(struct srcu_struct *ssp)
 	/* of several who come first the lock picks one */
 	spin_lock_irqsave_rcu_node(sup, flags);
 	if (seq_state(sup->srcu_gp_seq_needed))
-		srcu_init_fields(ssp, false);
+		srcu_init_fields(ssp);
 	spin_unlock_irqrestore_rcu_node(sup, flags);
 }
 
 void tree_init_struct(struct srcu *ss)
 {
-	srcu_init_fields(ss->impl, true);
+	srcu_init_fields(ss->impl);
 }
 
 /* --- cleaning up --- */

@@ -333,6 +333,14 @@ static bool is_gp_seq(const struct field *f)
 	return f && (f->flags & FIELD_GP_SEQ) && n >= 6 && !strcmp(f->name + n - 6, "gp_seq");
 }
 
+/* A kernel tree has the updater's side of "ss" in an object of its own, "ss.sup". */
+static int domain_name_len(const struct object *o)
+{
+	size_t n = o ? strlen(o->name) : 1;
+
+	return (int)(n > 4 && !strcmp(o->name + n - 4, ".sup") ? n - 4 : n);
+}
+
 /* "---- ss: IDLE -> SCAN1 (gp_seq 4 -> 5)" */
 static void tell_gp_state(struct telling *g, const struct record *r)
 {
@@ -348,9 +356,9 @@ static void tell_gp_state(struct telling *g, const struct record *r)
 	if (!location_name(w, addr, name, sizeof(name), &f) || !is_gp_seq(f))
 		return;
 	o = object_at(w, addr);
-	snprintf(text, sizeof(text), "%s: %s -> %s (gp_seq %" PRIu64 " -> %" PRIu64 ")",
-		 o ? o->name : "?", gp_states[r->value & 3], gp_states[r->stored & 3],
-		 r->value, r->stored);
+	snprintf(text, sizeof(text), "%.*s: %s -> %s (gp_seq %" PRId64 " -> %" PRId64 ")",
+		 domain_name_len(o), o ? o->name : "?", gp_states[r->value & 3],
+		 gp_states[r->stored & 3], (int64_t)r->value, (int64_t)r->stored);
 	tell_rule(g, TINT_RULE, text, false);
 }
 

@@ -83,14 +83,8 @@ local function function_at(text, name, complain)
   complain("is not there")
 end
 
--- The one place where that stands between first and last.
-local function place(text, e, first, last, complain)
-  local what, plain = e.from or e.pattern, not e.pattern
-  local found, stop = text:find(what, first, plain)
-  if not found or stop > last then complain(("has no '%s'"):format(what)) end
-  local again, stop2 = text:find(what, stop + 1, plain)
-  if again and stop2 <= last then complain(("has '%s' more than once"):format(what)) end
-  return found, stop
+local function escaped(text)
+  return (text:gsub("%p", "%%%0"))
 end
 
 local function edited(text, e)
@@ -99,13 +93,23 @@ local function edited(text, e)
   end
   local first, last = 1, #text
   if e.fn then first, last = function_at(text, e.fn, complain) end
-  local found, stop = place(text, e, first, last, complain)
-  return text:sub(1, found - 1) .. e.to .. text:sub(stop + 1)
+  local part, count = text:sub(first, last):gsub(e.pattern or escaped(e.from),
+                                                 e.pattern and e.to or e.to:gsub("%%", "%%%%"))
+  local want = e.times or 1
+  if count ~= want then
+    complain(("has '%s' %d times, not %d"):format(e.pattern or e.from, count, want))
+  end
+  return text:sub(1, first - 1) .. part .. text:sub(last + 1)
 end
 
--- A copy of that version, which must be there, with each edit {file =, [fn =,] from =
--- exact text or pattern = Lua pattern, to = text}.  The place must be there exactly once
--- in the file, or in the function `fn`.
+-- A copy of that version, which must be there, with edits, made one after the other:
+--
+--	file	e.g. "kernel/rcu/srcutree.c"
+--	fn	only in this function
+--	from	what to replace, exactly as it stands, or
+--	pattern	a Lua pattern
+--	to	by what; after a pattern, %1 is what was captured
+--	times	it must be there so often; once, unless told
 function M.copy(version, edits)
   local dir = assert(M.dir(version))
   local copy = new_directory()

@@ -15,6 +15,7 @@ struct ktree_host *ktree_host;
 	extern type __stop_##name[] __attribute__((weak, visibility("hidden")))
 SECTION(const struct ktree_param, ktree_params);
 SECTION(struct ktree_line, ktree_lines);
+SECTION(struct site, ktree_sites);
 SECTION(ktree_initcall *const, ktree_initcalls);
 
 /* The linker's, and where its code begins and ends: see find_text(). */
@@ -360,6 +361,8 @@ const struct ktree_image *srcush_ktree_image(struct ktree_host *host)
 	sort_lines(__start_ktree_lines, (size_t)(__stop_ktree_lines - __start_ktree_lines));
 	image.lines = __start_ktree_lines;
 	image.lines_end = __stop_ktree_lines;
+	image.sites = __start_ktree_sites;
+	image.sites_end = __stop_ktree_sites;
 	find_text();
 	return &image;
 }

@@ -7,15 +7,14 @@
 #line 8 "src/ktree/shim/hooks.c"
 #include "ktree_image.h"
 
-unsigned ktree_quiet;
+struct site *ktree_raced;
 
 static __attribute__((__noinline__, __cold__)) void static_write(const void *pc)
 {
 	const struct ktree_line *l = ktree_line_at(pc);
 
-	if (!ktree_quiet)
-		ktree_static_write("a plain store.", l ? l->func : "the kernel tree",
-				   l ? l->file : "an unknown place", l ? (int)l->line : 0);
+	ktree_static_write("a plain store", l ? l->func : "the kernel tree",
+			   l ? l->file : "an unknown place", l ? (int)l->line : 0);
 }
 
 static inline __attribute__((always_inline))
@@ -30,18 +29,36 @@ void access(const void *p, unsigned size, bool write, const void *pc)
 		static_write(pc);
 }
 
+/* Under data_race(): a read is a step of its own, and the access itself comes before anybody
+ * else's next one.  A write would be one whose value nobody knows. */
+static __attribute__((__noinline__, __cold__))
+void raced(const char *p, unsigned size, bool write)
+{
+	struct site *s = ktree_raced;
+
+	if (!ktree_host->stepping())
+		return;
+	if (write)
+		ktree_host->die("A write under data_race(), which is no step,", s->func, s->file, s->line);
+	for (unsigned n; !write && size; p += n, size -= n) {
+		n = size & 1 ? 1 : size & 2 ? 2 : size & 4 ? 4 : 8;
+		(void)ktree_event(s, p, n, 0, 0);
+	}
+}
+
 /* In pieces that lie within a word each. */
 __attribute__((__noinline__))
 void ktree_plain(const volatile void *at, unsigned size, bool write, const void *pc)
 {
 	const char *p = (const char *)at;
 
-	if (ktree_quiet)
-		return;
 	while (size) {
 		unsigned room = 8 - ((uintptr_t)p & 7), n = size < room ? size : room;
 
-		ktree_host->plain(p, n, write, pc);
+		if (ktree_raced)
+			raced(p, n, write);
+		else
+			ktree_host->plain(p, n, write, pc);
 		p += n;
 		size -= n;
 	}
@@ -91,7 +108,6 @@ void __tsan_write_range(void *p, unsigned long n)
 	access(p, (unsigned)n, true, PC);
 }
 
-void *__tsan_memcpy(void *to, const void *from, size_t n);
 void *__tsan_memcpy(void *to, const void *from, size_t n)
 {
 	access(from, (unsigned)n, false, PC);
@@ -99,7 +115,6 @@ void *__tsan_memcpy(void *to, const void *from, size_t n)
 	return __builtin_memcpy(to, from, n);
 }
 
-void *__tsan_memmove(void *to, const void *from, size_t n);
 void *__tsan_memmove(void *to, const void *from, size_t n)
 {
 	access(from, (unsigned)n, false, PC);
@@ -107,11 +122,21 @@ void *__tsan_memmove(void *to, const void *from, size_t n)
 	return __builtin_memmove(to, from, n);
 }
 
-void *__tsan_memset(void *to, int c, size_t n);
 void *__tsan_memset(void *to, int c, size_t n)
 {
 	access(to, (unsigned)n, true, PC);
 	return __builtin_memset(to, c, n);
+}
+
+int __tsan_memcmp(const void *a, const void *b, size_t n)
+{
+	const unsigned char *x = a, *y = b;
+
+	access(a, (unsigned)n, false, PC);
+	access(b, (unsigned)n, false, PC);
+	while (n && *x == *y)
+		x++, y++, n--;
+	return n ? *x - *y : 0;
 }
 
 /* Nothing to prepare, and calls are nobody's concern. */

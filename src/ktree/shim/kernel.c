@@ -11,6 +11,9 @@
 
 /* --- the way to the host --- */
 
+/* No task's stack, nor what the host has used of its own, is larger. */
+#define KTREE_STACK_MAX ((uintptr_t)1 << 20)
+
 bool ktree_in_image(const volatile void *p)
 {
 	return (const volatile char *)p >= &ktree_data_first &&
@@ -75,7 +78,7 @@ static uint64_t perform(struct site *s, volatile void *p, unsigned size, uint64_
 		v = b;
 		break;
 	default:
-		ktree_host->die("A lock or the like that lies on a stack or in static data.", s->func,
+		ktree_host->die("A lock or the like that lies on a stack or in static data", s->func,
 				s->file, s->line);
 		return 0;
 	}
@@ -85,19 +88,30 @@ static uint64_t perform(struct site *s, volatile void *p, unsigned size, uint64_
 	return old;
 }
 
+/* The image's own data, or a variable of a function that has called: not a wild pointer. */
+static bool is_own(const volatile void *p)
+{
+	return ktree_in_image(p) ||
+	       (uintptr_t)p - (uintptr_t)__builtin_frame_address(0) < KTREE_STACK_MAX;
+}
+
 uint64_t ktree_event(struct site *s, const volatile void *loc, unsigned size, uint64_t a,
 		     uint64_t b)
 {
-	const struct ktree_host *h = ktree_host;
-	unsigned quiet = ktree_quiet;
+	struct ktree_host *h = ktree_host;
+	struct site *raced = ktree_raced;
 	uint64_t value;
 
-	if (loc && h->watch_size && (uintptr_t)loc - h->watch_base >= h->watch_size)
-		return perform(s, (volatile void *)loc, size, a, b);
+	if (loc && h->watch_size && (uintptr_t)loc - h->watch_base >= h->watch_size && is_own(loc)) {
+		h->performing = s;
+		value = perform(s, (volatile void *)loc, size, a, b);
+		h->performing = NULL;
+		return value;
+	}
 	/* others run meanwhile */
-	ktree_quiet = 0;
+	ktree_raced = NULL;
 	value = h->event(s, (const void *)loc, size, a, b);
-	ktree_quiet = quiet;
+	ktree_raced = raced;
 	return value;
 }
 

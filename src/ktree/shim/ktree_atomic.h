@@ -115,15 +115,17 @@ void ktree_free_percpu(void *p, struct site *s);
 
 /* --- what is meant to race, and what is not --- */
 
-/* Plain accesses while it is not 0 are not recorded (hooks.c).  The compiler puts the
- * hooks in late: until then it must not move the accesses out of it. */
-extern unsigned ktree_quiet;
+/* Plain reads while it is not NULL are steps (hooks.c): what they read depends on when they
+ * come.  The compiler puts the hooks in late: until then it must not move the accesses out
+ * of it. */
+extern struct site *ktree_raced;
 #define data_race(x) ({								\
-		ktree_quiet++;							\
+		struct site *k_outer = ktree_raced;				\
+		ktree_raced = K_SITE(OP_LOAD, ORD_ONCE, SITE_RACED, "data_race", #x, NULL); \
 		barrier();							\
 		__typeof__(x) k_raced = (x);					\
 		barrier();							\
-		ktree_quiet--;							\
+		ktree_raced = k_outer;						\
 		k_raced; })
 /* Both are about accesses that are recorded or steps: the race detector sees others. */
 #define ASSERT_EXCLUSIVE_WRITER(x)	((void)0)

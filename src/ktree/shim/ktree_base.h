@@ -177,6 +177,26 @@ struct workqueue_struct;
 #define NSEC_PER_SEC	1000000000L
 #define MSEC_PER_SEC	1000L
 
+/* --- blocks of memory: plain, and seen as the compiler's own copies are (hooks.c) --- */
+
+void *__tsan_memcpy(void *to, const void *from, size_t n);
+void *__tsan_memmove(void *to, const void *from, size_t n);
+void *__tsan_memset(void *to, int c, size_t n);
+int __tsan_memcmp(const void *a, const void *b, size_t n);
+#ifndef __has_feature
+#define __has_feature(name)		0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define __builtin_memcpy(to, from, n)	__tsan_memcpy(to, from, n)
+#define __builtin_memmove(to, from, n)	__tsan_memmove(to, from, n)
+#define __builtin_memset(to, c, n)	__tsan_memset(to, c, n)
+#define __builtin_memcmp(a, b, n)	__tsan_memcmp(a, b, n)
+#endif
+#define memcpy(to, from, n)		__builtin_memcpy(to, from, n)
+#define memmove(to, from, n)		__builtin_memmove(to, from, n)
+#define memset(to, c, n)		__builtin_memset(to, c, n)
+#define memcmp(a, b, n)			__builtin_memcmp(a, b, n)
+
 /* --- lists: plain, the caller sees to it that nobody else is there --- */
 
 #define LIST_HEAD_INIT(name)	{ &(name), &(name) }

@@ -13,7 +13,8 @@
 #include "engine/site.h"
 
 /* Sites lie apart from the other static data: they are the process's, not a world's. */
-#define K_SITE_ATTR __attribute__((section("ktree_sites")))
+/* an array of them: with no more room between than their size says */
+#define K_SITE_ATTR __attribute__((section("ktree_sites"), aligned(8)))
 #define K_LINK list_head
 
 /* One step; at once and no step where `loc` is not simulated memory (kernel.c). */
