@@ -153,7 +153,7 @@ local function compare(name, shape)
     local r = explore(models.scenario(p), { model = "tso" })
     local sc = explore(models.scenario(p))
     local lacking, extra = models.missing(outcomes, r.outcomes), models.missing(r.outcomes, outcomes)
-    if shape.more then extra, n = {}, math.min(n, r.executions) end
+    if shape.more then extra, n = {}, math.max(n, r.executions) end
     if r.verdict ~= "ok" or #lacking + #extra > 0 then
       wrong[#wrong + 1] = ("seed %d, %s: not shown: %s; shown, but cannot be: %s\n%s"):format(seed, r.verdict,
         table.concat(lacking, " / "), table.concat(extra, " / "), models.show(p))
