@@ -69,6 +69,9 @@ enum ev_order {
 	ORD_MB_AFTER_UNLOCK_LOCK,
 	ORD_MB_AFTER_SRCU_UNLOCK,
 	ORD_DEREF,	/* rcu_dereference: a load that heads dependencies */
+	ORD_SECTION_BEGIN, /* of an ideal (S)RCU, which is nothing but what it guarantees: see */
+	ORD_SECTION_END,   /* memory/rcu.c.  These are fences, and operand a is the domain */
+	ORD_GRACE_PERIOD,  /* as a full fence, too */
 	ORD_COUNT
 };
 

@@ -30,7 +30,8 @@ static const struct {
 	{ "step", CMD_STEP, "srcush step [options] FILE[:NAME]" },
 	{ "replay", CMD_REPLAY, "srcush replay [options] FILE[:NAME] SCHEDULE" },
 	{ "explore", CMD_EXPLORE, "srcush explore [options] FILE[:NAME]" },
-	{ "stress", -1, NULL }, { "litmus", -1, NULL },
+	{ "litmus", CMD_LITMUS, "srcush litmus [options] FILE..." },
+	{ "stress", -1, NULL },
 	{ "torture", -1, NULL }, { "bench", -1, NULL }, { "compare", -1, NULL },
 };
 
@@ -63,6 +64,7 @@ static void help_main(FILE *f)
 	      "       srcush step   [options] FILE[:NAME]\n"
 	      "       srcush replay [options] FILE[:NAME] SCHEDULE\n"
 	      "       srcush explore [options] FILE[:NAME]\n"
+	      "       srcush litmus [options] FILE...\n"
 	      "\n"
 	      "A laboratory for Sleepable RCU.  Without a script: the shell, or a script from\n"
 	      "standard input when that is no terminal.\n"
@@ -114,6 +116,15 @@ static void help_command(enum command c)
 		     "nothing is wrong), violation (with the shortest way to it that was found) or\n"
 		     "incomplete (a bound was hit).  FILE is as for 'srcush run'.\n");
 		break;
+	case CMD_LITMUS:
+		puts("Runs litmus tests as the kernel's memory model has them, with all executions that\n"
+		     "the memory model allows, and prints the final states in herd7's form.  What a\n"
+		     "test says of itself (Result: Never) is compared with what was seen.\n\n"
+		     "  --srcu tree|ideal        what a struct srcu_struct is: the kernel's tree SRCU\n"
+		     "                           (the default), or nothing but what SRCU guarantees\n"
+		     "  --rcu-as-srcu            RCU is an srcu_struct, too; without it RCU is ideal\n"
+		     "  --time SECONDS           stop each test after so long (10)");
+		break;
 	default:
 		puts("Runs exactly the schedule (as schedule() and every violation print it, or @FILE\n"
 		     "to read it from a file), and prints the timeline and the outcome.\n");
@@ -127,6 +138,8 @@ static void help_command(enum command c)
 		fputs(help_explore, stdout);
 	if (c == CMD_STEP)
 		fputs("  --quiet                  no greeting\n", stdout);
+	else if (c == CMD_LITMUS)
+		fputs("  --quiet                  only the observations\n", stdout);
 	else if (c == CMD_EXPLORE)
 		fputs("  --quiet                  no progress, no timelines, no figures\n", stdout);
 	else
@@ -134,7 +147,10 @@ static void help_command(enum command c)
 	if (c == CMD_REPLAY || c == CMD_EXPLORE)
 		fputs("  --lockdep 6.1|6.12       which kernel's rules for the order of locks (6.12)\n",
 		      stdout);
-	fputs("  --json                   write events, violations and the outcome to standard\n"
+	fputs(c == CMD_LITMUS ?
+	      "  --json                   write what each test showed to standard output as JSON,\n"
+	      "                           one object a line; see srcush(1)\n" :
+	      "  --json                   write events, violations and the outcome to standard\n"
 	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
 	fputs(help_common, stdout);
 	fputs(help_status, stdout);
@@ -310,6 +326,15 @@ static int set_save(struct options *o, const char *name, const char *v)
 	return *v ? -1 : bad_usage("option '--%s' needs the name of a file", name, NULL);
 }
 
+static int set_srcu(struct options *o, const char *name, const char *v)
+{
+	(void)name;
+	o->ideal = !strcmp(v, "ideal");
+	if (!o->ideal && strcmp(v, "tree"))
+		return bad_usage("unknown SRCU '%s' (tree, ideal)", v, NULL);
+	return -1;
+}
+
 static int set_flag(struct options *o, const char *name, const char *v)
 {
 	(void)v;
@@ -317,6 +342,8 @@ static int set_flag(struct options *o, const char *name, const char *v)
 		o->quiet = true;
 	else if (!strcmp(name, "json"))
 		o->json = true;
+	else if (!strcmp(name, "rcu-as-srcu"))
+		o->rcu_as_srcu = true;
 	else
 		o->keep_going = true;
 	return -1;
@@ -366,7 +393,9 @@ static const struct long_option {
 	{ "max-executions", true, FOR(CMD_EXPLORE), set_max_executions },
 	{ "preemptions", true, FOR(CMD_EXPLORE), set_preemptions },
 	{ "depth", true, FOR(CMD_EXPLORE), set_depth },
-	{ "time", true, FOR(CMD_EXPLORE), set_time },
+	{ "time", true, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS), set_time },
+	{ "srcu", true, FOR(CMD_LITMUS), set_srcu },
+	{ "rcu-as-srcu", false, FOR(CMD_LITMUS), set_flag },
 	{ "jobs", true, FOR(CMD_EXPLORE), set_jobs },
 	{ "keep-going", false, FOR(CMD_EXPLORE), set_flag },
 	{ "lockdep", true, FOR(CMD_REPLAY) | FOR(CMD_EXPLORE), set_lockdep },
@@ -510,9 +539,23 @@ static int add_schedule(struct options *o, const char *word)
 	return -1;
 }
 
+static int add_file(struct options *o, const char *word)
+{
+	const char **v = realloc(o->files, (o->nfiles + 1) * sizeof(*v));
+
+	if (!v) {
+		complain("not enough memory");
+		return STATUS_ERROR;
+	}
+	o->files = v;
+	v[o->nfiles++] = word;
+	return -1;
+}
+
 void options_release(struct options *o)
 {
 	free(o->schedule);
+	free(o->files);
 }
 
 /* The subcommand's own options stand anywhere after its name. */
@@ -531,6 +574,8 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 			o->no_env = true;
 		else if (!only_words && argv[i][0] == '-' && argv[i][1])
 			r = bad_usage("unknown option '%s'", argv[i], NULL);
+		else if (o->command == CMD_LITMUS)
+			r = add_file(o, argv[i]);
 		else if (!o->file)
 			o->file = argv[i];
 		else if (o->command == CMD_REPLAY)
@@ -540,7 +585,7 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 		if (r >= 0)
 			return r;
 	}
-	if (!o->file)
+	if (!o->file && !o->nfiles)
 		return bad_usage("which file? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	if (o->command == CMD_REPLAY && !o->schedule)
 		return bad_usage("which schedule? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
