@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "litmus/litmus.h"
+#include "repl/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +44,10 @@ static struct place local_place(struct litmus *t)
 		if (!strcmp(t->procs[where.proc].locals[l].name, name) &&
 		    (i < 0 || !t->procs[where.proc].locals[l].hidden))
 			i = (int)l;
-	if (i < 0)
-		litmus_fail(t, k->line, k->column, "P%d has no variable '%s'", where.proc, name);
+	if (i < 0) {
+		complain("%s:%d:%d: warning: P%d never uses '%s', which is 0", t->file, k->line, k->column, where.proc, name);
+		i = (int)add_local(t, &t->procs[where.proc], name, (struct type){ .base = BT_LONG });
+	}
 	where.index = (unsigned)i;
 	return where;
 }
@@ -274,6 +277,11 @@ static void question(struct litmus *t)
 {
 	size_t from;
 
+	if (peek_token(t)->kind == TOK_END) {
+		t->cond = new_cond(t, CO_TRUE, NULL, NULL);
+		t->cond_text = "(true)";
+		return;
+	}
 	if (accept_token(t, "forall")) {
 		t->quantifier = QUANT_FORALL;
 	} else if (accept_token(t, "~")) {

@@ -100,13 +100,12 @@ static struct expr *name(struct litmus *t)
 		e->type = t->proc->locals[i].type;
 		return e;
 	}
-	i = find_global(t, k->text);
-	if (i < 0)
-		litmus_fail(t, k->line, k->column, "'%s' is not declared in this process", k->text);
-	e = new_expr(t, EX_GLOBAL, k);
-	e->index = (unsigned)i;
-	e->type = t->globals[i].type;
-	e->type.pointers++;
+	if (find_global(t, k->text) >= 0)
+		litmus_unsupported(t, k->line, k->column, "'%s' is a shared variable, and no parameter of this process",
+				   k->text);
+	/* what nobody declares is a register */
+	e = new_expr(t, EX_LOCAL, k);
+	e->index = add_local(t, t->proc, k->text, e->type);
 	return e;
 }
 
@@ -138,9 +137,11 @@ static struct expr *deref(struct litmus *t, const struct token *at, struct expr 
 	e->a = a;
 	e->type = a->type;
 	t->plain++;
-	if (!a->type.pointers)
-		litmus_fail(t, at->line, at->column, "what '*' or '[' is applied to is no pointer");
-	e->type.pointers--;
+	/* registers have no types to speak of: any may hold an address */
+	if (a->type.pointers)
+		e->type.pointers--;
+	else
+		e->type = (struct type){ .base = BT_LONG };
 	return e;
 }
 
@@ -192,8 +193,6 @@ static struct expr *address_of(struct litmus *t, const struct token *at)
 		t->plain--;
 		return a->a;
 	}
-	if (a->kind == EX_GLOBAL)
-		return a;
 	if (a->kind != EX_LOCAL)
 		litmus_fail(t, at->line, at->column, "'&' needs a variable");
 	e = new_expr(t, EX_ADDRESS, at);

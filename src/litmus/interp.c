@@ -15,9 +15,12 @@ enum flow { FLOW_NEXT, FLOW_BREAK, FLOW_CONTINUE, FLOW_RETURN };
 
 static enum flow execute(struct rproc *p, const struct stmt *s);
 
-int64_t runner_wrap(struct type type, int64_t v)
+int64_t runner_wrap(const struct runner *r, struct type type, int64_t v)
 {
-	if (type.pointers)
+	unsigned var, element;
+
+	/* an address stays one, whatever it is kept in */
+	if (type.pointers || ((int32_t)v != v && runner_find(r, v, &var, &element)))
 		return v;
 	switch (type.base) {
 	case BT_INT: case BT_ATOMIC:
@@ -161,7 +164,7 @@ static struct val read_lvalue(struct rproc *p, const struct expr *e, struct val 
 
 static void write_lvalue(struct rproc *p, const struct expr *e, struct val pointer, struct val v)
 {
-	v.v = runner_wrap(e->type, v.v);
+	v.v = runner_wrap(p->r, e->type, v.v);
 	if (e->kind == EX_LOCAL)
 		p->locals[e->index] = v;
 	else
@@ -180,7 +183,7 @@ static struct val assign(struct rproc *p, const struct expr *e)
 
 		v = both(operate(p, e, e->op, old.v, scaled(e->a, e->op, v.v)), old, v);
 	}
-	v.v = runner_wrap(e->type, v.v);
+	v.v = runner_wrap(p->r, e->type, v.v);
 	write_lvalue(p, e->a, pointer, v);
 	return v;
 }
@@ -192,7 +195,7 @@ static struct val step(struct rproc *p, const struct expr *e)
 	if (e->a->kind == EX_DEREF)
 		pointer = address_of_lvalue(p, e->a);
 	old = new = read_lvalue(p, e->a, pointer);
-	new.v = runner_wrap(e->type, operate(p, e, '+', old.v, scaled(e->a, '+', e->number)));
+	new.v = runner_wrap(p->r, e->type, operate(p, e, '+', old.v, scaled(e->a, '+', e->number)));
 	write_lvalue(p, e->a, pointer, new);
 	return e->post ? old : new;
 }
@@ -217,8 +220,6 @@ struct val evaluate(struct rproc *p, const struct expr *e)
 		return (struct val){ .v = e->number };
 	case EX_LOCAL:
 		return p->locals[e->index];
-	case EX_GLOBAL:
-		return (struct val){ .v = (int64_t)(uintptr_t)p->r->vars[e->index].base };
 	case EX_UNARY:
 		return unary(p, e);
 	case EX_BINARY:
@@ -229,7 +230,7 @@ struct val evaluate(struct rproc *p, const struct expr *e)
 		return perform_load(p, e, evaluate(p, e->a), e->type);
 	case EX_CAST:
 		v = evaluate(p, e->a);
-		v.v = runner_wrap(e->type, v.v);
+		v.v = runner_wrap(p->r, e->type, v.v);
 		return v;
 	case EX_ASSIGN:
 		return assign(p, e);

@@ -180,6 +180,21 @@ static void test_name(struct lexer *l)
 	add(l, TOK_NAME, strcspn(l->p, " \t\r\n"));
 }
 
+/* "Cycle=...", "Orig=...": what the test was made from, before the initial values. */
+static bool info_line(struct lexer *l)
+{
+	size_t len = 0;
+
+	if (l->init_seen || l->braces)
+		return false;
+	while (isalpha((unsigned char)l->p[len]))
+		len++;
+	if (!len || l->p[len] != '=')
+		return false;
+	advance(l, strcspn(l->p, "\n"));
+	return true;
+}
+
 static void quoted(struct lexer *l)
 {
 	size_t len = strcspn(l->p + 1, "\"");
@@ -197,7 +212,7 @@ bool lex(struct litmus *t)
 	while (*l.p) {
 		size_t len = 0;
 
-		if (skip_space(&l))
+		if (skip_space(&l) || info_line(&l))
 			continue;
 		while (isalnum((unsigned char)l.p[len]) || l.p[len] == '_')
 			len++;

@@ -32,7 +32,7 @@ enum base_type { BT_INT, BT_UINT, BT_SHORT, BT_USHORT, BT_CHAR, BT_UCHAR, BT_BOO
 struct type { uint8_t base; uint8_t pointers; };
 
 enum expr_kind {
-	EX_NUMBER, EX_LOCAL, EX_GLOBAL,	/* number; local `index`; address of global `index` */
+	EX_NUMBER, EX_LOCAL,		/* number; local `index` */
 	EX_UNARY, EX_BINARY, EX_COND,	/* op; a, b, c */
 	EX_DEREF, EX_ADDRESS,		/* of a */
 	EX_CAST,
@@ -88,7 +88,6 @@ struct global {
 	int64_t *init;
 	int *init_address;	/* of each element: the global whose address it is, -1 */
 	bool typed, is_array;
-	bool handles;		/* is a spinlock or a domain by its use */
 };
 struct local {
 	const char *name;

@@ -435,8 +435,9 @@ static void parameter(struct litmus *t, struct proc *p)
 	if (!v->typed) {
 		v->type = type;
 		v->typed = true;
-	} else if ((v->type.base == BT_SPINLOCK || v->type.base == BT_SRCU || type.base == BT_SPINLOCK ||
-		    type.base == BT_SRCU) && v->type.base != type.base) {
+	} else if (v->type.base == BT_SRCU && type.base != BT_SPINLOCK) {
+		v->type = type;	/* used as a number: that it is a domain means nothing then */
+	} else if ((v->type.base == BT_SPINLOCK || type.base == BT_SPINLOCK) && v->type.base != type.base) {
 		litmus_fail(t, k->line, k->column, "'%s' has another type elsewhere", name);
 	}
 }

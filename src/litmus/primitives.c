@@ -89,7 +89,7 @@ static void *data(struct rproc *p, const struct expr *at, struct val pointer)
 
 	runner_find(p->r, pointer.v, &var, &element);
 	base = p->r->t->globals[var].type.base;
-	if (base == BT_SPINLOCK || base == BT_SRCU)
+	if (base == BT_SPINLOCK || p->r->vars[var].ss)
 		runner_fail(p, at, "a spinlock or srcu_struct is accessed as if it were a number");
 	return loc;
 }
@@ -101,7 +101,7 @@ static struct val load(struct rproc *p, const struct expr *at, struct val pointe
 	uint64_t self = new_read(p, at);
 	uint64_t v = event(p, op, order, loc, 0, 0, (struct event_deps){ .addr = pointer.reads, .self = self });
 
-	return (struct val){ .v = runner_wrap(type, (int64_t)v), .reads = self };
+	return (struct val){ .v = runner_wrap(p->r, type, (int64_t)v), .reads = self };
 }
 
 static void store(struct rproc *p, const struct expr *at, struct val pointer, struct val v, struct type type,
@@ -109,7 +109,7 @@ static void store(struct rproc *p, const struct expr *at, struct val pointer, st
 {
 	void *loc = data(p, at, pointer);
 
-	event(p, op, order, loc, (uint64_t)runner_wrap(type, v.v), 0,
+	event(p, op, order, loc, (uint64_t)runner_wrap(p->r, type, v.v), 0,
 	      (struct event_deps){ .addr = pointer.reads, .data = v.reads, .begun = v.begun });
 }
 
@@ -176,12 +176,12 @@ static struct val perform_rmw(struct rproc *p, const struct expr *e)
 	else if (!c->sign)
 		operand.v = ~operand.v;
 	if (c->op == OP_XCHG)
-		operand.v = runner_wrap(type, operand.v);
+		operand.v = runner_wrap(p->r, type, operand.v);
 	old = rmw(p, e, (enum ev_op)c->op, (enum ev_order)e->suffix, pointer, (uint64_t)operand.v, 0, operand);
-	old.v = runner_wrap(type, old.v);
+	old.v = runner_wrap(p->r, type, old.v);
 	if (c->gives == GIVES_OLD || c->gives == GIVES_NOTHING)
 		return old;
-	new = runner_wrap(type, (int64_t)((uint64_t)old.v + (uint64_t)operand.v));
+	new = runner_wrap(p->r, type, (int64_t)((uint64_t)old.v + (uint64_t)operand.v));
 	old.reads |= operand.reads;
 	old.v = c->gives == GIVES_NEW ? new : c->gives == GIVES_IS_ZERO ? !new : new < 0;
 	return old;
@@ -194,9 +194,9 @@ static struct val compare_and_exchange(struct rproc *p, const struct expr *e)
 	struct val old;
 
 	new.reads |= expected.reads;
-	old = rmw(p, e, OP_CMPXCHG, (enum ev_order)e->suffix, pointer, (uint64_t)runner_wrap(type, expected.v),
-		  (uint64_t)runner_wrap(type, new.v), new);
-	old.v = runner_wrap(type, old.v);
+	old = rmw(p, e, OP_CMPXCHG, (enum ev_order)e->suffix, pointer, (uint64_t)runner_wrap(p->r, type, expected.v),
+		  (uint64_t)runner_wrap(p->r, type, new.v), new);
+	old.v = runner_wrap(p->r, type, old.v);
 	return old;
 }
 
@@ -211,8 +211,8 @@ static struct val try_compare_and_exchange(struct rproc *p, const struct expr *e
 		runner_fail(p, e, "what try_cmpxchg() expects is to be a local variable (&old)");
 	expected = &p->locals[e->args[1]->a->index];
 	new.reads |= expected->reads;
-	old = rmw(p, e, OP_CMPXCHG, (enum ev_order)e->suffix, pointer, (uint64_t)runner_wrap(type, expected->v),
-		  (uint64_t)runner_wrap(type, new.v), new);
+	old = rmw(p, e, OP_CMPXCHG, (enum ev_order)e->suffix, pointer, (uint64_t)runner_wrap(p->r, type, expected->v),
+		  (uint64_t)runner_wrap(p->r, type, new.v), new);
 	done = old.v == expected->v;
 	if (!done)
 		*expected = old;
@@ -243,9 +243,9 @@ static struct val add_unless(struct rproc *p, const struct expr *e)
 		add.reads |= seen.reads;
 		p->ctrl |= seen.reads | unless.reads;
 		old = rmw(p, e, OP_CMPXCHG, (enum ev_order)e->suffix, pointer, (uint64_t)seen.v,
-			  (uint64_t)runner_wrap(type, (int64_t)((uint64_t)seen.v + (uint64_t)add.v)), add);
+			  (uint64_t)runner_wrap(p->r, type, (int64_t)((uint64_t)seen.v + (uint64_t)add.v)), add);
 		p->ctrl = ctrl;
-		if (runner_wrap(type, old.v) != seen.v)
+		if (runner_wrap(p->r, type, old.v) != seen.v)
 			runner_stop(p, STOP_RETRY);
 		seen.reads |= old.reads;
 	}

@@ -49,7 +49,7 @@ static void initialise(struct runner *r, unsigned i)
 
 	for (unsigned e = 0; !r->vars[i].ss && g->type.base != BT_SPINLOCK && e < g->elements; e++) {
 		int64_t v = g->init_address[e] >= 0 ? (int64_t)(uintptr_t)r->vars[g->init_address[e]].base :
-			    runner_wrap(g->type, g->init[e]);
+			    runner_wrap(r, g->type, g->init[e]);
 
 		memcpy(r->vars[i].base + (size_t)e * r->vars[i].stride, &v, sizeof(v));
 	}
@@ -129,7 +129,7 @@ static int64_t value_at(void *arg, struct place where)
 	memcpy(&cell, v->base + (size_t)where.element * v->stride, sizeof(cell));
 	if (r->t->globals[where.index].type.base == BT_SPINLOCK)
 		return cell != 0;
-	return runner_wrap(r->t->globals[where.index].type, (int64_t)cell);
+	return runner_wrap(r, r->t->globals[where.index].type, (int64_t)cell);
 }
 
 static int64_t address_at(void *arg, struct place where)
@@ -222,15 +222,29 @@ static bool is_done(struct runner *r, unsigned i)
 	return t && t->state == TASK_DONE;
 }
 
+static bool all_done(struct runner *r)
+{
+	for (unsigned i = 0; i < r->t->nprocs; i++)
+		if (!is_done(r, i))
+			return false;
+	return true;
+}
+
+static bool is_filtered(struct runner *r)
+{
+	struct cond_env env = { .arg = r, .value = value_at, .address = address_at };
+
+	return r->t->filter && !cond_holds(r->t->filter, &env);
+}
+
 static const char *source_end(void *arg, struct world *w, enum exec_end how)
 {
 	struct runner *r = arg;
 	struct cond_env env = { .arg = r, .value = value_at, .address = address_at };
-	bool stopped = false, done = true;
+	bool stopped = false, done = all_done(r);
 
 	(void)w;
 	for (unsigned i = 0; i < r->t->nprocs; i++) {
-		done &= is_done(r, i);
 		stopped |= r->procs[i].stop != STOP_NOT;
 		r->result->cut_loops += r->procs[i].stop == STOP_LOOP;
 	}
@@ -238,18 +252,20 @@ static const char *source_end(void *arg, struct world *w, enum exec_end how)
 		r->result->deadlocks++;
 	if (!done || how != EXEC_COMPLETE)
 		return NULL;
-	if (r->t->filter && !cond_holds(r->t->filter, &env)) {
+	if (is_filtered(r)) {
 		r->result->filtered++;
 		return NULL;
 	}
 	return print_state(r, cond_holds(r->t->cond, &env));
 }
 
+/* What the filter takes out raises no flags either. */
 static bool source_allows(void *arg, struct mm *m)
 {
 	struct runner *r = arg;
+	unsigned none = 0;
 
-	if (mm_rcu(m, &r->result->flags))
+	if (mm_rcu(m, all_done(r) && !is_filtered(r) ? &r->result->flags : &none))
 		return true;
 	r->impossible += !m->oom;
 	return false;

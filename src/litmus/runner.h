@@ -59,7 +59,8 @@ struct runner {
 void interpret(void *rproc);
 /* Where a pointer points to; false: nowhere. */
 bool runner_find(const struct runner *r, int64_t pointer, unsigned *var, unsigned *element);
-int64_t runner_wrap(struct type type, int64_t v);
+/* As a variable of that type holds it. */
+int64_t runner_wrap(const struct runner *r, struct type type, int64_t v);
 /* This process cannot go on: the test cannot be run (skipped: for want of support). */
 _Noreturn void runner_fail(struct rproc *p, const struct expr *at, const char *what);
 _Noreturn void runner_stop(struct rproc *p, enum stop why);
