@@ -24,10 +24,16 @@ void consistent_note(struct dpor *d, uint32_t i, const struct event *ev, const s
 	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
 		m->flags = MM_PLAIN;
 		break;
+	case OP_CMPXCHG:
+		m->flags = ev->site->flags & SITE_SPIN ? MM_LOCK | MM_LOCKED : MM_LOCKED;
+		break;
+	case OP_STORE:
+		m->flags = ev->site->flags & SITE_SPIN ? MM_UNLOCK : 0;
+		break;
 	case OP_WAIT: case OP_WQ_WAIT: case OP_COND: case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_IRQ:
 		m->flags = MM_SWITCH;
 		break;
-	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
+	case OP_LOAD: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
 		m->flags = MM_UNLOCK;

@@ -50,6 +50,7 @@ static void arguments(struct litmus *t, struct expr *e)
 
 static void note_use(struct litmus *t, const struct call *c)
 {
+	t->tries_locks |= c->kind == CALL_SPIN_TRYLOCK || c->kind == CALL_SPIN_IS_LOCKED;
 	t->uses_srcu |= c->kind == CALL_SRCU_LOCK || c->kind == CALL_SRCU_UNLOCK || c->kind == CALL_SRCU_SYNC;
 	t->uses_rcu |= c->kind == CALL_RCU_LOCK || c->kind == CALL_RCU_UNLOCK || c->kind == CALL_RCU_SYNC;
 }

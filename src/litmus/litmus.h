@@ -123,6 +123,7 @@ struct litmus {
 	struct cond *cond, *filter;
 	const char *cond_text;		/* as it is printed */
 	bool uses_srcu, uses_rcu, uses_plain;
+	bool tries_locks;		/* or looks whether they are taken */
 	size_t plain;			/* accesses so far that are not marked */
 	/* reading */
 	size_t at;			/* next token */

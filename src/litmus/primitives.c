@@ -70,15 +70,18 @@ static uint64_t new_read(struct rproc *p, const struct expr *at)
 	return (uint64_t)1 << p->nreads++;
 }
 
+static uint64_t event_at(struct rproc *p, struct site *s, void *loc, uint64_t a, uint64_t b, struct event_deps deps)
+{
+	deps.ctrl = p->ctrl;
+	p->deps = deps;
+	return task_event((struct event){ .site = s, .loc = loc, .op = s->op, .order = s->order,
+					  .size = loc ? 8 : 0, .a = a, .b = b });
+}
+
 static uint64_t event(struct rproc *p, enum ev_op op, enum ev_order order, void *loc, uint64_t a, uint64_t b,
 		      struct event_deps deps)
 {
-	struct site *s = site_of(op, order);
-
-	deps.ctrl = p->ctrl;
-	p->deps = deps;
-	return task_event((struct event){ .site = s, .loc = loc, .op = (uint8_t)op, .order = (uint8_t)order,
-					  .size = loc ? 8 : 0, .a = a, .b = b });
+	return event_at(p, site_of(op, order), loc, a, b, deps);
 }
 
 static void *data(struct rproc *p, const struct expr *at, struct val pointer)
@@ -285,32 +288,55 @@ static void *a_lock(struct rproc *p, const struct expr *e, struct val pointer)
 	return loc;
 }
 
-static struct val spin(struct rproc *p, const struct expr *e)
+/*
+ * A lock that somebody tries, or looks at, is a word in memory like any other, of which stale
+ * values may be seen: the memory model knows its accesses by their sites.  Who would have
+ * to wait is not looked at any further: in another execution he comes later.
+ */
+static struct val spin_word(struct rproc *p, const struct expr *e, void *loc, struct event_deps deps)
 {
-	struct val pointer = evaluate(p, e->args[0]), v = { 0 };
-	void *loc = a_lock(p, e, pointer);
-	struct event_deps deps = { .addr = pointer.reads };
+	static struct site lock = { .op = OP_CMPXCHG, .order = ORD_ACQUIRE, .flags = SITE_SPIN, .prim = "spin_lock",
+				    .expr = "", .func = "", .file = "" };
+	static struct site unlock = { .op = OP_STORE, .order = ORD_RELEASE, .flags = SITE_SPIN, .prim = "spin_unlock",
+				      .expr = "", .func = "", .file = "" };
+	struct val v = { 0 };
 
 	switch (e->call->kind) {
-	case CALL_SPIN_LOCK:
-		event(p, OP_LOCK, ORD_ACQUIRE, loc, 0, 0, deps);
-		took(p, e, loc);
-		return v;
 	case CALL_SPIN_UNLOCK:
 		gives_back(p, e, loc);
-		event(p, OP_UNLOCK, ORD_RELEASE, loc, 0, 0, deps);
+		event_at(p, &unlock, loc, 0, 0, deps);
 		return v;
-	case CALL_SPIN_TRYLOCK:
-		deps.self = v.reads = new_read(p, e);
-		v.v = event(p, OP_TRYLOCK, ORD_ACQUIRE, loc, 0, 0, deps) != 0;
-		if (v.v)
-			took(p, e, loc);
-		return v;
-	default:
+	case CALL_SPIN_IS_LOCKED:
 		deps.self = v.reads = new_read(p, e);
 		v.v = event(p, OP_LOAD, ORD_ONCE, loc, 0, 0, deps) != 0;
 		return v;
+	default:
+		deps.self = v.reads = new_read(p, e);
+		v.v = !event_at(p, &lock, loc, 0, 1, deps);
+		if (v.v)
+			took(p, e, loc);
+		else if (e->call->kind == CALL_SPIN_LOCK)
+			runner_stop(p, STOP_LOCK);
+		return v;
 	}
+}
+
+static struct val spin(struct rproc *p, const struct expr *e)
+{
+	struct val pointer = evaluate(p, e->args[0]);
+	void *loc = a_lock(p, e, pointer);
+	struct event_deps deps = { .addr = pointer.reads };
+
+	if (p->r->t->tries_locks)
+		return spin_word(p, e, loc, deps);
+	if (e->call->kind == CALL_SPIN_LOCK) {
+		event(p, OP_LOCK, ORD_ACQUIRE, loc, 0, 0, deps);
+		took(p, e, loc);
+	} else {
+		gives_back(p, e, loc);
+		event(p, OP_UNLOCK, ORD_RELEASE, loc, 0, 0, deps);
+	}
+	return (struct val){ 0 };
 }
 
 /* --- SRCU and RCU --- */

@@ -246,6 +246,7 @@ static const char *source_end(void *arg, struct world *w, enum exec_end how)
 	(void)w;
 	for (unsigned i = 0; i < r->t->nprocs; i++) {
 		stopped |= r->procs[i].stop != STOP_NOT;
+		r->stuck |= r->procs[i].stop == STOP_LOCK;
 		r->result->cut_loops += r->procs[i].stop == STOP_LOOP;
 	}
 	if (!done && !stopped && how == EXEC_COMPLETE)
@@ -375,8 +376,8 @@ bool litmus_run(const struct litmus *t, const struct litmus_opts *o, struct litm
 		ok = explore_all(&r);
 	else
 		snprintf(result->error, sizeof(result->error), "%s", r.w && *world_error(r.w) ? world_error(r.w) : "out of memory");
-	if (ok && !result->nstates && !result->bound && r.impossible)
-		result->deadlocks += r.impossible;
+	if (ok && !result->nstates && !result->bound)
+		result->deadlocks += r.impossible + r.stuck;
 	result->seconds = explore_now() - started;
 	release(&r);
 	return ok;

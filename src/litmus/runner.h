@@ -16,7 +16,7 @@ struct val { int64_t v; uint64_t reads, begun; };
 #define RCU_DEPTH 64
 #define LOCKS_MAX 64
 
-enum stop { STOP_NOT, STOP_LOOP, STOP_RETRY, STOP_ERROR };
+enum stop { STOP_NOT, STOP_LOOP, STOP_RETRY, STOP_LOCK, STOP_ERROR };
 
 struct rproc {
 	struct runner *r;
@@ -50,6 +50,7 @@ struct runner {
 	struct srcu *rcu;	/* with rcu_as_srcu and the tree */
 	bool graphs;		/* the executions are asked about as a whole */
 	uint64_t impossible;	/* so many were none */
+	bool stuck;		/* somebody waited for a lock in some execution */
 	char *text;		/* of a state */
 	char error[300];	/* of a process: what cannot be run */
 	bool failed, skipped;
