@@ -250,6 +250,7 @@ static enum status run_litmus(const struct run *r)
 	};
 	bool bad = false, forbidden = false, undecided = false;
 
+	litmus_header();
 	for (size_t i = 0; i < o->nfiles && !interrupt_pending(); i++) {
 		enum litmus_score s = litmus_file(o->files[i], &l, litmus_stopped);
 

@@ -10,6 +10,8 @@
 /* A verdict against the one that the test expects. */
 enum litmus_score { SCORE_NONE, SCORE_AGREES, SCORE_STRONGER, SCORE_FORBIDDEN, SCORE_UNDECIDED, SCORE_SKIPPED, SCORE_BAD };
 
+/* What comes first, with --json. */
+void litmus_header(void);
 /* Runs one file and prints what it showed.  `interrupted`: Ctrl-C. */
 enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, bool (*interrupted)(void *));
 

@@ -255,7 +255,7 @@ static struct expr *unary(struct litmus *t)
 	struct expr *e;
 
 	if (t->depth > NESTING_MAX)
-		litmus_fail(t, k->line, k->column, "expressions nest more than %d deep", NESTING_MAX);
+		litmus_fail(t, k->line, k->column, "the expression nests too deep");
 	t->depth++;
 	e = prefix(t);
 	t->depth = depth;
@@ -333,7 +333,7 @@ static struct expr *assignment(struct litmus *t)
 	unsigned depth = t->depth++;
 
 	if (depth > NESTING_MAX)
-		litmus_fail(t, peek_token(t)->line, peek_token(t)->column, "expressions nest more than %d deep", NESTING_MAX);
+		litmus_fail(t, peek_token(t)->line, peek_token(t)->column, "the expression nests too deep");
 	a = conditional(t);
 	k = peek_token(t);
 	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {

@@ -206,6 +206,30 @@ static enum litmus_score refused(const struct litmus *t, const char *error, bool
 	return skipped ? SCORE_SKIPPED : SCORE_BAD;
 }
 
+/* What is wrong with a test's sections and grace periods shows with the ideal SRCU: the marks
+ * of the real one are its own affair.  The weakest model shows most. */
+static void add_flags(const struct litmus *t, const struct litmus_opts *o, struct litmus_result *r)
+{
+	struct litmus_opts ideal = *o;
+	struct litmus_result more;
+
+	if (o->ideal || !t->uses_srcu)
+		return;
+	ideal.ideal = true;
+	ideal.model = "weak";
+	if (litmus_run(t, &ideal, &more))
+		r->flags |= more.flags;
+	litmus_result_release(&more);
+}
+
+void litmus_header(void)
+{
+	static const char text[] = "{\"srcush\":\"" PACKAGE_VERSION "\",\"format\":1,\"type\":\"header\",\"command\":\"litmus\"}";
+
+	if (json_active())
+		json_write(text, sizeof(text) - 1);
+}
+
 enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, bool (*interrupted)(void *))
 {
 	struct litmus t;
@@ -218,6 +242,7 @@ enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, boo
 	} else if (!litmus_run(&t, o, &r)) {
 		s = refused(&t, r.error, r.skipped);
 	} else {
+		add_flags(&t, o, &r);
 		s = score(&t, &r);
 		if (json_active())
 			print_json(&t, o, &r, s);
