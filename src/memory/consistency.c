@@ -289,33 +289,33 @@ void mm_made(const struct mm *m, const struct rels *s, struct rel r)
 
 /* --- a list of edges, where there are few --- */
 
-bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t most)
+bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most)
 {
-	if (!room(m, &m->nums, &m->nums_cap, 3 * m->n + 2 * most))
+	if (!room(m, &m->nums, &m->nums_cap, 3 * nodes + 2 * most))
 		return false;
 	e->first = m->nums;
-	e->in = e->first + m->n;
-	e->queue = e->in + m->n;
-	e->to = e->queue + m->n;
+	e->in = e->first + nodes;
+	e->queue = e->in + nodes;
+	e->to = e->queue + nodes;
 	e->next = e->to + most;
 	e->n = 0;
-	memset(e->first, 0xff, m->n * sizeof(*e->first));
-	memset(e->in, 0, m->n * sizeof(*e->in));
+	memset(e->first, 0xff, nodes * sizeof(*e->first));
+	memset(e->in, 0, nodes * sizeof(*e->in));
 	return true;
 }
 
-bool mm_edges_acyclic(struct mm_edges *e, size_t nevents)
+bool mm_edges_acyclic(struct mm_edges *e, size_t nodes)
 {
 	size_t n = 0, done = 0;
 
-	for (size_t i = 0; i < nevents; i++)
+	for (size_t i = 0; i < nodes; i++)
 		if (!e->in[i])
 			e->queue[n++] = (uint16_t)i;
 	while (done < n)
 		for (uint16_t k = e->first[e->queue[done++]]; k != UINT16_MAX; k = e->next[k])
 			if (!--e->in[e->to[k]])
 				e->queue[n++] = e->to[k];
-	return done == nevents;
+	return done == nodes;
 }
 
 /*
@@ -326,7 +326,7 @@ bool mm_is_sc(struct mm *m, const struct mm_places *p)
 {
 	struct mm_edges e;
 
-	if (!mm_edges_begin(m, &e, 4 * m->n))
+	if (!mm_edges_begin(m, &e, m->n, 4 * m->n))
 		return false;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *a = &m->ev[i];

@@ -29,6 +29,10 @@ struct mm_places {
 bool mm_index(struct mm *m, struct mm_places *p);
 bool mm_is_coherent(const struct mm *m, const struct mm_places *p);
 bool mm_is_sc(struct mm *m, const struct mm_places *p);
+/* As if each task had a CPU of its own. */
+bool mm_is_tso(struct mm *m, const struct mm_places *p);
+/* Does the kernel's model forbid it for a reason that is quick to see?  lkmm_quick.c */
+bool mm_is_no_lkmm(struct mm *m, const struct mm_places *p);
 
 /* A list of edges, where there are few of them. */
 struct mm_edges {
@@ -36,9 +40,9 @@ struct mm_edges {
 	uint16_t *to, *next;		/* by edge */
 	size_t n;
 };
-/* Room for `most` edges.  False: no memory. */
-bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t most);
-bool mm_edges_acyclic(struct mm_edges *e, size_t nevents);
+/* So many nodes, and room for `most` edges.  False: no memory. */
+bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most);
+bool mm_edges_acyclic(struct mm_edges *e, size_t nodes);
 static inline void mm_edge(struct mm_edges *e, size_t from, size_t to)
 {
 	e->to[e->n] = (uint16_t)to;

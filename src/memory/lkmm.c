@@ -396,8 +396,10 @@ bool mm_lkmm(struct mm *m)
 
 	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
 		return false;
-	/* most are, and it is much cheaper to see */
-	if (mm_is_sc(m, &p))
+	/* most are, and it is much cheaper to see; what x86 does the model allows */
+	if (mm_is_sc(m, &p) || mm_is_tso(m, &p))
 		return true;
+	if (mm_is_no_lkmm(m, &p))
+		return false;
 	return lkmm_relations(m, &k) && mm_acyclic(m, &k.s, k.r[PB]);
 }

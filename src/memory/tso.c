@@ -167,11 +167,11 @@ static bool drain_switches(const struct mm *m, const struct rels *s, struct rel 
  * Where no two tasks share a CPU: of program order, every read to the next access, every
  * write to the next write and to the first read behind a fence; the rest follows from these.
  */
-static bool is_tso(struct mm *m, const struct mm_places *p)
+bool mm_is_tso(struct mm *m, const struct mm_places *p)
 {
 	struct mm_edges e;
 
-	if (!mm_edges_begin(m, &e, 6 * m->n))
+	if (!mm_edges_begin(m, &e, m->n, 6 * m->n))
 		return false;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *a = &m->ev[i];
@@ -199,7 +199,7 @@ bool mm_tso(struct mm *m)
 	if (mm_is_sc(m, &p))
 		return true;
 	if (!any_shares_cpu(m, &p))
-		return is_tso(m, &p);
+		return mm_is_tso(m, &p);
 	if (!mm_begin(m, &s, &ghb, 1))
 		return false;
 	program_order(m, &s, ghb);
