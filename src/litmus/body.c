@@ -38,28 +38,23 @@ static unsigned declare(struct litmus *t, struct proc *p, struct type type)
 	const struct token *k = peek_token(t);
 	const char *name = expect_name(t, "the name of a local variable");
 	int i = find_local(p, name);
+	struct local *l = i >= 0 ? &p->locals[i] : NULL;
 
 	if (token_is(peek_token(t), "["))
 		litmus_unsupported(t, k->line, k->column, "local arrays ('%s') are not supported", name);
-	if (type.base == BT_SPINLOCK || type.base == BT_SRCU) {
-		if (!type.pointers)
-			litmus_unsupported(t, k->line, k->column, "a lock or domain on the stack ('%s') is not supported", name);
+	if ((type.base == BT_SPINLOCK || type.base == BT_SRCU) && !type.pointers)
+		litmus_unsupported(t, k->line, k->column, "a lock or domain on the stack ('%s') is not supported", name);
+	if (l && l->parameter && t->depth == 1)
+		litmus_fail(t, k->line, k->column, "'%s' is a parameter of this process", name);
+	if (l && l->depth == (int)t->depth)
+		litmus_fail(t, k->line, k->column, "there is a '%s' in this block already", name);
+	/* with an initial value above, or used before: declared here */
+	if (!l || l->parameter || l->depth) {
+		i = (int)add_local(t, p, name, type);
+		l = &p->locals[i];
 	}
-	if (i >= 0 && p->locals[i].depth == (int)t->depth) {
-		/* with an initial value above: declared here, once */
-		if (p->locals[i].depth)
-			litmus_fail(t, k->line, k->column, "there is a '%s' in this block already", name);
-		if (t->globals && p->locals[i].init_address >= 0 && p->locals[i].type.pointers &&
-		    !__builtin_strcmp(t->globals[p->locals[i].init_address].name, name))
-			litmus_fail(t, k->line, k->column, "'%s' is a parameter of this process", name);
-	}
-	if (i >= 0 && !p->locals[i].depth) {
-		p->locals[i].type = type;
-		p->locals[i].depth = (int)t->depth;
-		return (unsigned)i;
-	}
-	i = (int)add_local(t, p, name, type);
-	p->locals[i].depth = (int)t->depth;
+	l->type = type;
+	l->depth = (int)t->depth;
 	return (unsigned)i;
 }
 

@@ -54,13 +54,18 @@ static struct place local_place(struct litmus *t)
 
 static struct place global_place(struct litmus *t)
 {
-	bool bracket = accept_token(t, "["), star = !bracket && accept_token(t, "*");
-	const struct token *k = peek_token(t);
-	const char *name = expect_name(t, "a local (0:r1) or shared variable");
+	bool bracket = accept_token(t, "[");
 	struct place where = { .proc = -1 };
-	int i = find_global(t, name);
+	const struct token *k;
+	const char *name;
+	int i;
 
-	(void)star;
+	/* x, *x, [x] */
+	accept_token(t, "*");
+	k = peek_token(t);
+	name = expect_name(t, "a local (0:r1) or shared variable");
+	i = find_global(t, name);
+
 	if (i < 0)
 		litmus_fail(t, k->line, k->column, "there is no shared variable '%s'", name);
 	where.index = (unsigned)i;
@@ -135,7 +140,7 @@ static void right_side(struct litmus *t, struct cond *c)
 		c->number = expect_number(t);
 	} else if (accept_token(t, "NULL")) {
 		c->number = 0;
-	} else if (token_is(k, "[") || token_is(k, "*")) {
+	} else if (token_is(k, "[") || accept_token(t, "*")) {
 		c->right_is_place = true;
 		c->right = global_place(t);
 	} else {

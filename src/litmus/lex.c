@@ -204,7 +204,7 @@ static void quoted(struct lexer *l)
 	advance(l, len + 2);	/* a description: of no use here */
 }
 
-bool lex(struct litmus *t)
+void lex(struct litmus *t)
 {
 	struct lexer l = { .t = t, .p = t->text, .line_start = t->text, .line = 1 };
 
@@ -226,5 +226,4 @@ bool lex(struct litmus *t)
 			punct(&l);
 	}
 	add(&l, TOK_END, 0);
-	return true;
 }

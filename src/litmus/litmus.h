@@ -94,7 +94,7 @@ struct local {
 	struct type type;
 	int64_t init;
 	int init_address;	/* -1 */
-	bool hidden;		/* its block is over */
+	bool parameter, hidden;	/* hidden: its block is over */
 	int depth;
 };
 struct proc {
@@ -144,7 +144,7 @@ void litmus_release(struct litmus *t);
 
 /* --- among those who read --- */
 
-bool lex(struct litmus *t);
+void lex(struct litmus *t);
 void *litmus_alloc(struct litmus *t, size_t size);	/* zeroed; leaves by t->failed */
 void *litmus_grow(struct litmus *t, void *v, size_t *cap, size_t n, size_t size);
 _Noreturn void litmus_fail(struct litmus *t, int line, int column, const char *fmt, ...)
@@ -174,7 +174,6 @@ unsigned need_global(struct litmus *t, const char *name);
 int find_local(const struct proc *p, const char *name);
 unsigned add_local(struct litmus *t, struct proc *p, const char *name, struct type type);
 void show_place(struct litmus *t, struct place where);
-void check_test(struct litmus *t);
 
 /* --- running --- */
 
@@ -182,7 +181,7 @@ struct litmus_opts {
 	const char *model;	/* sc, tso, weak */
 	double seconds;		/* for each test */
 	bool ideal, rcu_as_srcu;
-	bool quiet, json;
+	bool quiet;
 };
 
 struct litmus_state { char *text; uint64_t count; bool positive; };

@@ -325,14 +325,12 @@ static void init_array(struct litmus *t, unsigned index)
 
 static void init_register(struct litmus *t, struct type type)
 {
-	const struct token *k = peek_token(t);
 	int64_t n = expect_number(t), value = 0;
 	struct proc *p = need_proc(t, n);
 	const char *name;
 	int address = -1;
 	int i;
 
-	(void)k;
 	expect_token(t, ":", "behind the number of the process");
 	name = expect_name(t, "the name of a local variable");
 	i = find_local(p, name);
@@ -430,6 +428,7 @@ static void parameter(struct litmus *t, struct proc *p)
 	g = need_global(t, name);
 	l = add_local(t, p, name, type);
 	p->locals[l].init_address = (int)g;
+	p->locals[l].parameter = true;
 	v = &t->globals[g];
 	type.pointers--;
 	if (!v->typed) {
