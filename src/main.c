@@ -252,11 +252,11 @@ static enum status run_litmus(const struct run *r)
 
 	litmus_header();
 	for (size_t i = 0; i < o->nfiles && !interrupt_pending(); i++) {
-		enum litmus_score s = litmus_file(o->files[i], &l, litmus_stopped);
+		enum litmus_score s = litmus_file(o->files[i], &l, litmus_stopped, &undecided);
 
 		bad |= s == SCORE_BAD;
 		forbidden |= s == SCORE_FORBIDDEN;
-		undecided |= s == SCORE_SKIPPED || s == SCORE_UNDECIDED;
+		undecided |= s == SCORE_SKIPPED;
 	}
 	if (interrupt_pending())
 		return STATUS_INTERRUPTED;

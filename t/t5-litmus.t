@@ -183,6 +183,8 @@ do
 	s, out, err = litmus("")
 	tap.same({ s, out, err }, { 2, "", "srcush: which file? usage: srcush litmus [options] FILE...\nTry 'srcush --help'.\n" },
 		"no file")
+	s, out, err = litmus("--kernel . x.litmus")
+	tap.like(err, "option .%-%-kernel. is for run, step, replay and explore", "a kernel tree is refused")
 	s, out, err = litmus("--srcu tiny x.litmus")
 	tap.same({ s, out, err }, { 2, "", "srcush: unknown SRCU 'tiny' (tree, ideal)\nTry 'srcush --help'.\n" }, "no such SRCU")
 end

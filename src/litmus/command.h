@@ -12,7 +12,8 @@ enum litmus_score { SCORE_NONE, SCORE_AGREES, SCORE_STRONGER, SCORE_FORBIDDEN, S
 
 /* What comes first, with --json. */
 void litmus_header(void);
-/* Runs one file and prints what it showed.  `interrupted`: Ctrl-C. */
-enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, bool (*interrupted)(void *));
+/* Runs one file and prints what it showed.  `interrupted`: Ctrl-C.  *cut is set where not
+ * all executions were made. */
+enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, bool (*interrupted)(void *), bool *cut);
 
 #endif

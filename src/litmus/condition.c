@@ -65,7 +65,6 @@ static struct place global_place(struct litmus *t)
 	k = peek_token(t);
 	name = expect_name(t, "a local (0:r1) or shared variable");
 	i = find_global(t, name);
-
 	if (i < 0)
 		litmus_fail(t, k->line, k->column, "there is no shared variable '%s'", name);
 	where.index = (unsigned)i;

@@ -230,7 +230,7 @@ void litmus_header(void)
 		json_write(text, sizeof(text) - 1);
 }
 
-enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, bool (*interrupted)(void *))
+enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, bool (*interrupted)(void *), bool *cut)
 {
 	struct litmus t;
 	struct litmus_result r = { 0 };
@@ -244,6 +244,7 @@ enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, boo
 	} else {
 		add_flags(&t, o, &r);
 		s = score(&t, &r);
+		*cut |= !is_complete(&r);
 		if (json_active())
 			print_json(&t, o, &r, s);
 		else

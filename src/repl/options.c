@@ -52,6 +52,11 @@ static const char help_common[] =
 	"  -E                       ignore LUA_INIT, LUA_PATH ... and init.lua\n"
 	"  --help, --version\n";
 
+/* The same for litmus tests, which say themselves what they run on. */
+static const char help_litmus[] =
+	"  --model sc|tso|weak      the memory model (default sc)\n"
+	"  --help, --version\n";
+
 static const char help_status[] =
 	"\n"
 	"Exit status: 0 all well; 1 an uncaught error; 2 usage, unreadable or malformed\n"
@@ -152,7 +157,7 @@ static void help_command(enum command c)
 	      "                           one object a line; see srcush(1)\n" :
 	      "  --json                   write events, violations and the outcome to standard\n"
 	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
-	fputs(help_common, stdout);
+	fputs(c == CMD_LITMUS ? help_litmus : help_common, stdout);
 	fputs(help_status, stdout);
 }
 
@@ -378,10 +383,10 @@ static const struct long_option {
 	uint32_t commands;	/* that take it */
 	int (*set)(struct options *o, const char *name, const char *v);
 } long_options[] = {
-	{ "carrier", true, FOR_ALL, set_carrier },
+	{ "carrier", true, FOR_ALL & ~FOR(CMD_LITMUS), set_carrier },
 	{ "color", true, FOR_ALL, set_color },
-	{ "cpus", true, FOR_ALL, set_cpus },
-	{ "kernel", true, FOR_ALL, set_kernel },
+	{ "cpus", true, FOR_ALL & ~FOR(CMD_LITMUS), set_cpus },
+	{ "kernel", true, FOR_ALL & ~FOR(CMD_LITMUS), set_kernel },
 	{ "model", true, FOR_ALL, set_model },
 	{ "quiet", false, FOR_ALL, set_flag },
 	{ "help", false, FOR_ALL, show_help },
