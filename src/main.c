@@ -15,6 +15,7 @@
 #include <lauxlib.h>
 
 #include "binding/lua_ktree.h"
+#include "litmus/command.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
 #include "repl/json.h"
@@ -235,9 +236,40 @@ static enum status run_scenario(lua_State *L, struct run *r)
 	return shell_scenario(&r->shell, "run", 2);
 }
 
+static bool litmus_stopped(void *arg)
+{
+	(void)arg;
+	return interrupt_pending();
+}
+
+/* Of several tests the worst counts. */
+static enum status run_litmus(const struct run *r)
+{
+	const struct options *o = &r->opts;
+	struct litmus_opts l = {
+		.model = o->model ? o->model : "sc", .seconds = o->time > 0 ? o->time : 10, .ideal = o->ideal,
+		.rcu_as_srcu = o->rcu_as_srcu, .quiet = o->quiet,
+	};
+	bool bad = false, forbidden = false, undecided = false;
+
+	litmus_header();
+	for (size_t i = 0; i < o->nfiles && !interrupt_pending(); i++) {
+		enum litmus_score s = litmus_file(o->files[i], &l, litmus_stopped, &undecided);
+
+		bad |= s == SCORE_BAD;
+		forbidden |= s == SCORE_FORBIDDEN;
+		undecided |= s == SCORE_SKIPPED;
+	}
+	if (interrupt_pending())
+		return STATUS_INTERRUPTED;
+	return forbidden ? STATUS_VIOLATION : bad ? STATUS_USAGE : undecided ? STATUS_BOUND : STATUS_OK;
+}
+
 /* Does anything of the shell come into it?  Its Lua parts cost start-up time. */
 static bool needs_shell(const struct options *o)
 {
+	if (o->command == CMD_LITMUS)
+		return false;
 	if (o->command != CMD_SCRIPT || o->interactive)
 		return true;
 	return !o->script && !o->has_exec && !o->version && isatty(STDIN_FILENO);
@@ -286,7 +318,7 @@ static int protected_main(lua_State *L)
 		r->has_shell = true;
 	}
 	interrupt_install(L, false);
-	if (o->model) {
+	if (o->model && o->command != CMD_LITMUS) {
 		snprintf(s->default_model, sizeof(s->default_model), "%s", o->model);
 		world_set_model(s->w, o->model);
 	}
@@ -297,6 +329,8 @@ static int protected_main(lua_State *L)
 
 	if (o->command == CMD_SCRIPT)
 		r->status = run_plain(L, r);
+	else if (o->command == CMD_LITMUS)
+		r->status = run_litmus(r);
 	else if (o->command == CMD_STEP)
 		r->status = shell_run(&r->shell, o->file);
 	else

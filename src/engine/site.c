@@ -134,6 +134,8 @@ const char *order_name(enum ev_order o)
 		[ORD_MB_AFTER_UNLOCK_LOCK] = "after-unlock-lock",
 		[ORD_MB_AFTER_SRCU_UNLOCK] = "after-srcu-unlock",
 		[ORD_DEREF] = "deref", [ORD_NORETURN] = "once",
+		[ORD_SECTION_BEGIN] = "section-begin", [ORD_SECTION_END] = "section-end",
+		[ORD_GRACE_PERIOD] = "grace-period",
 	};
 
 	return (unsigned)o < ORD_COUNT && names[o] ? names[o] : "";

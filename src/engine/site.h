@@ -71,6 +71,9 @@ enum ev_order {
 	ORD_DEREF,	/* rcu_dereference: a load that heads dependencies */
 	ORD_NORETURN,	/* atomic_inc() and the like, which return nothing: as ORD_ONCE, but a
 			 * read barrier does not order them */
+	ORD_SECTION_BEGIN, /* of an ideal (S)RCU, which is nothing but what it guarantees: see */
+	ORD_SECTION_END,   /* memory/rcu.c.  These are fences, and operand a is the domain */
+	ORD_GRACE_PERIOD,  /* as a full fence, too */
 	ORD_COUNT
 };
 

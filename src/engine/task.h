@@ -64,8 +64,10 @@ struct task_wait { const void *wq; uint64_t ticket; };
 #define CONTEXT_MAX 255
 
 /* What the next event of a task depends on, where the language that it is written in shows
- * it: the n-th read of the task is bit n modulo 64. */
-struct event_deps { uint64_t addr, data, ctrl; };
+ * it: bits, each of which stands for a read of the task, the one that said so by `self`.
+ * The beginnings of an ideal SRCU's sections have bits of their own: `begun` are those that
+ * the value stored, or given to the end of a section, comes from. */
+struct event_deps { uint64_t addr, data, ctrl, self, begun; };
 
 struct task {
 	struct object *obj;	/* its name and identity */

@@ -57,8 +57,11 @@ bool world_set_model(struct world *w, const char *name)
 
 bool world_change_model(struct world *w, const char *name)
 {
-	const struct memory_model *m = memory_model_by_name(name);
+	return world_set_memory(w, memory_model_by_name(name));
+}
 
+bool world_set_memory(struct world *w, const struct memory_model *m)
+{
 	if (m->consistent && !w->history && !(w->history = history_new()))
 		return world_oom(w);
 	if (!m->consistent) {

@@ -114,6 +114,8 @@ void world_set_voluntary(struct world *w);
 /* The memory model, "sc" unless set: before the first object.  False: there is none of
  * that name, or it is too late. */
 bool world_set_model(struct world *w, const char *name);
+/* The same of one that may have no name of its own. */
+bool world_set_memory(struct world *w, const struct memory_model *m);
 const struct memory_model *world_model(const struct world *w);
 uint64_t world_clock(struct world *w);			/* virtual ns */
 uint64_t world_steps(struct world *w);			/* performed so far */

@@ -15,28 +15,35 @@
 #include <string.h>
 
 /* What the model wants to know of a step: of its site, not of the values. */
-void consistent_note(struct dpor *d, uint32_t i, const struct task *t, const struct event *ev)
+void consistent_note(struct dpor *d, uint32_t i, const struct event *ev, const struct event_deps *deps)
 {
 	struct dmem *m = &d->mem[i];
 
-	*m = (struct dmem){ .order = ev->order };
+	*m = (struct dmem){ .order = ev->order, .deps = *deps, .operand = ev->a, .operand2 = ev->b };
 	switch (ev->op) {
 	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
 		m->flags = MM_PLAIN;
 		break;
+	case OP_CMPXCHG:
+		m->flags = ev->site->flags & SITE_SPIN ? MM_LOCK | MM_LOCKED : MM_LOCKED;
+		break;
+	case OP_STORE:
+		m->flags = ev->site->flags & SITE_SPIN ? MM_UNLOCK : 0;
+		break;
 	case OP_WAIT: case OP_WQ_WAIT: case OP_COND: case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_IRQ:
 		m->flags = MM_SWITCH;
 		break;
-	case OP_LOAD: case OP_STORE: case OP_CPU_ADD: case OP_UNLOCK:
+	case OP_LOAD: case OP_CPU_ADD:
+		break;
+	case OP_UNLOCK:
+		m->flags = MM_UNLOCK;
+		break;
+	case OP_LOCK: case OP_TRYLOCK:
+		m->flags = MM_LOCK | MM_LOCKED;
 		break;
 	default:
 		m->flags = MM_LOCKED;
 		break;
-	}
-	if (t->deps) {
-		m->addr = t->deps->addr;
-		m->data = t->deps->data;
-		m->ctrl = t->deps->ctrl;
 	}
 	m->value = d->info[i].value;
 	m->loc = d->info[i].loc;
@@ -160,9 +167,11 @@ static void access(struct making *k, uint32_t i, enum mm_kind kind)
 		return;
 	v->order = m->order;
 	v->flags = m->flags;
-	v->addr = m->addr;
-	v->data = m->data;
-	v->ctrl = m->ctrl;
+	v->addr = m->deps.addr;
+	v->data = m->deps.data;
+	v->ctrl = m->deps.ctrl;
+	v->self = kind == MM_READ ? m->deps.self : 0;
+	v->begun = m->deps.begun;
 }
 
 static void fence(struct making *k, uint32_t i)
@@ -176,6 +185,13 @@ static void fence(struct making *k, uint32_t i)
 	f->order = mem_of(k, i)->order;
 	f->flags = mem_of(k, i)->flags;
 	f->task = k->g->ev[i].task;
+	if (f->order < ORD_SECTION_BEGIN)
+		return;
+	f->domain = (uint32_t)mem_of(k, i)->operand;
+	f->value = mem_of(k, i)->operand2;
+	f->self = mem_of(k, i)->deps.self;
+	f->data = mem_of(k, i)->deps.data;
+	f->begun = mem_of(k, i)->deps.begun;
 }
 
 /* The write part of a read-modify-write; of a release or an acquire each has one side. */
@@ -189,8 +205,12 @@ static void write_part(struct making *k, uint32_t i)
 		return;
 	*v = (struct mm_event){ .kind = MM_WRITE, .order = mem_of(k, r)->order, .flags = mem_of(k, r)->flags,
 				.task = v->task, .cpu = v->cpu, .loc = v->loc, .rank = v->rank, .rf = MM_NONE,
-				.after = MM_NONE, .pair = read, .data = mem_of(k, r)->data,
-				.addr = mem_of(k, r)->addr, .ctrl = mem_of(k, r)->ctrl };
+				.after = MM_NONE, .pair = read, .data = mem_of(k, r)->deps.data,
+				.addr = mem_of(k, r)->deps.addr, .ctrl = mem_of(k, r)->deps.ctrl,
+				.begun = mem_of(k, r)->deps.begun };
+	/* what is stored is made of what was found */
+	if (k->g->ev[r].op != OP_XCHG && k->g->ev[r].op != OP_CMPXCHG)
+		v->data |= mem_of(k, r)->deps.self;
 	k->mm->ev[read].pair = (uint16_t)(k->mm->n - 1);
 	if (v->order == ORD_ACQUIRE)
 		v->order = ORD_ONCE;
@@ -238,7 +258,7 @@ static void add_event(struct making *k, uint32_t i)
 	case G_READ: case G_RMW:
 		access(k, i, MM_READ);
 		/* what failed to store orders nothing */
-		if (k->ok && e->kind == G_READ && k->mm->ev[k->at[i]].order == ORD_FULL)
+		if (k->ok && e->kind == G_READ && e->op != OP_LOAD && e->op != OP_PLAIN_LOAD)
 			k->mm->ev[k->at[i]].order = ORD_ONCE;
 		break;
 	case G_WRITE:
@@ -302,17 +322,15 @@ static void addresses(struct making *k)
 	for (uint32_t r = 0; r < k->g->n; r++) {
 		const struct gevent *e = &k->g->ev[r];
 		const struct object *o;
-		unsigned nth = 0;
 
 		if (!g_reads(e) || k->at[r] == MM_NONE || !mem_of(k, r)->deref)
 			continue;
 		o = object_at(d->w, (void *)(uintptr_t)mem_of(k, r)->value);
-		for (uint32_t i = 0; i < k->at[r]; i++)
-			nth += k->mm->ev[i].task == e->task && k->mm->ev[i].kind == MM_READ;
+		k->mm->ev[k->at[r]].self |= (uint64_t)1 << (r % 64);
 		for (uint32_t i = r + 1; o && i < k->g->n; i++)
 			if (k->g->ev[i].task == e->task && k->at[i] != MM_NONE && mem_of(k, i)->loc != LOC_NONE &&
 			    object_at(d->w, arena_addr(d->w, mem_of(k, i)->loc)) == o)
-				k->mm->ev[k->at[i]].addr |= (uint64_t)1 << (nth % 64);
+				k->mm->ev[k->at[i]].addr |= (uint64_t)1 << (r % 64);
 	}
 }
 
@@ -356,4 +374,13 @@ bool consistent_now(struct dpor *d)
 	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at };
 
 	return !d->weak || ask(&k, d->g.n);
+}
+
+/* The axioms that are not asked at each step: of what comes later. */
+bool consistent_allowed(struct dpor *d)
+{
+	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at };
+	const struct explore_source *src = &d->x->src;
+
+	return !d->weak || !src->allows || (ask(&k, d->g.n) && src->allows(src->arg, &d->mm));
 }

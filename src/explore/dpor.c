@@ -158,7 +158,7 @@ bool dpor_run(struct explore *x)
 	d.clock = malloc(STRIDE * sizeof(*d.clock));
 	ok = (d.clock || visit_oom(&d)) && places_init(&d) && search(&d);
 	note_bounds(&d);
-	if (ok && !x->report.bound && !x->executions)
+	if (ok && !x->report.bound && !x->executions && !x->src.allows)
 		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
 	snare_release(&d);
 	if (x->shared)

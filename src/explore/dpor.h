@@ -22,6 +22,7 @@ struct dkept {
 	uint64_t answer;
 	uint32_t loc;		/* arena offset, LOC_NONE */
 	uint32_t check;		/* see visit_check() */
+	struct event_deps deps;
 };
 
 /* A task, wherever it occurs; slots are given at first sight and kept. */
@@ -77,7 +78,8 @@ struct dmem {
 	bool deref;
 	uint32_t loc;
 	uint64_t value;
-	uint64_t addr, data, ctrl;
+	struct event_deps deps;
+	uint64_t operand, operand2;
 };
 
 #define DPOR_STEPS_MAX 30000	/* events are counted in 15 bits, writes twice */
@@ -254,7 +256,7 @@ bool shape_is_data(struct dpor *d, int cls, bool written);
 
 /* --- consistent.c: what the memory model says --- */
 /* Event i has been performed. */
-void consistent_note(struct dpor *d, uint32_t i, const struct task *t, const struct event *ev);
+void consistent_note(struct dpor *d, uint32_t i, const struct event *ev, const struct event_deps *deps);
 /* Need its accesses not stand in one order? */
 bool consistent_is_loose(const struct dpor *d, uint16_t cls);
 const uint8_t *consistent_loose(struct dpor *d);
@@ -263,6 +265,8 @@ const uint8_t *consistent_loose(struct dpor *d);
 void consistent_begin(struct dpor *d);
 unsigned consistent_choice(const struct dpor *d, const struct gevent *e, uint32_t i);
 void consistent_performed(struct dpor *d, const struct gevent *e, uint32_t i);
+/* Is the whole execution one that the source allows (explore_source.allows)? */
+bool consistent_allowed(struct dpor *d);
 /* May d->next be, which was made by that change, or the graph itself? */
 bool consistent_next(struct dpor *d, const struct gchange *c);
 bool consistent_now(struct dpor *d);
@@ -325,7 +329,8 @@ bool visit_diverged(struct dpor *d, const struct dslot *s, uint32_t step, const 
 bool keep_begin(struct dpor *d);
 void keep_began(struct dpor *d);	/* one has begun, with nobody's task anywhere */
 /* The slot's task has made a step.  False: no memory. */
-bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer);
+bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer,
+	       const struct event_deps *deps);
 /* Is e what its task, which stands somewhere behind, has already done? */
 bool keep_follows(struct dpor *d, const struct gevent *e, uint32_t i);
 /* Then what it does to memory. */

@@ -10,6 +10,7 @@
 
 #include "engine/plain.h"
 #include "engine/world.h"
+#include "memory/consistency.h"
 
 enum explore_strategy { EXPLORE_DPOR, EXPLORE_RANDOM, EXPLORE_PCT, EXPLORE_NAIVE };
 
@@ -55,6 +56,10 @@ struct explore_source {
 	 * read), and what another process found an invariant to read. */
 	uint32_t (*watched_at)(void *arg, size_t i);
 	void (*watch)(void *arg, uint32_t loc);
+	/* Under a model with graphs, where not NULL: may the whole execution be?  What is asked
+	 * before it is over says nothing of what only the whole shows.  False: it is not
+	 * counted. */
+	bool (*allows)(void *arg, struct mm *m);
 	/* Why the scenario cannot be explored, as far as the executions so far have shown
 	 * (bodies share a Lua variable ...), or NULL.  To be asked after each end(), and
 	 * after each begin() that fails: it says more than *why. */
@@ -71,6 +76,7 @@ struct explore_opts {
 	double seconds;			/* 0: no bound */
 	unsigned jobs;
 	bool lockdep_61;		/* the order of locks as Linux 6.1 sees it: without SRCU */
+	bool unjudged;			/* no oracles: outcomes alone are of interest */
 	bool keep_going;		/* all violations of distinct kinds and places */
 	uint64_t show;			/* keep the schedule of the n-th complete execution; 0: none */
 };

@@ -41,7 +41,8 @@ void keep_began(struct dpor *d)
 	}
 }
 
-bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer)
+bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer,
+	       const struct event_deps *deps)
 {
 	if (!d->keeps)
 		return true;
@@ -53,7 +54,7 @@ bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t
 	}
 	if (!grow(&s->kept, &s->kept_cap, s->nkept + 1u, sizeof(*s->kept)))
 		return visit_oom(d);
-	s->kept[s->nkept++] = (struct dkept){ .ev = *ev, .answer = answer,
+	s->kept[s->nkept++] = (struct dkept){ .ev = *ev, .answer = answer, .deps = *deps,
 					      .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	return true;
 }
@@ -165,7 +166,7 @@ const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
 	d->w->log.n++;
 	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = choice };
 	if (d->weak) {
-		consistent_note(d, i, s->t, &k->ev);
+		consistent_note(d, i, &k->ev, &k->deps);
 		consistent_performed(d, e, i);
 	}
 	d->ghost_written = false;

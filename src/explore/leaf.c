@@ -343,6 +343,10 @@ bool leaf_end(struct dpor *d, bool cut)
 		d->dropped = true;
 		return true;
 	}
+	if (how == EXEC_COMPLETE && !consistent_allowed(d)) {
+		d->dropped = true;
+		return !d->oom || visit_oom(d);
+	}
 	d->stopped = !explore_end(d->x, d->w, how, d->steps, d->nsteps);
 	return !d->stopped;
 }

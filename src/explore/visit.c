@@ -223,6 +223,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 	struct task *t = d->slots[e->task].t;
 	size_t ntasks = d->w->ntasks;
 	enum block_why why;
+	struct event_deps deps = t->deps ? *t->deps : (struct event_deps){ 0 };
 	struct record r;
 
 	*ev = t->ev;
@@ -258,10 +259,10 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
 	if (d->weak) {
-		consistent_note(d, i, t, ev);
+		consistent_note(d, i, ev, &deps);
 		consistent_performed(d, e, i);
 	}
-	if (!keep_note(d, &d->slots[e->task], ev, r.value))
+	if (!keep_note(d, &d->slots[e->task], ev, r.value, &deps))
 		return false;
 	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e) &&
 	       ((ev->op != OP_LOCK && ev->op != OP_TRYLOCK) || snare_has(d, e, i));

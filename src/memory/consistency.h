@@ -41,8 +41,9 @@ struct mm_event {
 	uint16_t pair;		/* the other part of a read-modify-write */
 	uint16_t after;		/* its task was made, or set going, by that event: all before it
 				 * comes before all behind this; MM_NONE */
-	/* What it depends on: the n-th read of its task is bit n modulo 64, from 0 */
-	uint64_t addr, data, ctrl;
+	/* Bits of the reads of its task that it depends on; and its own, of a read */
+	uint64_t addr, data, ctrl, self;
+	uint64_t begun;		/* bits of the sections from whose beginning its value comes */
 };
 
 /* A fence: in program order behind those of its task's accesses that stand before place
@@ -51,6 +52,11 @@ struct mm_fence {
 	uint8_t order, flags;
 	uint16_t task;
 	uint16_t at;
+	/* of the beginning or end of a section, or a grace period (ORD_SECTION_BEGIN ...) */
+	uint32_t domain;	/* 0: RCU */
+	uint64_t self;		/* the bit of a beginning */
+	uint64_t data, begun;	/* of an end: what its operand comes from */
+	uint64_t value;		/* and that */
 };
 
 struct mm {
@@ -82,6 +88,15 @@ bool mm_tso(struct mm *m);
 /* The Linux-kernel memory model (Alglave, Maranget, McKenney, Parri, Stern 2018; as of
  * Linux 6.12), for what has no load buffering. */
 bool mm_lkmm(struct mm *m);
+/*
+ * What sections and grace periods of ideal domains guarantee beside that (the model's axiom
+ * "rcu"), whatever the model; and which of the model's flags are raised.  Of whole
+ * executions only: the end of a section may be what makes one impossible.
+ */
+enum mm_rcu_flag { MM_UNMATCHED_LOCK = 1u << 0, MM_UNMATCHED_UNLOCK = 1u << 1, MM_MULTIPLE_MATCHES = 1u << 2,
+		   MM_BAD_VALUE = 1u << 3, MM_INVALID_SLEEP = 1u << 4, MM_UNMATCHED_RCU_LOCK = 1u << 5,
+		   MM_UNMATCHED_RCU_UNLOCK = 1u << 6, MM_DATA_RACE = 1u << 7 };
+bool mm_rcu(struct mm *m, unsigned *flags);
 /* Sequential consistency, for comparison. */
 bool mm_sc(struct mm *m);
 

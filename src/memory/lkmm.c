@@ -10,28 +10,16 @@
 #include <config.h>
 
 #include "engine/site.h"
-#include "memory/internal.h"
-
-enum {
-	STRONG, PO_REL, WMB, UNLOCK_LOCK,	/* fences that are more than preserved program order */
-	PPO, RFE, OVERWRITE, CUMUL, PROP, HB, TMP, TMP2,
-	NRELS
-};
-
-struct lkmm {
-	const struct mm *m;
-	struct rels s;
-	struct rel r[NRELS];
-	bool plain;		/* some access is */
-};
-
-static bool marked(const struct mm_event *e)
-{
-	return !(e->flags & MM_PLAIN);
-}
+#include "memory/lkmm.h"
 
 static bool is_rmw(const struct mm_event *e) { return e->pair != MM_NONE && !(e->flags & MM_LOCK); }
 static bool locks(const struct mm_event *e) { return e->flags & MM_LOCK && e->kind == MM_WRITE; }
+
+/* What gives nothing back is not ordered by smp_rmb(). */
+static bool read_for_rmb(const struct mm_event *e)
+{
+	return e->kind == MM_READ && e->order != ORD_NORETURN && !(is_rmw(e) && e->order == ORD_NONE);
+}
 
 /* What stands between an access and those behind it in program order. */
 struct between {
@@ -44,7 +32,7 @@ struct between {
 static void pass_fence(struct between *b, const struct mm_fence *f)
 {
 	switch (f->order) {
-	case ORD_MB: case ORD_MB_AFTER_SRCU_UNLOCK:
+	case ORD_MB: case ORD_MB_AFTER_SRCU_UNLOCK: case ORD_GRACE_PERIOD:
 		b->mb = true;
 		break;
 	case ORD_WMB:
@@ -100,16 +88,22 @@ static void go_past(struct between *b, const struct mm_event *e)
 		b->mb = true;
 }
 
-/* Not the reads of what returns nothing. */
-static bool rmb_orders(const struct mm_event *e)
-{
-	return e->kind == MM_READ && e->order != ORD_NORETURN;
-}
-
 static void relate(struct lkmm *k, size_t i, size_t j, const struct between *b)
 {
 	const struct mm_event *x = &k->m->ev[i], *y = &k->m->ev[j];
 	bool preserved = false;
+
+	if (k->plain) {
+		bool nonrw = b->mb || b->acquired || (y->kind == MM_WRITE && y->order == ORD_RELEASE);
+
+		if (nonrw)
+			rel_set(&k->s, k->r[NONRW], i, j);
+		if (b->rmb)
+			rel_set(&k->s, k->r[RMB], i, j);
+		if (nonrw || (b->wmb && x->kind == MM_WRITE && y->kind == MM_WRITE) ||
+		    (b->rmb && read_for_rmb(x) && read_for_rmb(y)))
+			rel_set(&k->s, k->r[FENCE], i, j);
+	}
 
 	if (b->mb) {
 		rel_set(&k->s, k->r[STRONG], i, j);
@@ -125,7 +119,7 @@ static void relate(struct lkmm *k, size_t i, size_t j, const struct between *b)
 		rel_set(&k->s, k->r[WMB], i, j);
 		preserved = true;
 	}
-	if (b->rmb && rmb_orders(x) && rmb_orders(y))
+	if (b->rmb && read_for_rmb(x) && read_for_rmb(y))
 		preserved = true;
 	if (b->unlock_lock) {
 		rel_set(&k->s, k->r[UNLOCK_LOCK], i, j);
@@ -210,43 +204,23 @@ static void hand_overs(struct lkmm *k)
 
 /* --- dependencies --- */
 
-/* Reads of its task on which j depends, with those from which these have their value by
- * way of a write of the task. */
-static uint64_t carried(const struct mm *m, size_t j, uint64_t on)
-{
-	unsigned nth = 0;
-
-	for (size_t i = 0; i < j; i++)
-		nth += m->ev[i].task == m->ev[j].task && m->ev[i].kind == MM_READ;
-	for (size_t i = j; on && i--;) {
-		const struct mm_event *r = &m->ev[i];
-
-		if (r->task != m->ev[j].task || r->kind != MM_READ)
-			continue;
-		nth--;
-		if (on >> (nth % 64) & 1 && r->rf != MM_NONE && !mm_ext(m, r->rf, i))
-			on |= m->ev[r->rf].data;
-	}
-	return on;
-}
-
-struct deps { uint64_t addr, data, ctrl; };
-
-static void depends(struct lkmm *k, size_t r, unsigned nth, size_t j, const struct deps *d)
+static void depends(struct lkmm *k, size_t r, size_t j)
 {
 	const struct mm_event *y = &k->m->ev[j];
-	uint64_t bit = (uint64_t)1 << (nth % 64);
-	bool addr = d->addr & bit, dep = addr || d->data & bit, ctrl = d->ctrl & bit;
+	uint64_t bits = k->m->ev[r].self;
+	bool addr = y->addr & bits, dep = addr || y->data & bits, ctrl = y->ctrl & bits;
 
 	if ((y->kind == MM_WRITE && (dep || ctrl)) || (y->kind == MM_READ && addr))
 		rel_set(&k->s, k->r[PPO], r, j);
+	if (addr)
+		rel_set(&k->s, k->r[ADDR], r, j);
 	if (y->kind != MM_WRITE || !dep)
 		return;
 	/* where a plain store goes is known before it is ordered */
-	if (addr && !marked(y))
+	if (addr && !mm_marked(y))
 		rel_join_row(&k->s, rel_row(&k->s, k->r[PPO], r), rel_row(&k->s, k->r[WMB], j));
 	/* what reads it from the same task */
-	for (size_t i = j + 1; marked(y) && i < k->m->n; i++)
+	for (size_t i = j + 1; mm_marked(y) && i < k->m->n; i++)
 		if (k->m->ev[i].kind == MM_READ && k->m->ev[i].rf == j && k->m->ev[i].task == y->task)
 			rel_set(&k->s, k->r[PPO], r, i);
 }
@@ -254,15 +228,33 @@ static void depends(struct lkmm *k, size_t r, unsigned nth, size_t j, const stru
 static void dependencies(struct lkmm *k, size_t j)
 {
 	const struct mm_event *y = &k->m->ev[j];
-	unsigned nth = 0;
-	struct deps d;
+	uint64_t bits = y->addr | y->data | y->ctrl;
 
-	if (!(y->addr | y->data | y->ctrl))
-		return;
-	d = (struct deps){ carried(k->m, j, y->addr), carried(k->m, j, y->data), carried(k->m, j, y->ctrl) };
-	for (size_t i = 0; i < j; i++)
-		if (k->m->ev[i].task == y->task && k->m->ev[i].kind == MM_READ)
-			depends(k, i, nth++, j, &d);
+	for (size_t i = 0; bits && i < j; i++)
+		if (k->m->ev[i].task == y->task && k->m->ev[i].self & bits)
+			depends(k, i, j);
+}
+
+/* What a task stores and loads again is still made of the same. */
+static void carry_dependencies(struct mm *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mm_event *e = &m->ev[i];
+		uint64_t data;
+
+		if (!e->self || e->rf == MM_NONE || e->rf > i || m->ev[e->rf].task != e->task)
+			continue;
+		data = m->ev[e->rf].data;
+		for (size_t j = i + 1; data && j < m->n; j++) {
+			struct mm_event *y = &m->ev[j];
+
+			if (y->task != e->task)
+				continue;
+			y->addr |= y->addr & e->self ? data : 0;
+			y->data |= y->data & e->self ? data : 0;
+			y->ctrl |= y->ctrl & e->self ? data : 0;
+		}
+	}
 }
 
 /* --- the axioms --- */
@@ -275,12 +267,12 @@ static void only_marked(struct lkmm *k, struct rel r)
 	for (size_t i = 0; i < k->s.n; i++) {
 		uint64_t *row = rel_row(&k->s, r, i);
 
-		if (!marked(&k->m->ev[i])) {
+		if (!mm_marked(&k->m->ev[i])) {
 			memset(row, 0, k->s.words * sizeof(*row));
 			continue;
 		}
 		for (size_t j = 0; j < k->s.n; j++)
-			if (!marked(&k->m->ev[j]))
+			if (!mm_marked(&k->m->ev[j]))
 				row[j / 64] &= ~((uint64_t)1 << (j % 64));
 	}
 }
@@ -363,20 +355,43 @@ static void happens_before(struct lkmm *k)
 }
 
 /* pb = prop ; strong-fence ; hb* */
-static bool propagates(struct lkmm *k, struct mm *m)
+static void propagates_before(struct lkmm *k)
 {
-	struct rel pb = k->r[TMP], tmp = k->r[TMP2];
+	struct rel tmp = k->r[TMP];
 
 	rel_compose(&k->s, tmp, k->r[PROP], k->r[STRONG]);
 	rel_reflexive(&k->s, k->r[HB]);
-	rel_compose(&k->s, pb, tmp, k->r[HB]);
-	only_marked(k, pb);
-	return mm_acyclic(m, &k->s, pb);
+	rel_compose(&k->s, k->r[PB], tmp, k->r[HB]);
+	only_marked(k, k->r[PB]);
+}
+
+bool lkmm_relations(struct mm *m, struct lkmm *k)
+{
+	*k = (struct lkmm){ .m = m };
+	for (size_t i = 0; i < m->n; i++)
+		k->plain |= (m->ev[i].flags & MM_PLAIN) != 0;
+	if (!mm_begin(m, &k->s, k->r, k->plain ? NRELS : NRELS_MARKED))
+		return false;
+	carry_dependencies(m);
+	for (size_t i = 0; i < m->n; i++) {
+		fences_behind(k, i);
+		dependencies(k, i);
+	}
+	hand_overs(k);
+	mm_made(m, &k->s, k->r[STRONG]);
+	mm_made(m, &k->s, k->r[PPO]);
+	communicate(k);
+	propagation(k);
+	happens_before(k);
+	if (!rel_is_irreflexive(&k->s, k->r[HB]))
+		return false;
+	propagates_before(k);
+	return true;
 }
 
 bool mm_lkmm(struct mm *m)
 {
-	struct lkmm k = { .m = m };
+	struct lkmm k;
 	struct mm_places p;
 
 	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
@@ -386,19 +401,5 @@ bool mm_lkmm(struct mm *m)
 		return true;
 	if (mm_is_no_lkmm(m, &p))
 		return false;
-	if (!mm_begin(m, &k.s, k.r, NRELS))
-		return false;
-	for (size_t i = 0; i < m->n; i++)
-		k.plain |= (m->ev[i].flags & MM_PLAIN) != 0;
-	for (size_t i = 0; i < m->n; i++) {
-		fences_behind(&k, i);
-		dependencies(&k, i);
-	}
-	hand_overs(&k);
-	mm_made(m, &k.s, k.r[STRONG]);
-	mm_made(m, &k.s, k.r[PPO]);
-	communicate(&k);
-	propagation(&k);
-	happens_before(&k);
-	return rel_is_irreflexive(&k.s, k.r[HB]) && propagates(&k, m);
+	return lkmm_relations(m, &k) && mm_acyclic(m, &k.s, k.r[PB]);
 }

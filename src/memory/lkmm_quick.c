@@ -43,7 +43,7 @@ static void fence_before(struct quick *q, size_t i, uint16_t *since)
 
 static bool is_full(const struct mm_fence *f)
 {
-	return f->order == ORD_MB || f->order == ORD_MB_AFTER_SRCU_UNLOCK || f->flags & MM_SWITCH;
+	return f->order == ORD_MB || f->order == ORD_GRACE_PERIOD || f->order == ORD_MB_AFTER_SRCU_UNLOCK || f->flags & MM_SWITCH;
 }
 
 static bool is_full_rmw(const struct mm_event *e)

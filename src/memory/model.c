@@ -12,6 +12,7 @@
 #include <string.h>
 
 const struct memory_model memory_sc = { .name = "sc" };
+const struct memory_model memory_sc_graphs = { .name = "sc", .consistent = mm_sc };
 const struct memory_model memory_tso = { .name = "tso", .consistent = mm_tso };
 const struct memory_model memory_weak = { .name = "weak", .consistent = mm_lkmm };
 

@@ -18,6 +18,8 @@ struct memory_model {
 /* Sequential consistency: one latest value for each location (Lamport 1979). */
 extern const struct memory_model memory_sc;
 extern const struct memory_model memory_tso, memory_weak;
+/* Sequential consistency as a rule over graphs, for those who look at the graphs. */
+extern const struct memory_model memory_sc_graphs;
 
 /* By name; NULL: there is none of that name. */
 const struct memory_model *memory_model_by_name(const char *name);

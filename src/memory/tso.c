@@ -23,7 +23,7 @@ static bool drains(const struct mm_event *e)
 
 static bool is_full(const struct mm_fence *f)
 {
-	return f->order == ORD_MB || f->order == ORD_MB_AFTER_SRCU_UNLOCK || f->flags & MM_SWITCH;
+	return f->order == ORD_MB || f->order == ORD_GRACE_PERIOD || f->order == ORD_MB_AFTER_SRCU_UNLOCK || f->flags & MM_SWITCH;
 }
 
 static void program_order(const struct mm *m, const struct rels *s, struct rel ghb)

@@ -31,8 +31,8 @@ static const struct {
 	{ "replay", CMD_REPLAY, "srcush replay [options] FILE[:NAME] SCHEDULE" },
 	{ "explore", CMD_EXPLORE, "srcush explore [options] FILE[:NAME]" },
 	{ "compare", CMD_COMPARE, "srcush compare --kernel DIR [--kernel DIR2] FILE[:NAME] [SCHEDULE]" },
-	{ "stress", -1, NULL }, { "litmus", -1, NULL },
-	{ "torture", -1, NULL }, { "bench", -1, NULL },
+	{ "litmus", CMD_LITMUS, "srcush litmus [options] FILE..." },
+	{ "stress", -1, NULL }, { "torture", -1, NULL }, { "bench", -1, NULL },
 };
 
 /* Options of subcommands that this version does not have. */
@@ -53,6 +53,10 @@ static const char help_common[] =
 static const char help_kernel[] =
 	"  --kernel DIR             domains are made of the kernel's own SRCU, compiled\n"
 	"                           from the Linux source tree in DIR\n";
+/* The same for litmus tests, which say themselves what they run on. */
+static const char help_litmus[] =
+	"  --model sc|tso|weak      the memory model (default sc)\n"
+	"  --help, --version\n";
 
 static const char help_status[] =
 	"\n"
@@ -68,6 +72,7 @@ static void help_main(FILE *f)
 	      "       srcush replay [options] FILE[:NAME] SCHEDULE\n"
 	      "       srcush explore [options] FILE[:NAME]\n"
 	      "       srcush compare --kernel DIR [options] FILE[:NAME]\n"
+	      "       srcush litmus [options] FILE...\n"
 	      "\n"
 	      "A laboratory for Sleepable RCU.  Without a script: the shell, or a script from\n"
 	      "standard input when that is no terminal.\n"
@@ -133,6 +138,15 @@ static void help_command(enum command c)
 		     "the kernel, or a worker the next pass; what can be seen after each is compared.\n"
 		     "SCHEDULE, as it is printed with a difference: only that one.\n");
 		break;
+	case CMD_LITMUS:
+		puts("Runs litmus tests as the kernel's memory model has them, with all executions that\n"
+		     "the memory model allows, and prints the final states in herd7's form.  What a\n"
+		     "test says of itself (Result: Never) is compared with what was seen.\n\n"
+		     "  --srcu tree|ideal        what a struct srcu_struct is: the kernel's tree SRCU\n"
+		     "                           (the default), or nothing but what SRCU guarantees\n"
+		     "  --rcu-as-srcu            RCU is an srcu_struct, too; without it RCU is ideal\n"
+		     "  --time SECONDS           stop each test after so long (10)");
+		break;
 	default:
 		puts("Runs exactly the schedule (as schedule() and every violation print it, or @FILE\n"
 		     "to read it from a file), and prints the timeline and the outcome.\n");
@@ -150,6 +164,8 @@ static void help_command(enum command c)
 		fputs("  --quiet                  no greeting\n", stdout);
 	else if (c == CMD_COMPARE)
 		fputs("  --quiet                  say only whether there is a difference\n", stdout);
+	else if (c == CMD_LITMUS)
+		fputs("  --quiet                  only the observations\n", stdout);
 	else if (c == CMD_EXPLORE)
 		fputs("  --quiet                  no progress, no timelines, no figures\n", stdout);
 	else
@@ -157,11 +173,14 @@ static void help_command(enum command c)
 	if (c == CMD_REPLAY || c == CMD_EXPLORE)
 		fputs("  --lockdep 6.1|6.12       which kernel's rules for the order of locks (6.12)\n",
 		      stdout);
-	fputs("  --json                   write events, violations and the outcome to standard\n"
+	fputs(c == CMD_LITMUS ?
+	      "  --json                   write what each test showed to standard output as JSON,\n"
+	      "                           one object a line; see srcush(1)\n" :
+	      "  --json                   write events, violations and the outcome to standard\n"
 	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
-	if (c != CMD_COMPARE)
+	if (c != CMD_COMPARE && c != CMD_LITMUS)
 		fputs(help_kernel, stdout);
-	fputs(help_common, stdout);
+	fputs(c == CMD_LITMUS ? help_litmus : help_common, stdout);
 	fputs(help_status, stdout);
 }
 
@@ -341,6 +360,15 @@ static int set_save(struct options *o, const char *name, const char *v)
 	return *v ? -1 : bad_usage("option '--%s' needs the name of a file", name, NULL);
 }
 
+static int set_srcu(struct options *o, const char *name, const char *v)
+{
+	(void)name;
+	o->ideal = !strcmp(v, "ideal");
+	if (!o->ideal && strcmp(v, "tree"))
+		return bad_usage("unknown SRCU '%s' (tree, ideal)", v, NULL);
+	return -1;
+}
+
 static int set_flag(struct options *o, const char *name, const char *v)
 {
 	(void)v;
@@ -348,6 +376,8 @@ static int set_flag(struct options *o, const char *name, const char *v)
 		o->quiet = true;
 	else if (!strcmp(name, "json"))
 		o->json = true;
+	else if (!strcmp(name, "rcu-as-srcu"))
+		o->rcu_as_srcu = true;
 	else
 		o->keep_going = true;
 	return -1;
@@ -382,10 +412,10 @@ static const struct long_option {
 	uint32_t commands;	/* that take it */
 	int (*set)(struct options *o, const char *name, const char *v);
 } long_options[] = {
-	{ "carrier", true, FOR_ALL, set_carrier },
+	{ "carrier", true, FOR_ALL & ~FOR(CMD_LITMUS), set_carrier },
 	{ "color", true, FOR_ALL, set_color },
-	{ "cpus", true, FOR_ALL, set_cpus },
-	{ "kernel", true, FOR_ALL, set_kernel },
+	{ "cpus", true, FOR_ALL & ~FOR(CMD_LITMUS), set_cpus },
+	{ "kernel", true, FOR_ALL & ~FOR(CMD_LITMUS), set_kernel },
 	{ "model", true, FOR_ALL, set_model },
 	{ "quiet", false, FOR_ALL, set_flag },
 	{ "help", false, FOR_ALL, show_help },
@@ -397,7 +427,9 @@ static const struct long_option {
 	{ "max-executions", true, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_max_executions },
 	{ "preemptions", true, FOR(CMD_EXPLORE), set_preemptions },
 	{ "depth", true, FOR(CMD_EXPLORE), set_depth },
-	{ "time", true, FOR(CMD_EXPLORE), set_time },
+	{ "time", true, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS), set_time },
+	{ "srcu", true, FOR(CMD_LITMUS), set_srcu },
+	{ "rcu-as-srcu", false, FOR(CMD_LITMUS), set_flag },
 	{ "jobs", true, FOR(CMD_EXPLORE), set_jobs },
 	{ "keep-going", false, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_flag },
 	{ "lockdep", true, FOR(CMD_REPLAY) | FOR(CMD_EXPLORE), set_lockdep },
@@ -541,9 +573,23 @@ static int add_schedule(struct options *o, const char *word)
 	return -1;
 }
 
+static int add_file(struct options *o, const char *word)
+{
+	const char **v = realloc(o->files, (o->nfiles + 1) * sizeof(*v));
+
+	if (!v) {
+		complain("not enough memory");
+		return STATUS_ERROR;
+	}
+	o->files = v;
+	v[o->nfiles++] = word;
+	return -1;
+}
+
 void options_release(struct options *o)
 {
 	free(o->schedule);
+	free(o->files);
 }
 
 /* The subcommand's own options stand anywhere after its name. */
@@ -562,6 +608,8 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 			o->no_env = true;
 		else if (!only_words && argv[i][0] == '-' && argv[i][1])
 			r = bad_usage("unknown option '%s'", argv[i], NULL);
+		else if (o->command == CMD_LITMUS)
+			r = add_file(o, argv[i]);
 		else if (!o->file)
 			o->file = argv[i];
 		else if (o->command == CMD_REPLAY || o->command == CMD_COMPARE)
@@ -571,7 +619,7 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 		if (r >= 0)
 			return r;
 	}
-	if (!o->file)
+	if (!o->file && !o->nfiles)
 		return bad_usage("which file? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	if (o->command == CMD_COMPARE && !o->kernel)
 		return bad_usage("compare with what? --kernel DIR names a kernel tree, and twice two of them; "

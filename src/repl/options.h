@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE };
+enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE, CMD_LITMUS };
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 struct options {
@@ -37,6 +37,8 @@ struct options {
 	uint64_t preemptions;
 	double time;			/* seconds */
 
+	bool ideal, rcu_as_srcu;	/* litmus */
+
 	/* plain scripts */
 	bool interactive, version, warnings; /* -i -v -W */
 	bool has_exec, has_lib;		/* an -e, an -l was given */
@@ -45,6 +47,8 @@ struct options {
 
 	/* subcommands */
 	const char *file;		/* FILE[:NAME] */
+	const char **files;		/* litmus: all of them, malloced */
+	size_t nfiles;
 	char *schedule;			/* replay, compare: its words, malloced */
 };
 

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The body of a process, as its task walks through it.  Each value carries along the
+ * reads that it comes from, so that the memory model hears of every dependency: of
+ * addresses, of what is stored, and of the conditions in whose arms something stands.
+ */
+#include <config.h>
+
+#include "litmus/runner.h"
+
+/* Passes of a loop: more of them are not looked at. */
+#define LOOP_MAX 8
+
+enum flow { FLOW_NEXT, FLOW_BREAK, FLOW_CONTINUE, FLOW_RETURN };
+
+static enum flow execute(struct rproc *p, const struct stmt *s);
+
+int64_t runner_wrap(const struct runner *r, struct type type, int64_t v)
+{
+	unsigned var, element;
+
+	/* an address stays one, whatever it is kept in */
+	if (type.pointers || ((int32_t)v != v && runner_find(r, v, &var, &element)))
+		return v;
+	switch (type.base) {
+	case BT_INT: case BT_ATOMIC:
+		return (int32_t)v;
+	case BT_UINT:
+		return (uint32_t)v;
+	case BT_SHORT:
+		return (int16_t)v;
+	case BT_USHORT:
+		return (uint16_t)v;
+	case BT_CHAR:
+		return (int8_t)v;
+	case BT_UCHAR:
+		return (uint8_t)v;
+	case BT_BOOL:
+		return v != 0;
+	default:
+		return v;
+	}
+}
+
+static struct val both(int64_t v, struct val a, struct val b)
+{
+	return (struct val){ .v = v, .reads = a.reads | b.reads, .begun = a.begun | b.begun };
+}
+
+/* --- operators --- */
+
+static int64_t divide(struct rproc *p, const struct expr *e, int64_t a, int64_t b)
+{
+	if (!b)
+		runner_fail(p, e, "division by zero");
+	if (b == -1)
+		return e->op == '%' ? 0 : (int64_t)(0 - (uint64_t)a);
+	return e->op == '%' ? a % b : a / b;
+}
+
+static int64_t shift(int op, int64_t a, int64_t b)
+{
+	unsigned n = (unsigned)b & 63;
+
+	return op == OP2('<', '<') ? (int64_t)((uint64_t)a << n) : a >> n;
+}
+
+static int64_t operate(struct rproc *p, const struct expr *e, int op, int64_t a, int64_t b)
+{
+	switch (op) {
+	case '+':
+		return (int64_t)((uint64_t)a + (uint64_t)b);
+	case '-':
+		return (int64_t)((uint64_t)a - (uint64_t)b);
+	case '*':
+		return (int64_t)((uint64_t)a * (uint64_t)b);
+	case '/': case '%':
+		return divide(p, e, a, b);
+	case '&':
+		return a & b;
+	case '|':
+		return a | b;
+	case '^':
+		return a ^ b;
+	case '<':
+		return a < b;
+	case '>':
+		return a > b;
+	case OP2('<', '='):
+		return a <= b;
+	case OP2('>', '='):
+		return a >= b;
+	case OP2('=', '='):
+		return a == b;
+	case OP2('!', '='):
+		return a != b;
+	default:
+		return shift(op, a, b);
+	}
+}
+
+/* Elements are eight bytes from one another. */
+static int64_t scaled(const struct expr *other, int op, int64_t v)
+{
+	return other->type.pointers && (op == '+' || op == '-') ? (int64_t)((uint64_t)v * 8) : v;
+}
+
+static struct val binary(struct rproc *p, const struct expr *e)
+{
+	struct val a = evaluate(p, e->a), b;
+	bool pointers = e->a->type.pointers && e->b->type.pointers;
+
+	if (e->op == OP2('&', '&') || e->op == OP2('|', '|')) {
+		if (!a.v == (e->op == OP2('&', '&'))) {
+			a.v = a.v != 0;
+			return a;
+		}
+		b = evaluate(p, e->b);
+		return both(b.v != 0, a, b);
+	}
+	b = evaluate(p, e->b);
+	if (pointers && e->op == '-')
+		return both((a.v - b.v) / 8, a, b);
+	if (!pointers) {
+		int64_t left = scaled(e->b, e->op, a.v);
+
+		b.v = scaled(e->a, e->op, b.v);
+		a.v = left;
+	}
+	return both(operate(p, e, e->op, a.v, b.v), a, b);
+}
+
+static struct val unary(struct rproc *p, const struct expr *e)
+{
+	struct val a = evaluate(p, e->a);
+
+	switch (e->op) {
+	case '-':
+		a.v = (int64_t)(0 - (uint64_t)a.v);
+		break;
+	case '!':
+		a.v = !a.v;
+		break;
+	case '~':
+		a.v = ~a.v;
+		break;
+	default:
+		break;
+	}
+	return a;
+}
+
+/* --- variables --- */
+
+struct val address_of_lvalue(struct rproc *p, const struct expr *e)
+{
+	return evaluate(p, e->a);
+}
+
+static struct val read_lvalue(struct rproc *p, const struct expr *e, struct val pointer)
+{
+	return e->kind == EX_LOCAL ? p->locals[e->index] : perform_load(p, e, pointer, e->type);
+}
+
+static void write_lvalue(struct rproc *p, const struct expr *e, struct val pointer, struct val v)
+{
+	v.v = runner_wrap(p->r, e->type, v.v);
+	if (e->kind == EX_LOCAL)
+		p->locals[e->index] = v;
+	else
+		perform_store(p, e, pointer, v, e->type);
+}
+
+static struct val assign(struct rproc *p, const struct expr *e)
+{
+	struct val pointer = { 0 }, v;
+
+	if (e->a->kind == EX_DEREF)
+		pointer = address_of_lvalue(p, e->a);
+	v = evaluate(p, e->b);
+	if (e->op) {
+		struct val old = read_lvalue(p, e->a, pointer);
+
+		v = both(operate(p, e, e->op, old.v, scaled(e->a, e->op, v.v)), old, v);
+	}
+	v.v = runner_wrap(p->r, e->type, v.v);
+	write_lvalue(p, e->a, pointer, v);
+	return v;
+}
+
+static struct val step(struct rproc *p, const struct expr *e)
+{
+	struct val pointer = { 0 }, old, new;
+
+	if (e->a->kind == EX_DEREF)
+		pointer = address_of_lvalue(p, e->a);
+	old = new = read_lvalue(p, e->a, pointer);
+	new.v = runner_wrap(p->r, e->type, operate(p, e, '+', old.v, scaled(e->a, '+', e->number)));
+	write_lvalue(p, e->a, pointer, new);
+	return e->post ? old : new;
+}
+
+static struct val choose_arm(struct rproc *p, const struct expr *e)
+{
+	uint64_t ctrl = p->ctrl;
+	struct val c = evaluate(p, e->a), v;
+
+	p->ctrl |= c.reads;
+	v = evaluate(p, c.v ? e->b : e->c);
+	p->ctrl = ctrl;
+	return both(v.v, v, c);
+}
+
+struct val evaluate(struct rproc *p, const struct expr *e)
+{
+	struct val v;
+
+	switch (e->kind) {
+	case EX_NUMBER:
+		return (struct val){ .v = e->number };
+	case EX_LOCAL:
+		return p->locals[e->index];
+	case EX_UNARY:
+		return unary(p, e);
+	case EX_BINARY:
+		return binary(p, e);
+	case EX_COND:
+		return choose_arm(p, e);
+	case EX_DEREF:
+		return perform_load(p, e, evaluate(p, e->a), e->type);
+	case EX_CAST:
+		v = evaluate(p, e->a);
+		v.v = runner_wrap(p->r, e->type, v.v);
+		return v;
+	case EX_ASSIGN:
+		return assign(p, e);
+	case EX_STEP:
+		return step(p, e);
+	case EX_CALL:
+		return perform_call(p, e);
+	default:
+		runner_fail(p, e, "the address of a local variable is only supported as an argument of try_cmpxchg()");
+	}
+}
+
+/* --- statements --- */
+
+static enum flow if_else(struct rproc *p, const struct stmt *s)
+{
+	uint64_t ctrl = p->ctrl;
+	struct val c = evaluate(p, s->cond);
+	enum flow f;
+
+	p->ctrl |= c.reads;
+	f = execute(p, c.v ? s->body : s->other);
+	p->ctrl = ctrl;
+	return f;
+}
+
+/* A pass of a loop stands in an arm of the condition of that pass, and the next one, too. */
+static enum flow loop(struct rproc *p, const struct stmt *s)
+{
+	uint64_t ctrl = p->ctrl;
+	enum flow f = FLOW_NEXT;
+
+	for (unsigned pass = 0;; pass++) {
+		if (s->cond && (pass || s->kind != ST_DO)) {
+			struct val c = evaluate(p, s->cond);
+
+			if (!c.v)
+				break;
+			p->ctrl |= c.reads;
+		}
+		if (pass == LOOP_MAX)
+			runner_stop(p, STOP_LOOP);
+		f = execute(p, s->body);
+		if (f == FLOW_BREAK || f == FLOW_RETURN)
+			break;
+		if (s->step)
+			evaluate(p, s->step);
+	}
+	p->ctrl = ctrl;
+	return f == FLOW_RETURN ? f : FLOW_NEXT;
+}
+
+static enum flow execute(struct rproc *p, const struct stmt *s)
+{
+	enum flow f = FLOW_NEXT;
+
+	if (!s)
+		return f;
+	switch (s->kind) {
+	case ST_EXPR:
+		evaluate(p, s->cond);
+		return f;
+	case ST_IF:
+		return if_else(p, s);
+	case ST_WHILE: case ST_DO: case ST_FOR:
+		return loop(p, s);
+	case ST_BLOCK:
+		for (const struct stmt *i = s->body; i && f == FLOW_NEXT; i = i->next)
+			f = execute(p, i);
+		return f;
+	case ST_BREAK:
+		return FLOW_BREAK;
+	case ST_CONTINUE:
+		return FLOW_CONTINUE;
+	case ST_RETURN:
+		return FLOW_RETURN;
+	default:
+		return f;
+	}
+}
+
+void interpret(void *arg)
+{
+	struct rproc *p = arg;
+
+	for (size_t i = 0; i < p->p->nlocals; i++) {
+		const struct local *l = &p->p->locals[i];
+
+		p->locals[i] = (struct val){ .v = l->init };
+		if (l->init_address >= 0)
+			p->locals[i].v = (int64_t)(uintptr_t)p->r->vars[l->init_address].base;
+	}
+	p->ctrl = 0;
+	p->nreads = p->nbegun = p->rcu_depth = p->nheld = 0;
+	p->deps = (struct event_deps){ 0 };
+	p->stop = STOP_NOT;
+	task_current()->deps = &p->deps;
+	execute(p, p->p->body);
+}
