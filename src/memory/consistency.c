@@ -299,6 +299,8 @@ bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most)
 	e->to = e->queue + nodes;
 	e->next = e->to + most;
 	e->n = 0;
+	if (!nodes)
+		return true;	/* and no memory either */
 	memset(e->first, 0xff, nodes * sizeof(*e->first));
 	memset(e->in, 0, nodes * sizeof(*e->in));
 	return true;
