@@ -82,7 +82,8 @@ bool mm_begin(struct mm *m, struct rels *s, struct rel *v, size_t n)
 		m->bits = p;
 		m->bits_cap = 2 * need;
 	}
-	memset(m->bits, 0, need * sizeof(*m->bits));
+	if (need)
+		memset(m->bits, 0, need * sizeof(*m->bits));
 	for (size_t i = 0; i < n; i++)
 		v[i].row = m->bits + i * s->n * s->words;
 	return true;
