@@ -82,7 +82,8 @@ bool mm_begin(struct mm *m, struct rels *s, struct rel *v, size_t n)
 		m->bits = p;
 		m->bits_cap = 2 * need;
 	}
-	memset(m->bits, 0, need * sizeof(*m->bits));
+	if (need)
+		memset(m->bits, 0, need * sizeof(*m->bits));
 	for (size_t i = 0; i < n; i++)
 		v[i].row = m->bits + i * s->n * s->words;
 	return true;
@@ -299,6 +300,8 @@ bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most)
 	e->to = e->queue + nodes;
 	e->next = e->to + most;
 	e->n = 0;
+	if (!nodes)
+		return true;	/* and no memory either */
 	memset(e->first, 0xff, nodes * sizeof(*e->first));
 	memset(e->in, 0, nodes * sizeof(*e->in));
 	return true;

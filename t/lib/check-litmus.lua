@@ -16,7 +16,10 @@ for _, srcu in ipairs { "ideal", "tree" } do
 		local r = score.run(dir, rows, opts)
 		print(score.line(opts, r))
 		for _, k in ipairs { "omitted", "forbidden", "skipped", "undecided" } do
-			for _, f in ipairs(r.list[k]) do print("  " .. k .. ": " .. f) end
+			for _, f in ipairs(r.list[k]) do
+				local why = k == "omitted" and srcu == "tree" and score.explained[f]
+				print("  " .. k .. ": " .. f .. (why and " (" .. why .. ")" or ""))
+			end
 		end
 		failed = failed or r.forbidden > 0
 	end

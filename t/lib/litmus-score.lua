@@ -80,6 +80,13 @@ local function judge(r, s, opts)
 	return bound(r, opts) == r.expected and "omitted" or "stronger"
 end
 
+-- What the tree SRCU never shows although its barriers alone would allow it, and why.
+score.explained = {
+	["C-isa2+rl-o-o-rul+rl-o-o-rul+o-srcu-o-srcu.litmus"] = "P0 is not waited for only where it read the index "
+		.. "that P2's grace period stored, or counted itself after P1's end was seen: the first is load "
+		.. "buffering, the second a circle of full barriers",
+}
+
 score.kinds = { "agreed", "stronger", "omitted", "forbidden", "skipped", "undecided" }
 
 -- opts: model=, srcu=, time=.  Gives counts by kind; list[kind], the files; and figures.
