@@ -21,12 +21,13 @@ void consistent_note(struct dpor *d, uint32_t i, const struct task *t, const str
 
 	*m = (struct dmem){ .order = ev->order };
 	switch (ev->op) {
-	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
-		m->flags = MM_PLAIN;
-		break;
 	case OP_WAIT: case OP_WQ_WAIT: case OP_COND: case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_IRQ:
 		m->flags = MM_SWITCH;
 		break;
+	/* Plain accesses are ordered as marked ones are.  Where there is no race that is what
+	 * LKMM says of them in the end (its axiom of plain coherence); where there is one it
+	 * says nothing at all. */
+	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD: case OP_UNLOCK:
 		break;
 	default:
@@ -278,7 +279,8 @@ static void read_from(struct making *k)
 
 /*
  * A load that heads dependencies: on it depends every access of its task to the object that
- * it found.
+ * it found.  Each load of a pointer to a heap object does, for there is no other way to such
+ * an object but for who made it; of other objects those that say so.
  */
 static void addresses(struct making *k)
 {
@@ -289,9 +291,11 @@ static void addresses(struct making *k)
 		const struct object *o;
 		unsigned nth = 0;
 
-		if (!g_reads(e) || k->at[r] == MM_NONE || !mem_of(k, r)->deref)
+		if (!g_reads(e) || k->at[r] == MM_NONE)
 			continue;
 		o = object_at(d->w, (void *)(uintptr_t)mem_of(k, r)->value);
+		if (!o || !(o->heap || mem_of(k, r)->deref))
+			continue;
 		for (uint32_t i = 0; i < k->at[r]; i++)
 			nth += k->mm->ev[i].task == e->task && k->mm->ev[i].kind == MM_READ;
 		for (uint32_t i = r + 1; o && i < k->g->n; i++)

@@ -79,9 +79,8 @@ static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct t
 	e->loc = p->number;
 	e->order = s->order;
 	switch (s->op) {
+	/* plain ones are ordered as these are: see explore/consistent.c */
 	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
-		e->flags = MM_PLAIN;
-		break;
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
