@@ -279,7 +279,8 @@ for _, id in ipairs(sorted(expected)) do
   end
 end
 
--- No file without an entry.
+-- No file without an entry: what takes a memory model is in t9-models.t.
+for _, id in ipairs {"K11", "S4", "S5", "S6", "S7", "S9", "S15", "S24"} do expected[id] = {} end
 local listed = {}
 local list = assert(io.popen("ls '" .. DIR:gsub("'", "'\\''") .. "'"))
 for name in list:read "a":gmatch "([%w_]+)%.lua" do listed[name] = true end

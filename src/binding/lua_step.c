@@ -184,7 +184,10 @@ static int push_success(struct walk *g)
 /* Has t's next step a choice of that kind? */
 static void check_choice(lua_State *L, struct task *t, unsigned k)
 {
-	if (!k || t->state != TASK_READY || t->ev.op == OP_CHOOSE)
+	if (!k)
+		return;
+	lb_prime(L);
+	if (t->state != TASK_READY || t->ev.op == OP_CHOOSE)
 		return;
 	if (!execution_is_access(t))
 		lb_arg_error(L, 3, "\"%s\" has no choice to make there", task_name(t));

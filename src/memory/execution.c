@@ -362,6 +362,8 @@ bool execution_may_choose(struct world *w, struct task *t, unsigned choice)
 
 	if (choice <= 1)
 		return true;
+	if (!execution_is_access(t))
+		return world_fail(w, "%s has no choice to make there", task_name(t));
 	if (choice > n)
 		return world_fail(w, "there is no choice %u: the location has had %zu value%s", choice, n,
 				  n == 1 ? "" : "s");
