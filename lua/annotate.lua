@@ -32,7 +32,8 @@ local kinds = {
 	thread = "thread", srcu = "srcu", var = "var", ptr = "ptr", ghost = "ghost", mutex = "mutex",
 	spinlock = "spinlock", completion = "completion", rcu_head = "rcu_head", table = "table",
 	tap = "table", errno = "string", word = "string", ["nil"] = "nil", rwsem = "rwsem", work = "work",
-	waitqueue = "waitqueue", list_head = "list_head",
+	waitqueue = "waitqueue", list_head = "list_head", kernel = "kernel", dir = "string",
+	seconds = "number",
 }
 
 -- The type that a word of a signature stands for.

@@ -4,7 +4,8 @@
 -- running anything of the script's: for completion and for suggestions.
 
 local help = require("help")
-local type, tostring, next, pcall, rawget, getmetatable = type, tostring, next, pcall, rawget, getmetatable
+local type, tostring, next, pairs, pcall = type, tostring, next, pairs, pcall
+local rawget, getmetatable = rawget, getmetatable
 local string, table = string, table
 local _G = _G
 
@@ -80,6 +81,10 @@ return function(native)
 						and (separator == "." or type(member) == "function") then
 					list[#list + 1] = k
 				end
+			end
+		elseif type(v) == "userdata" and getmetatable(v) == "parameters" then
+			for name in pairs(v) do	-- of a kernel tree
+				list[#list + 1] = name
 			end
 		elseif is_object(v) and separator == ":" then
 			add_methods(list, kind_of(v))

@@ -123,6 +123,21 @@ world(two_writers)
 .explore
 .replay]] },
 
+	{ name = "kernel-trees", title = "A kernel tree of one's own", text = {
+		"srcu.load_kernel(DIR) compiles the SRCU of a Linux source tree, unmodified, each access to "
+		.. "shared memory a step; srcu.new(NAME, {kernel=K}) makes a domain of it.  'srcush --kernel "
+		.. "DIR', with each subcommand, makes all domains of it.  Events name the kernel's own files "
+		.. "and lines.",
+		"Edit the tree, type .reload, and ask again: what has changed is compiled, and the world "
+		.. "begins anew with the result.  K.params.NAME is a module parameter, K.version tells which "
+		.. "kernel it is.  srcush(1) says what it needs, and what it cannot do." },
+	  example = [[
+dir = os.getenv("SRCUSH_KERNEL_TREE")
+K = dir and srcu.load_kernel(dir)
+ss = srcu.new("ss", {kernel = K})
+.show ss
+.reload]] },
+
 	{ name = "keys", title = "Keys", text = {
 		"Tab completes commands, globals, fields and methods (ss:, vm., o.), options and words in "
 		.. "quotes, names of threads, files.",

@@ -200,7 +200,7 @@ end)
 tap.same(missing, {}, "each function is in it")
 -- A type is one that Lua has, or a class of the file.
 local known, unknown = {}, {}
-for w in ("any nil boolean integer string table function"):gmatch("%a+") do
+for w in ("any nil boolean integer number string table function"):gmatch("%a+") do
 	known[w] = true
 end
 for class in text:gmatch("%-%-%-@class ([%w_]+)") do

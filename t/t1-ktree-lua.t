@@ -116,6 +116,12 @@ local broken = kt.copy("6.12", {{file = "kernel/rcu/srcutree.c", fn = "srcu_flip
   from = "smp_mb(); /* E */", to = "no_such_barrier();"}})
 refuses("kernel/rcu/srcutree.c:%d+: .*no_such_barrier", "a tree that does not compile", load_kernel, broken)
 
+local strange = kt.copy("6.12", {{file = "Makefile", pattern = "\nPATCHLEVEL = %d+", to = "\nPATCHLEVEL = 99"}})
+text, status = run_srcush(([[-e 'for i = 1, 2 do print(srcu.load_kernel(%q)) end']]):format(strange))
+tap.like(text, '^srcush: warning: [^\n]*6%.99[^\n]*\nkernel "6%.99.-"\nkernel "6%.99.-"\n$',
+         "a version that nobody has tried is warned of, once")
+tap.is(status, 0, "and tried")
+
 -- ---------------------------------------------------------------- the handle
 
 local K = load_kernel(dir)
@@ -185,6 +191,32 @@ world(function() thread("t", function() srcu.load_kernel(dir) end) end)
 tap.like(run().violations[1].message, "srcu.load_kernel: cannot be called in a thread's body", "loaded in a body")
 world(function() thread("t", function() K:reload() end) end)
 tap.like(run().violations[1].message, "kernel:reload: cannot be called in a thread's body", "reloaded in a body")
+
+-- ------------------------------------------------- bodies, and the prompt
+
+A_KERNEL = K	-- a global
+local r = explore(function()
+  cpus(1)
+  for _, name in ipairs {"a", "b"} do
+    thread(name, function()
+      assert(K.version == A_KERNEL.version and K.params.exp_holdoff == holdoff and #K.fields > 0)
+      smp_mb()
+      for _, value in pairs(A_KERNEL.params) do assert(value) end
+    end)
+  end
+end)
+tap.is(r.verdict, "ok", "bodies share a kernel as they share a number")
+
+local native = {fields = function() return {} end}
+local reach = require("reach")(native)
+local function members(path, separator)
+  local list = reach.members(reach.value(path), separator)
+  table.sort(list)
+  return table.concat(list, " ")
+end
+tap.is(members("A_KERNEL", "."), "dir fields params variant version", "completion of fields")
+tap.is(members("A_KERNEL", ":"), "reload", "completion of methods")
+tap.like(members("A_KERNEL.params", "."), "exp_holdoff", "completion of parameters")
 
 -- ------------------------------------------------------------------- srcu.new
 

@@ -224,7 +224,7 @@ void lb_push_params(lua_State *L, struct lb_kernel *kn)
 	*p = kn;
 	if (luaL_newmetatable(L, kind)) {
 		luaL_setfuncs(L, meta, 0);
-		lua_pushliteral(L, "object");
+		lua_pushliteral(L, "parameters");
 		lua_setfield(L, -2, "__metatable");
 	}
 	lua_setmetatable(L, -2);

@@ -24,7 +24,6 @@ struct hb {
 	uint32_t event;		/* whose clock is being made */
 	uint32_t *clock;	/* this */
 	size_t extra;		/* the next one */
-	uint32_t ghosts;	/* writes of ghosts behind this event so far */
 	bool ok;
 };
 
@@ -154,7 +153,7 @@ static void ghost(struct hb *h, struct tr_loc *l, const struct tr_extra *x)
 	else if (x->plains == UINT32_MAX) {
 		l->ghost_write = 0;
 	} else {
-		l->ghost_write = tr_place(h->tr, h->event, ++h->ghosts);
+		l->ghost_write = tr_place(h->tr, h->event, x->plains);
 		l->ghost_task = h->tr->ev[h->event].task;
 	}
 	if (write && h->tr->ngroups)
@@ -240,6 +239,19 @@ static void on_location(struct hb *h, const struct tr_event *ev)
 		l->plain_write = h->event;
 }
 
+/* What its maker had done before, since that one's step. */
+static void after_birth(struct hb *h, const struct task *t)
+{
+	uint32_t place = tr_birthplace(h->tr, t);
+	uint32_t *known;
+
+	if (!place)
+		return;
+	known = &h->clock[h->tr->dense[t->maker] - 1];
+	if (place > *known)
+		*known = place;
+}
+
 static void start_clock(struct hb *h, const struct tr_event *ev)
 {
 	const struct tr_task *t = &h->tr->tasks[ev->task];
@@ -248,13 +260,14 @@ static void start_clock(struct hb *h, const struct tr_event *ev)
 	/* row 0 is that of the start: all zero */
 	memcpy(h->clock, tr_clock(h->tr, before), h->ntasks * sizeof(*h->clock));
 	h->clock[ev->task] = ev->pos << h->tr->shift;
+	if (!ev->prev && h->mode != HB_TRACE && t->t)
+		after_birth(h, t->t);
 }
 
 static void one_event(struct hb *h, struct tr_event *ev)
 {
 	struct trace *tr = h->tr;
 
-	h->ghosts = 0;
 	start_clock(h, ev);
 	if (ev->how & TR_IDLE && h->mode != HB_RACE)
 		after_idle(h, ev);

@@ -173,7 +173,7 @@ bool heap_plain(struct check *c, struct task *t, const struct plain_access *a)
 	if (!location_name(c->w, loc, name, sizeof(name), NULL))
 		snprintf(name, sizeof(name), "%s", o->name);
 	msg_addf(&m, "%s plainly %s %s", task_name(t), a->write ? "wrote" : "read", name);
-	msg_site(&m, plain_site_of ? plain_site_of(a->pc) : NULL);
+	msg_plain_site(&m, plain_site_of ? plain_site_of(a->pc) : NULL);
 	msg_addf(&m, " ");
 	msg_after_step(&m, c->w);
 	add_freed(&m, c, t, o);

@@ -242,6 +242,8 @@ void msg_at_step(struct msg *m, struct world *w);
 void msg_section(struct msg *m, const struct section *s);
 /* " (kfree, x.lua:12)": where in the source; nothing when it is not known. */
 void msg_site(struct msg *m, const struct site *s);
+/* " (f, x.c:12)": that of a plain access, which has no primitive. */
+void msg_plain_site(struct msg *m, const struct site *s);
 /* "mutex vm.lock": the lock or completion that an event works on. */
 void lock_text(struct world *w, const struct site *s, const void *loc, char *buf, size_t n);
 

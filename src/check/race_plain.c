@@ -37,20 +37,13 @@ struct pl_node {
 	bool write, plain, stepped;
 };
 
-/* Where the walk through the execution stands. */
-struct walk {
-	struct trace *tr;
-	size_t extra;		/* the next of the extras */
-	uint32_t step;		/* of the stretch, and so many ghosts were written in it */
-	uint32_t ghosts;
-};
-
 void race_plain_release(struct trace *tr)
 {
 	free(tr->words);
 	free(tr->word_slots);
 	free(tr->pl_nodes);
 	free(tr->pl_last);
+	free(tr->places);
 }
 
 /* --- words --- */
@@ -118,7 +111,7 @@ static uint8_t mask_in(uint32_t word, uint32_t loc, uint32_t size)
 	return (uint8_t)((1u << end) - (1u << first));
 }
 
-/* --- is there anything to do? --- */
+/* --- places --- */
 
 static uint16_t task_of(const struct trace *tr, const struct tr_event *ev)
 {
@@ -126,6 +119,134 @@ static uint16_t task_of(const struct trace *tr, const struct tr_event *ev)
 
 	return t ? (uint16_t)t->index : TASK_OUTSIDE;
 }
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool add_place(struct trace *tr, uint64_t step, uint32_t plains)
+{
+	if (!check_grow(tr->c, (void **)&tr->places, &tr->places_cap, tr->nplaces + 1,
+			sizeof(*tr->places)))
+		return false;
+	tr->places[tr->nplaces++] = step << 32 | plains;
+	return true;
+}
+
+/* Was t made in the stretch behind an event of its maker's? */
+static bool has_birthplace(const struct trace *tr, const struct task *t)
+{
+	return t->maker != UINT32_MAX && t->made_at && t->made_at <= tr->n && tr->dense[t->maker] &&
+	       tr->ev[t->made_at].task == tr->dense[t->maker] - 1;
+}
+
+static bool find_places(struct trace *tr)
+{
+	tr->nplaces = 0;
+	for (size_t i = 0; i < tr->nextras; i++) {
+		const struct tr_extra *x = &tr->extras[i];
+
+		if (x->kind == EXTRA_WRITE && x->plains != UINT32_MAX && !add_place(tr, x->step, x->plains))
+			return false;
+	}
+	for (size_t i = 0; i < world_task_count(tr->w); i++) {
+		const struct task *t = world_task(tr->w, i);
+
+		if (has_birthplace(tr, t) && !add_place(tr, t->made_at, t->made_plains))
+			return false;
+	}
+	if (tr->nplaces)
+		qsort(tr->places, tr->nplaces, sizeof(*tr->places), by_number);
+	return true;
+}
+
+/* How many places come before the number? */
+static size_t places_before(const struct trace *tr, uint64_t number)
+{
+	size_t low = 0, high = tr->nplaces;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (tr->places[mid] < number)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+uint32_t tr_place(const struct trace *tr, uint32_t event, uint32_t plains)
+{
+	uint64_t step = (uint64_t)event << 32;
+	size_t n = places_before(tr, (step | plains) + 1) - places_before(tr, step);
+	size_t max = (1u << HB_PLACES) - 2;
+
+	return (tr->ev[event].pos << HB_PLACES) + (uint32_t)(n < max ? n : max);
+}
+
+uint32_t tr_birthplace(const struct trace *tr, const struct task *t)
+{
+	return has_birthplace(tr, t) ? tr_place(tr, (uint32_t)t->made_at, t->made_plains) : 0;
+}
+
+/* The tasks' last events as one walks through the execution. */
+static bool walk_begin(struct trace *tr)
+{
+	size_t ntasks = world_task_count(tr->w);
+
+	if (!check_grow(tr->c, (void **)&tr->pl_last, &tr->pl_last_cap, ntasks + 1,
+			sizeof(*tr->pl_last)))
+		return false;
+	memset(tr->pl_last, 0, (ntasks + 1) * sizeof(*tr->pl_last));
+	return true;
+}
+
+/* An event is over: its task stands behind it. */
+static void walk_event(struct trace *tr, uint32_t event)
+{
+	uint16_t task = task_of(tr, &tr->ev[event]);
+
+	if (task != TASK_OUTSIDE)
+		tr->pl_last[task] = event;
+}
+
+/* What one has to know of its task for the i-th plain access to be before him. */
+static uint32_t need_of(const struct trace *tr, const struct plain_access *a, size_t i)
+{
+	uint32_t last = tr->pl_last[a->task];
+
+	return last ? tr_place(tr, last, (uint32_t)i) + 1 : 1;
+}
+
+/* What is known where a task stands. */
+static const uint32_t *clock_at(const struct trace *tr, uint16_t task)
+{
+	uint32_t last = tr->pl_last[task];
+
+	return tr_clock(tr, last ? last : (uint32_t)tr->w->tasks[task]->made_at);
+}
+
+static bool known(const struct trace *tr, const uint32_t *clock, uint16_t task, uint32_t need)
+{
+	uint16_t number = task == TASK_OUTSIDE ? tr->dense[world_task_count(tr->w)] : tr->dense[task];
+
+	return number && clock[number - 1] >= need;
+}
+
+/* The same for what is known by a task that has made no step yet: of its maker more than at
+ * that one's. */
+static bool known_at_birth(const struct trace *tr, const struct pl_node *a, const struct pl_node *b)
+{
+	const struct task *t = !b->stepped && !tr->pl_last[b->task] ? tr->w->tasks[b->task] : NULL;
+
+	return t && t->maker == a->task && a->need <= tr_birthplace(tr, t);
+}
+
+/* --- is there anything to do? --- */
 
 static bool accesses(const struct tr_event *ev)
 {
@@ -177,6 +298,7 @@ bool race_plain_possible(struct trace *tr, bool *ok)
 	bool possible = false;
 
 	*ok = true;
+	tr->nplaces = 0;
 	if (!n)
 		return false;
 	forget_words(tr);
@@ -188,79 +310,8 @@ bool race_plain_possible(struct trace *tr, bool *ok)
 	for (uint32_t e = 1; e <= tr->n; e++)
 		if (accesses(&tr->ev[e]))
 			possible |= step_meets(tr, &tr->ev[e]);
-	return possible || race_plain_has_frees(tr);
-}
-
-/* --- places --- */
-
-static bool walk_begin(struct walk *k, struct trace *tr)
-{
-	size_t ntasks = world_task_count(tr->w);
-
-	*k = (struct walk){ .tr = tr };
-	if (!check_grow(tr->c, (void **)&tr->pl_last, &tr->pl_last_cap, ntasks + 1,
-			sizeof(*tr->pl_last)))
-		return false;
-	memset(tr->pl_last, 0, (ntasks + 1) * sizeof(*tr->pl_last));
-	return true;
-}
-
-/* An event is over: its task stands behind it. */
-static void walk_event(struct walk *k, uint32_t event)
-{
-	uint16_t task = task_of(k->tr, &k->tr->ev[event]);
-
-	if (task != TASK_OUTSIDE)
-		k->tr->pl_last[task] = event;
-}
-
-/* How many ghosts were written behind its step before the i-th plain access was made?
- * As hb.c counts them. */
-static uint32_t ghosts_before(struct walk *k, const struct plain_access *a, size_t i)
-{
-	const struct trace *tr = k->tr;
-
-	if (k->step != a->step) {
-		k->step = a->step;
-		k->ghosts = 0;
-		while (k->extra < tr->nextras && tr->extras[k->extra].step < a->step)
-			k->extra++;
-	}
-	for (; k->extra < tr->nextras && tr->extras[k->extra].step == a->step; k->extra++) {
-		const struct tr_extra *x = &tr->extras[k->extra];
-
-		if (x->kind != EXTRA_WRITE || x->plains == UINT32_MAX)
-			continue;
-		if (x->plains > i)
-			break;
-		k->ghosts++;
-	}
-	return k->ghosts;
-}
-
-/* What one has to know of its task for the i-th plain access to be before him. */
-static uint32_t need_of(struct walk *k, const struct plain_access *a, size_t i)
-{
-	uint32_t last = k->tr->pl_last[a->task];
-
-	if (!last)
-		return 1;
-	return tr_place(k->tr, last, last == a->step ? ghosts_before(k, a, i) : 0) + 1;
-}
-
-/* What is known where a task stands. */
-static const uint32_t *clock_at(const struct trace *tr, uint16_t task)
-{
-	uint32_t last = tr->pl_last[task];
-
-	return tr_clock(tr, last ? last : (uint32_t)tr->w->tasks[task]->made_at);
-}
-
-static bool known(const struct trace *tr, const uint32_t *clock, uint16_t task, uint32_t need)
-{
-	uint16_t number = task == TASK_OUTSIDE ? tr->dense[world_task_count(tr->w)] : tr->dense[task];
-
-	return number && clock[number - 1] >= need;
+	*ok = find_places(tr);
+	return *ok && (possible || race_plain_has_frees(tr));
 }
 
 /* --- words of a report --- */
@@ -312,7 +363,10 @@ static void add_party(struct trace *tr, struct msg *m, const struct pl_node *a, 
 
 	msg_addf(m, "%s %s %s", t ? task_name(t) : "somebody", verb(tr, a), what);
 	add_when(m, a->stepped, step_of(tr, a));
-	msg_site(m, site_of(tr, a));
+	if (a->stepped)
+		msg_site(m, site_of(tr, a));
+	else
+		msg_plain_site(m, site_of(tr, a));
 }
 
 static void name_at(struct trace *tr, uint32_t off, char *buf, size_t n)
@@ -382,7 +436,8 @@ static bool check_word(struct trace *tr, struct pl_word *w, struct pl_node b, co
 			if (same_sort(a, &b))
 				own = a;
 		} else if (a->mask & b.mask && (a->write || b.write) && !(a->stepped && b.stepped) &&
-			   !known(tr, clock, a->task, a->need) && !kept_apart(tr, a, &b)) {
+			   !known(tr, clock, a->task, a->need) && !known_at_birth(tr, a, &b) &&
+			   !kept_apart(tr, a, &b)) {
 			report(tr, w->word, a, &b);
 		}
 	}
@@ -428,33 +483,32 @@ static bool check_step(struct trace *tr, uint32_t event)
 	return check_access(tr, b, tr->locs[ev->loc].off, ev->size, tr_clock(tr, event));
 }
 
-static bool check_plain(struct walk *k, size_t i)
+static bool check_plain(struct trace *tr, size_t i)
 {
-	const struct plain_access *a = &k->tr->w->plains.v[i];
-	struct pl_node b = { .ref = (uint32_t)i, .need = need_of(k, a, i), .task = a->task,
+	const struct plain_access *a = &tr->w->plains.v[i];
+	struct pl_node b = { .ref = (uint32_t)i, .need = need_of(tr, a, i), .task = a->task,
 			     .cpu = a->cpu, .own = a->own, .write = a->write, .plain = true };
 
-	return check_access(k->tr, b, a->loc, a->size, clock_at(k->tr, a->task));
+	return check_access(tr, b, a->loc, a->size, clock_at(tr, a->task));
 }
 
 bool race_plain_judge(struct trace *tr)
 {
 	size_t n, i = 0;
 	const struct plain_access *a = world_plains(tr->w, &n);
-	struct walk k;
 
 	tr->npl_nodes = 0;
 	for (size_t j = 0; j < tr->nwords; j++)
 		tr->words[j].nodes = 0;
-	if (!walk_begin(&k, tr))
+	if (!walk_begin(tr))
 		return false;
 	for (uint32_t e = 0; e <= tr->n; e++) {
 		if (e && accesses(&tr->ev[e]) && !check_step(tr, e))
 			return false;
 		if (e)
-			walk_event(&k, e);
+			walk_event(tr, e);
 		for (; i < n && a[i].step == e; i++)
-			if (!check_plain(&k, i))
+			if (!check_plain(tr, i))
 				return false;
 	}
 	return true;
@@ -511,18 +565,17 @@ bool race_plain_frees(struct trace *tr)
 {
 	size_t n, i = 0;
 	const struct plain_access *a = world_plains(tr->w, &n);
-	struct walk k;
 
-	if (!walk_begin(&k, tr))
+	if (!walk_begin(tr))
 		return false;
 	for (uint32_t e = 0; e <= tr->n; e++) {
 		if (e)
-			walk_event(&k, e);
+			walk_event(tr, e);
 		for (; i < n && a[i].step == e; i++) {
 			const struct tr_free *f = free_of(tr, &a[i]);
 
 			if (f && f->event > e && task_of(tr, &tr->ev[f->event]) != a[i].task &&
-			    !known(tr, tr_clock(tr, f->event), a[i].task, need_of(&k, &a[i], i)))
+			    !known(tr, tr_clock(tr, f->event), a[i].task, need_of(tr, &a[i], i)))
 				report_free(tr, i, f);
 		}
 	}

@@ -100,6 +100,17 @@ void msg_site(struct msg *m, const struct site *s)
 	msg_addf(m, "%s:%d)", site_file(s), s->line);
 }
 
+void msg_plain_site(struct msg *m, const struct site *s)
+{
+	struct site bare;
+
+	if (!s)
+		return;
+	bare = *s;
+	bare.prim = NULL;
+	msg_site(m, &bare);
+}
+
 void lock_text(struct world *w, const struct site *s, const void *loc, char *buf, size_t n)
 {
 	const char *kind = s->flags & SITE_SPIN ? "spinlock " :

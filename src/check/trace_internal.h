@@ -48,7 +48,7 @@ struct tr_loc {
 	uint32_t off;		/* in the arena */
 	uint32_t write;		/* the last write that orders */
 	uint32_t plain_write;	/* races: the last plain one */
-	uint32_t ghost_write;	/* not HB_TRACE: where its task stood then, see tr_place() */
+	uint32_t ghost_write;	/* not HB_TRACE: tr_place() of the last of a ghost */
 	uint32_t reads;		/* since the last write: a chain of nodes */
 	uint32_t races;		/* races: a chain of race_nodes */
 	uint32_t cls;		/* of a lock: its class + 1, where that is known */
@@ -112,8 +112,8 @@ struct tr_calls {
 
 /*
  * Which edges make the order: see hb.c.  HB_FREE has those of HB_TRACE.  It and HB_RACE
- * have clocks that also tell the places in the stretch behind an event: those between the
- * ghost writes in it, as far as they go.
+ * have clocks that also tell the places in the stretch behind an event, as far as they go:
+ * those between the ghost writes in it, and the tasks that are made there.
  */
 enum hb_mode { HB_TRACE, HB_RACE, HB_FREE };
 #define HB_PLACES 4	/* bits of a clock */
@@ -160,6 +160,8 @@ struct trace {
 	size_t nword_slots;
 	struct pl_node *pl_nodes;
 	size_t npl_nodes, pl_nodes_cap;
+	uint64_t *places;	/* in stretches where something else hears of what was done */
+	size_t nplaces, places_cap;
 	uint32_t *pl_last;	/* the last event so far of each of the world's tasks */
 	size_t pl_last_cap;
 
@@ -184,13 +186,12 @@ static inline bool tr_covers(const struct trace *tr, const uint32_t *clock, uint
 	return clock[tr->ev[a].task] >= tr->ev[a].pos << tr->shift;
 }
 
-/* In such clocks: the place behind the n-th ghost write in the stretch behind `event`. */
-static inline uint32_t tr_place(const struct trace *tr, uint32_t event, uint32_t n)
-{
-	uint32_t max = (1u << HB_PLACES) - 2;
-
-	return (tr->ev[event].pos << HB_PLACES) + (n < max ? n : max);
-}
+/* race_plain.c, in such clocks: the place in the stretch behind `event` where so many plain
+ * accesses of the execution have been made. */
+uint32_t tr_place(const struct trace *tr, uint32_t event, uint32_t plains);
+/* The same for where a task was made that has no event yet, which knows so much of its
+ * maker's; 0: nothing of note. */
+uint32_t tr_birthplace(const struct trace *tr, const struct task *t);
 
 /* Is a before b, or b itself? */
 static inline bool tr_before(const struct trace *tr, uint32_t a, uint32_t b)

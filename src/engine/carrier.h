@@ -44,6 +44,8 @@ void stack_rearm(struct stack *s);	/* abandoned: it will run entry(arg) once mor
 struct os_thread;
 struct os_thread *os_thread_get(int *err);	/* NULL: errno in *err */
 void os_thread_put(struct os_thread *o);
+/* Sends it a signal that has come to another thread; false: it is this one, or cannot be. */
+bool os_thread_signal(struct os_thread *o, int sig);
 void os_thread_resume(struct os_thread *o, struct stack *s); /* returns at its suspend */
 /* Pins the caller beside the carriers; nests through the world's batch. */
 void os_thread_pin(void);

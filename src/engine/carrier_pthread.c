@@ -87,6 +87,10 @@ struct os_thread *os_thread_get(int *err)
 	sigfillset(&all);
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGTRAP);
+	sigdelset(&all, SIGVTALRM);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, OS_STACK_SIZE);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -99,6 +103,11 @@ struct os_thread *os_thread_get(int *err)
 		return NULL;
 	}
 	return o;
+}
+
+bool os_thread_signal(struct os_thread *o, int sig)
+{
+	return !pthread_equal(pthread_self(), o->id) && !pthread_kill(o->id, sig);
 }
 
 void os_thread_put(struct os_thread *o)

@@ -9,6 +9,7 @@
 
 #include "engine/carrier.h"
 #include "engine/checkpoint.h"
+#include "engine/guest.h"
 #include "engine/internal.h"
 #include "memory/history.h"
 
@@ -323,6 +324,7 @@ bool world_restore(struct world *w)
 	w->begun++;
 	if (w->history)
 		history_clear(w->history);
+	guest_watch();
 	if (w->nviolations)
 		violations_drop(w);
 	return ok;

@@ -2,11 +2,13 @@
 /*
  * A task that overruns its stack hits the guard page below it.  The fault is
  * reported with the task's name, from an alternate signal stack, and ends the
- * process: what stands on the stack cannot be trusted any more.
+ * process: what stands on the stack cannot be trusted any more.  What code that is not
+ * ours does wrong is guest.c's.
  */
 #include <config.h>
 
 #include "engine/carrier.h"
+#include "engine/guest.h"
 #include "engine/task.h"
 
 #include <signal.h>
@@ -29,13 +31,14 @@ static void on_fault(int sig, siginfo_t *si, void *uc)
 	struct stack *s = t ? t->stack : NULL;
 	const char *addr = si->si_addr;
 
-	(void)uc;
-	if (s && addr >= s->map && addr < s->low) {
+	if ((sig == SIGSEGV || sig == SIGBUS) && s && addr >= s->map && addr < s->low) {
 		say("srcush: the C stack of thread \"");
 		say(s->who ? s->who : "?");
 		say("\" overflowed\n");
 		_exit(1);
 	}
+	if (guest_fault(sig, si, uc))
+		return;
 	/* not ours: die of it as if nobody had looked */
 	signal(sig, SIG_DFL);
 }
@@ -63,4 +66,7 @@ void guard_install(void)
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGSEGV, &sa, NULL);
 	sigaction(SIGBUS, &sa, NULL);
+	sigaction(SIGFPE, &sa, NULL);
+	sigaction(SIGILL, &sa, NULL);
+	sigaction(SIGTRAP, &sa, NULL);
 }

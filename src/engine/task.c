@@ -80,6 +80,8 @@ static bool task_add(struct world *w, struct task *t)
 		return false;
 	t->index = (uint32_t)w->ntasks;
 	t->made_at = current ? w->log.n : 0;
+	t->maker = current ? current->index : UINT32_MAX;
+	t->made_plains = (uint32_t)w->plains.n;
 	if (!awake_add(w, t)) {
 		stack_put(t->stack);
 		return world_oom(w);

@@ -79,6 +79,8 @@ struct task {
 	struct context ctx;
 	uint64_t steps;		/* performed by this task */
 	uint64_t made_at;	/* step that it was made in; 0: before the first */
+	uint32_t maker;		/* index of the task that made it, UINT32_MAX: the world */
+	uint32_t made_plains;	/* so many plain accesses (plain.h) had been made by then */
 	uint64_t start_since;	/* steps performed when the pending event was announced */
 	uint32_t made;		/* things made by it so far */
 	struct task *under;	/* timers, irqs: who owned the CPU that they struck */

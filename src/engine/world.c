@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "engine/carrier.h"
+#include "engine/guest.h"
 #include "engine/internal.h"
 #include "memory/history.h"
 
@@ -81,6 +82,7 @@ bool world_init_execution(struct world *w)
 	w->begun++;
 	if (w->history)
 		history_clear(w->history);
+	guest_watch();
 	w->clock_obj = object_make(w, &clock_type, "clock", id);
 	if (!w->clock_obj)
 		return false;

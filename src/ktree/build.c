@@ -257,6 +257,7 @@ static bool make_key(const struct ktree_sources *s, const struct ktree_cc *cc,
 	}
 	if (!add_strings(&l, &s->empty, why) || !add_strings(&l, &s->forwards, why) ||
 	    !add_strings(&l, &cc->words, why) || !ktree_strings_add(&l, cc->version, why) ||
+	    !ktree_strings_add(&l, cc->key, why) ||
 	    !ktree_cc_flags(&(struct ktree_cc){ .clang = cc->clang }, o, "", &l, why) ||
 	    !ktree_cc_tree_flags(cc, o, &l, why) || !ktree_cc_link_flags("", &l, why) ||
 	    !ktree_cc_libraries(&l, why)) {
@@ -366,34 +367,42 @@ static bool valid_opts(const struct ktree_opts *o, char **why)
 	return true;
 }
 
-bool ktree_build_image(struct ktree_built *b, const char *dir, const struct ktree_opts *o, char **why)
+static bool find_or_build(struct ktree_built *b, struct ktree_sources *s, struct ktree_cc *cc,
+			  const struct ktree_opts *o, const char *dir, char **why)
+{
+	b->so = ktree_cache_find(b->key);
+	if (!b->so)
+		b->so = build_somewhere(s, cc, o, dir, b->key, why);
+	return b->so || no_memory(why);	/* unless there is a better reason */
+}
+
+static bool name_it(struct ktree_built *b, const struct ktree_sources *s, char **why)
+{
+	unsigned v = s->major << 16 | s->minor;
+
+	b->seen_version = v >= OLDEST && v <= NEWEST;
+	b->path = strdup(s->dir);
+	b->version = strdup(s->version);
+	return (b->path && b->version) || no_memory(why);
+}
+
+bool ktree_build_image(struct ktree_built *b, const char *dir, const struct ktree_opts *o,
+		       bool (*have)(const struct ktree_built *b), char **why)
 {
 	struct ktree_sources s = {0};
 	struct ktree_cc cc = {0};
-	unsigned v;
 	bool ok;
 
 	memset(b, 0, sizeof(*b));
 	*why = NULL;
 	ok = valid_opts(o, why) && ktree_sources_read(&s, dir, o->tiny, why) &&
-	     ktree_cc_find(&cc, o->cc, why) && make_key(&s, &cc, o, b->key, why);
-	if (ok) {
-		b->so = ktree_cache_find(b->key);
-		if (!b->so)
-			b->so = build_somewhere(&s, &cc, o, dir, b->key, why);
-		ok = b->so != NULL;
-	}
-	if (ok) {
-		v = s.major << 16 | s.minor;
-		b->seen_version = v >= OLDEST && v <= NEWEST;
-		b->path = s.dir;
-		b->version = s.version;
-		s.dir = s.version = NULL;
-	} else {
-		no_memory(why);	/* unless there is a better reason */
-	}
+	     name_it(b, &s, why) && ktree_cc_find(&cc, o->cc, why) &&
+	     make_key(&s, &cc, o, b->key, why) &&
+	     ((have && have(b)) || find_or_build(b, &s, &cc, o, dir, why));
 	ktree_sources_free(&s);
 	ktree_cc_free(&cc);
+	if (!ok)
+		ktree_built_free(b);
 	return ok;
 }
 
@@ -410,7 +419,7 @@ char *ktree_build(const char *dir, const struct ktree_opts *o, char **version, c
 	struct ktree_built b;
 	char *so;
 
-	if (!ktree_build_image(&b, dir, o, why))
+	if (!ktree_build_image(&b, dir, o, NULL, why))
 		return NULL;
 	so = b.so;
 	*version = b.version;

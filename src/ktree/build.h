@@ -99,6 +99,7 @@ struct ktree_cc {
 	struct ktree_strings words;	/* words.s[0] is absolute */
 	char *shown;			/* as the user knows it */
 	char *version;			/* what it says of itself */
+	char key[SHA256_HEX];		/* of its files as they are */
 	bool clang;
 	char *include;			/* its own headers: set by ktree_cc_locate() */
 };
@@ -144,7 +145,10 @@ struct ktree_built {
 	bool seen_version;
 	char key[SHA256_HEX];
 };
-bool ktree_build_image(struct ktree_built *b, const char *dir, const struct ktree_opts *o, char **why);
+/* Unless `have` says that what has this key, path and version need not be built: then
+ * `so` is NULL. */
+bool ktree_build_image(struct ktree_built *b, const char *dir, const struct ktree_opts *o,
+		       bool (*have)(const struct ktree_built *b), char **why);
 void ktree_built_free(struct ktree_built *b);
 
 #endif

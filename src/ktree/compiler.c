@@ -127,15 +127,13 @@ static char *ask(const struct ktree_cc *cc, const char *arg, char **why)
 
 static bool find_version(struct ktree_cc *cc, char **why)
 {
-	char key[SHA256_HEX];
-
-	key_of(cc, key);
-	cc->version = ktree_cache_note(key);
+	key_of(cc, cc->key);
+	cc->version = ktree_cache_note(cc->key);
 	if (!cc->version) {
 		cc->version = ask(cc, "--version", why);
 		if (!cc->version)
 			return false;
-		ktree_cache_set_note(key, cc->version);
+		ktree_cache_set_note(cc->key, cc->version);
 	}
 	cc->clang = strstr(cc->version, "clang") != NULL;
 	return true;

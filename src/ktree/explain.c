@@ -70,16 +70,14 @@ static char *name_after(const char *line, const char *phrase)
 	return end == p ? NULL : strndup(p, (size_t)(end - p));
 }
 
-/* The quoted name before `phrase`: "'x' undeclared". */
+/* The name before `phrase`: "'x' undeclared". */
 static char *name_before(const char *line, const char *phrase)
 {
-	const char *p = strstr(line, phrase), *end;
+	const char *p = strstr(line, phrase), *end = p;
 
 	if (!p)
 		return NULL;
-	while (p > line && strchr(" '`\"", p[-1]))
-		p--;
-	for (end = p; p > line && (isalnum((unsigned char)p[-1]) || p[-1] == '_'); p--)
+	for (; p > line && (isalnum((unsigned char)p[-1]) || p[-1] == '_'); p--)
 		;
 	return end == p ? NULL : strndup(p, (size_t)(end - p));
 }
@@ -93,11 +91,11 @@ static char *missing_name(const char *line)
 		"unknown type name", "undefined type 'struct", "incomplete type 'struct",
 		"undefined type 'union", "incomplete type 'union",
 	};
-	char *name = name_before(line, " undeclared");
+	char *name = NULL;
 
 	for (size_t i = 0; !name && i < sizeof(after) / sizeof(*after); i++)
 		name = name_after(line, after[i]);
-	return name;
+	return name ? name : name_before(line, "' undeclared");
 }
 
 static const char *next_line(const char *p)

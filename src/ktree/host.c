@@ -14,6 +14,7 @@
 
 #include <k/kernel.h>
 
+#include "engine/guest.h"
 #include "engine/internal.h"
 #include "engine/plain.h"
 #include "ktree/internal.h"
@@ -33,6 +34,20 @@ void kt_setup_fail(const char *fmt, ...)
 	va_end(ap);
 	world_fail(kt_here.w, "%s", text);
 	longjmp(*kt_here.setup, 1);
+}
+
+void kt_crashed(const char *what)
+{
+	if (kt_here.setup)
+		kt_setup_fail("the kernel's code %s, while \"%s\" was made", what, kt_here.ss->obj->name);
+}
+
+/* An address that the image's code gives may be wrong: then it crashes here, and not where
+ * nobody knows whose fault it is. */
+static void given(const void *p, const struct site *s)
+{
+	if (!arena_contains(kt_here.w, p))
+		guest_touch(p, s);
 }
 
 /* The image's code cannot go on; takes `message`. */
@@ -164,6 +179,8 @@ static uint64_t host_event(struct site *s, const void *loc, unsigned size, uint6
 	struct kt_here h = kt_here;
 	uint64_t v;
 
+	if (size)
+		given(loc, s);
 	if (h.setup)
 		return at_once(s, ev.loc, size, a, b);
 	if (s->op == OP_WAIT && task_current()->kind == TASK_WORKER && kt_is_tiny(h.k))
@@ -194,6 +211,7 @@ static bool host_queue_work(struct work_struct *work, int cpu, struct site *s)
 	bool was;
 
 	only_in_tasks("queue_work()");
+	given(work, s);
 	was = k_queue_work(work, cpu, s);
 	kt_back(&h);
 	return was;
@@ -205,6 +223,7 @@ static bool host_queue_delayed_work(struct delayed_work *d, unsigned long delay,
 	bool was;
 
 	only_in_tasks("queue_delayed_work()");
+	given(d, s);
 	was = k_queue_delayed_work(d, delay, s);
 	kt_back(&h);
 	return was;
@@ -216,6 +235,7 @@ static bool host_timer_reduce(struct timer_list *t, unsigned long expires, struc
 	bool was;
 
 	only_in_tasks("timer_reduce()");
+	given(t, s);
 	was = k_timer_reduce(t, expires, s);
 	kt_back(&h);
 	return was;
@@ -227,6 +247,7 @@ static bool host_del_timer_sync(struct timer_list *t, struct site *s)
 	bool was;
 
 	only_in_tasks("del_timer_sync()");
+	given(t, s);
 	was = k_del_timer_sync(t, s);
 	kt_back(&h);
 	return was;
@@ -237,6 +258,7 @@ static void host_flush_work(struct work_struct *work, struct site *s)
 	struct kt_here h = kt_here;
 
 	only_in_tasks("flush_work()");
+	given(work, s);
 	k_flush_work(work, s);
 	kt_back(&h);
 }
@@ -246,6 +268,7 @@ static void host_flush_delayed_work(struct delayed_work *d, struct site *s)
 	struct kt_here h = kt_here;
 
 	only_in_tasks("flush_delayed_work()");
+	given(d, s);
 	k_flush_delayed_work(d, s);
 	kt_back(&h);
 }

@@ -30,6 +30,8 @@ const struct ktree_image *kt_enter(struct srcu *ss);
 /* Without steps: false with world_error() set. */
 bool kt_setup(struct srcu *ss, void (*fn)(struct srcu *ss));
 /* What is set up cannot be: `why` (printf-like) is the world's error.  In setups only. */
+/* The image's code has crashed: fails the setup, if that is what it was in. */
+void kt_crashed(const char *what);
 _Noreturn void kt_setup_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A work item or timer of the image's: the host's own functions run it. */

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/guest.h"
 #include "engine/site.h"
 #include "ktree/build.h"
+#include "ktree/internal.h"
 #include "ktree/place.h"
 
 /* What is kept of one beside what others see. */
@@ -20,6 +22,7 @@ struct loaded {
 	struct ktree k;
 	char key[SHA256_HEX];
 	void *handle;
+	struct guest guest;
 };
 static struct ktree *all;
 
@@ -36,6 +39,11 @@ static struct ktree *find_loaded(const struct ktree_built *b)
 		    !strcmp(k->version, b->version))
 			return k;
 	return NULL;
+}
+
+static bool have_loaded(const struct ktree_built *b)
+{
+	return find_loaded(b) != NULL;
 }
 
 /* That of another tree, equal in all that counts: an image is one tree's only, because
@@ -154,9 +162,14 @@ static bool open_image(struct loaded *l, const char *so, char **why)
 	if (!l->handle)
 		return cannot_open(so, why);
 	/* one that fails from here on stays open: no harm, and nothing refers to it */
-	return ask_image(l, so, why) && keep_pristine(&l->k, why) &&
-	       ktree_places_add(l->k.image->lines, l->k.image->lines_end, l->k.image->text,
-				l->k.image->text_end, why);
+	if (!ask_image(l, so, why) || !keep_pristine(&l->k, why) ||
+	    !ktree_places_add(l->k.image->lines, l->k.image->lines_end, l->k.image->text,
+			      l->k.image->text_end, why))
+		return false;
+	l->guest = (struct guest){ .text = l->k.image->text, .text_end = l->k.image->text_end,
+				   .near_pc = ktree_place_near, .crashed = kt_crashed };
+	guest_add(&l->guest);
+	return true;
 }
 
 static struct ktree *load_built(struct ktree_built *b, const char *dir, const struct ktree_opts *o,
@@ -175,6 +188,7 @@ static struct ktree *load_built(struct ktree_built *b, const char *dir, const st
 		return NULL;
 	}
 	ktree_cache_loaded(so);
+	ktree_cache_loaded(b->so);
 	ktree_ops_fill(&l->k);
 	l->k.next = all;
 	all = &l->k;
@@ -189,7 +203,7 @@ static struct ktree *load(const char *dir, const char *shown, const struct ktree
 	struct ktree *k;
 
 	*why = *warning = NULL;
-	if (!ktree_build_image(&b, dir, o, why))
+	if (!ktree_build_image(&b, dir, o, have_loaded, why))
 		return NULL;
 	k = find_loaded(&b);
 	if (!k)

@@ -12,12 +12,13 @@
 #include <k/kernel.h>
 
 #include "engine/hop.h"
+#include "engine/switch.h"
 #include "ktree/internal.h"
 #include "srcu/wait.h"
 
 /* What a task needs of stack from synchronize_srcu() on: the image's own frames are
  * small, reporting a violation takes the most. */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef HAVE_ASAN
 #define STACK_CALL_SIZE (256 * 1024)
 #else
 #define STACK_CALL_SIZE (32 * 1024)

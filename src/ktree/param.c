@@ -36,14 +36,14 @@ static bool is_unsigned(const struct ktree_param *p)
 
 static bool is_bool(const struct ktree_param *p)
 {
-	return strstr(p->type, "bool") != NULL;
+	return strstr(p->type, "ool") != NULL;	/* _Bool, too */
 }
 
 /* Strings and functions are no integers. */
 static bool is_integer(const struct ktree_param *p)
 {
 	static const char *const types[] = {
-		"bool", "invbool", "byte", "hexint", "int", "long", "short", "uint", "ulong", "ushort",
+		"_Bool", "bool", "invbool", "byte", "hexint", "int", "long", "short", "uint", "ulong", "ushort",
 		"ullong",
 	};
 

@@ -69,23 +69,46 @@ static struct site *make_site(const struct ktree_line *l)
 	return s;
 }
 
+static const struct site *site_at(struct places *p, const struct ktree_line *l)
+{
+	struct site **s = &p->sites[l - p->lines];
+
+	if (!*s)
+		*s = make_site(l);
+	return *s;
+}
+
+const struct site *ktree_place_near(const void *pc)
+{
+	for (struct places *p = all; p; p = p->next) {
+		size_t low = 0, high = p->n;
+
+		if ((uintptr_t)pc < (uintptr_t)p->text || (uintptr_t)pc > (uintptr_t)p->text_end)
+			continue;
+		while (low < high) {
+			size_t mid = (low + high) / 2;
+
+			if ((uintptr_t)p->lines[mid].pc <= (uintptr_t)pc)
+				low = mid + 1;
+			else
+				high = mid;
+		}
+		return low ? site_at(p, &p->lines[low - 1]) : NULL;
+	}
+	return NULL;
+}
+
 const struct site *ktree_place(const void *pc)
 {
 	struct ktree_line key = { .pc = pc };
 
 	for (struct places *p = all; p; p = p->next) {
 		const struct ktree_line *l;
-		struct site **s;
 
 		if ((uintptr_t)pc < (uintptr_t)p->text || (uintptr_t)pc > (uintptr_t)p->text_end || !p->n)
 			continue;
 		l = bsearch(&key, p->lines, p->n, sizeof(*l), by_pc);
-		if (!l)
-			return NULL;
-		s = &p->sites[l - p->lines];
-		if (!*s)
-			*s = make_site(l);
-		return *s;
+		return l ? site_at(p, l) : NULL;
 	}
 	return NULL;
 }

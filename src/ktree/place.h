@@ -12,5 +12,7 @@ bool ktree_places_add(const struct ktree_line *lines, const struct ktree_line *e
 		      const void *text, const void *text_end, char **why);
 /* The site of the access whose hook returns to `pc`, always the same; NULL: nobody knows. */
 const struct site *ktree_place(const void *pc);
+/* The site nearest to `pc`, at or before it in the same image; NULL: nobody knows. */
+const struct site *ktree_place_near(const void *pc);
 
 #endif

@@ -153,7 +153,7 @@ static void put_text(FILE *f, const char *text, const char *function, const char
 static bool write_probe(struct table *t, const char *path)
 {
 	FILE *f = fopen(path, "we");
-	char name[32];
+	char name[48];
 
 	if (!f)
 		return false;

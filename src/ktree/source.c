@@ -56,6 +56,12 @@ static bool have(const struct ktree_sources *s, const char *path)
 	return false;
 }
 
+static bool cannot_read(const char *path, char **why)
+{
+	return ktree_fail(why, "cannot read '%s': %s", path,
+			  errno == EINVAL ? "it is not a regular file" : strerror(errno));
+}
+
 /* Each file once. */
 static bool take(struct ktree_sources *s, const char *path, char **why)
 {
@@ -71,8 +77,7 @@ static bool take(struct ktree_sources *s, const char *path, char **why)
 		return false;
 	f.text = ktree_read_file(full, &f.len);
 	if (!f.text)
-		ktree_fail(why, "cannot read '%s': %s", full,
-			   errno == EINVAL ? "not a regular file" : strerror(errno));
+		cannot_read(full, why);
 	free(full);
 	if (!f.text)
 		return false;
@@ -221,9 +226,10 @@ static bool read_version(struct ktree_sources *s, char **why)
 	if (!path)
 		return false;
 	text = ktree_read_file(path, &len);
+	ok = text || errno == ENOENT || cannot_read(path, why);
 	free(path);
-	if (!text && errno != ENOENT)
-		return ktree_fail(why, "cannot read '%s/Makefile': %s", s->dir, strerror(errno));
+	if (!ok)
+		return false;
 	for (int i = 0; i < 3; i++)
 		ok = ok && text && make_variable(text, names[i], v[i], sizeof(v[i])) && is_number(v[i]);
 	if (!ok) {
@@ -263,6 +269,22 @@ static bool take_main(struct ktree_sources *s, const char *path, char **why)
 	return take(s, path, why);
 }
 
+/* What our own files include of the tree (shim/tree.h), whether its files do so or not;
+ * one that it does not have is empty. */
+static bool take_ours(struct ktree_sources *s, char **why)
+{
+	static const char *const angle[] = { "linux/rcu_node_tree.h", "linux/srcu.h" };
+	static const char *const quoted[] = { "kernel/rcu/rcu.h", "kernel/rcu/rcu_segcblist.h" };
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < sizeof(angle) / sizeof(*angle); i++)
+		ok = found_angle(s, angle[i], why);
+	for (size_t i = 0; ok && i < sizeof(quoted) / sizeof(*quoted); i++)
+		ok = is_there(s, quoted[i]) ? take(s, quoted[i], why) :
+					      ktree_strings_add(&s->empty, quoted[i], why);
+	return ok;
+}
+
 bool ktree_sources_read(struct ktree_sources *s, const char *dir, bool tiny, char **why)
 {
 	bool ok;
@@ -275,6 +297,7 @@ bool ktree_sources_read(struct ktree_sources *s, const char *dir, bool tiny, cha
 		ok = take_main(s, "kernel/rcu/srcutree.c", why) &&
 		     take_main(s, "kernel/rcu/rcu_segcblist.c", why);
 	s->compiled = s->n;
+	ok = ok && take_ours(s, why);
 	for (size_t i = 0; ok && i < s->n; i++)
 		ok = scan(s, i, why);
 	if (!ok)

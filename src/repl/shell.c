@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "binding/binding.h"
+#include "binding/lua_ktree.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
 #include "repl/json.h"
@@ -232,6 +232,9 @@ static void greet(struct shell *sh)
 		return;
 	printf("srcush %s: Sleepable RCU, step by step.  .help explains, Ctrl-D leaves.\n",
 	       PACKAGE_VERSION);
+	if (sh->session->kernel[0])
+		printf("SRCU is that of Linux %s in %s.\n",
+		       lb_kernel_newest(sh->session->kernel[0])->version, sh->session->kernel[0]->dir);
 }
 
 /* --- the loop --- */

@@ -258,7 +258,7 @@ static void view_needed(struct srcu *ss, const struct srcu_view *v, const char *
 {
 	bool reached = seq_ge(v->gp_seq, needed, seq_mask(ss->opts.seq_bits));
 
-	view_pair(out, o, name, "%" PRIu64 " (counter %" PRIu64 ", %s)", needed, needed >> 2,
+	view_pair(out, o, name, "%" PRId64 " (counter %" PRId64 ", %s)", (int64_t)needed, (int64_t)needed >> 2,
 		  reached ? "reached" : "not reached");
 }
 
@@ -282,8 +282,8 @@ static void view_gp(struct srcu *ss, const struct srcu_view *v, const struct vie
 	if (v->uninitialised) {
 		view_pair(out, o, "gp_seq", "none yet: the domain is static and not used yet");
 	} else if (v->has_gp_seq) {
-		view_pair(out, o, "gp_seq", "%" PRIu64 " (counter %" PRIu64 ", state %s)", v->gp_seq,
-			  v->gp_seq >> 2, gp_state_name(v));
+		view_pair(out, o, "gp_seq", "%" PRId64 " (counter %" PRId64 ", state %s)",
+			  (int64_t)v->gp_seq, (int64_t)v->gp_seq >> 2, gp_state_name(v));
 		view_needed(ss, v, "needed", v->gp_seq_needed, o, out);
 		view_needed(ss, v, "needed_exp", v->gp_seq_needed_exp, o, out);
 	}

@@ -115,11 +115,14 @@ void ktree_free_percpu(void *p, struct site *s);
 
 /* --- what is meant to race, and what is not --- */
 
-/* Plain accesses while it is not 0 are not recorded (hooks.c). */
+/* Plain accesses while it is not 0 are not recorded (hooks.c).  The compiler puts the
+ * hooks in late: until then it must not move the accesses out of it. */
 extern unsigned ktree_quiet;
 #define data_race(x) ({								\
 		ktree_quiet++;							\
+		barrier();							\
 		__typeof__(x) k_raced = (x);					\
+		barrier();							\
 		ktree_quiet--;							\
 		k_raced; })
 /* Both are about accesses that are recorded or steps: the race detector sees others. */
