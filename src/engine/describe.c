@@ -5,7 +5,8 @@
 #include <config.h>
 
 #include "engine/internal.h"
-#include "memory/history.h"
+#include "memory/execution.h"
+#include "memory/model.h"
 #include "k/work.h"
 
 #include <inttypes.h>
@@ -166,54 +167,52 @@ static void set_call(struct world *w, struct event_view *v, uint32_t call)
 		snprintf(v->call_obj, sizeof(v->call_obj), "%s", o->name);
 }
 
-/* Appends to the line. */
+/* Appends to the note. */
 static void say(struct event_view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct event_view *v, const char *fmt, ...)
 {
-	size_t n = strlen(v->text);
+	size_t n = strlen(v->note);
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(v->text + n, sizeof(v->text) - n, fmt, ap);
+	vsnprintf(v->note + n, sizeof(v->note) - n, fmt, ap);
 	va_end(ap);
 }
 
 #define MISSED_SHOWN 3
 
+static void say_steps(struct event_view *v, const uint32_t *steps, size_t n)
+{
+	say(v, "step");
+	for (size_t i = 0; i < n && i < MISSED_SHOWN; i++)
+		say(v, "%s %" PRIu32, i ? "," : "", steps[i]);
+	if (n > MISSED_SHOWN)
+		say(v, " and %zu more", n - MISSED_SHOWN);
+}
+
 /* Of an access that had a choice and did not take the newest: which it was, and what is
- * newer (what has come since is not meant). */
+ * newer.  Of a store: until when others did not see it. */
 static void say_choice(struct world *w, uint64_t step, const struct facts *f, struct event_view *v)
 {
 	const struct log_access *a = log_access(w, step);
-	const struct mem_location *l;
-	size_t at = 0, shown = 0, newer = 0;
+	bool reads = op_reads((enum ev_op)f->site->op);
+	uint32_t missed[MISSED_SHOWN];
+	uint64_t late;
+	size_t n;
 
-	if (!a || a->choice < 2)
+	if (!a)
 		return;
-	l = history_at(w->history, f->loc, 0);
-	if (!l)
-		return;
-	if (!op_reads((enum ev_op)f->site->op)) {
-		say(v, ", older than step");
-		while (at < l->n && l->v[at].step != step)
-			at++;
-	} else {
-		if (a->source)
-			say(v, ", stale: from step %" PRIu32 ", missed step", a->source);
-		else
-			say(v, ", stale: from the start, missed step");
-		while (at < l->n && l->v[at].step != a->source)
-			at++;
-	}
-	for (at++; at < l->n; at++) {
-		if (l->v[at].step >= step)
-			continue;
-		newer++;
-		if (shown < MISSED_SHOWN)
-			say(v, "%s %" PRIu32, shown++ ? "," : "", l->v[at].step);
-	}
-	if (newer > shown)
-		say(v, " and %zu more", newer - shown);
+	n = execution_missed(w, step, missed, MISSED_SHOWN);
+	if (n && reads && a->source)
+		say(v, "stale: from step %" PRIu32 ", missed ", a->source);
+	else if (n)
+		say(v, reads ? "stale: from the start, missed " : "older than ");
+	if (n)
+		say_steps(v, missed, n);
+	late = op_writes((enum ev_op)f->site->op) ? execution_missed_by(w, step) : 0;
+	if (late)
+		say(v, "%s%s %" PRIu64, n ? "; " : "", w->model->buffers ? "in memory only after step" :
+		    "not seen yet at step", late);
 }
 
 bool event_view(struct world *w, uint64_t step, struct event_view *v)

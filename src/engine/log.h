@@ -33,6 +33,7 @@ struct event_view {
 	int line;
 	const char *label;		/* barrier letter, or "" */
 	char text[256];			/* the line as shown: "ss.cpu0.lock_count[0]: 0 -> 1" */
+	char note[128];			/* what the memory model made of it, or "" */
 	uint64_t raw_value, raw_stored;
 };
 bool event_view(struct world *w, uint64_t step, struct event_view *v);

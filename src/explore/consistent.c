@@ -21,8 +21,11 @@ void consistent_note(struct dpor *d, uint32_t i, const struct event *ev, const s
 
 	*m = (struct dmem){ .order = ev->order, .deps = *deps, .operand = ev->a, .operand2 = ev->b };
 	switch (ev->op) {
+	/* Where whole executions are judged by somebody else, he knows of plain ones. Else they
+	 * are ordered as marked ones are: where there is no race that is what LKMM says of them
+	 * in the end (its axiom of plain coherence), where there is one it says nothing at all. */
 	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
-		m->flags = MM_PLAIN;
+		m->flags = d->x->src.allows ? MM_PLAIN : 0;
 		break;
 	case OP_CMPXCHG:
 		m->flags = ev->site->flags & SITE_SPIN ? MM_LOCK | MM_LOCKED : MM_LOCKED;
@@ -313,7 +316,8 @@ static void read_from(struct making *k)
 
 /*
  * A load that heads dependencies: on it depends every access of its task to the object that
- * it found.
+ * it found.  Each load of a pointer to a heap object does, for there is no other way to such
+ * an object but for who made it; of other objects those that say so.
  */
 static void addresses(struct making *k)
 {
@@ -323,9 +327,11 @@ static void addresses(struct making *k)
 		const struct gevent *e = &k->g->ev[r];
 		const struct object *o;
 
-		if (!g_reads(e) || k->at[r] == MM_NONE || !mem_of(k, r)->deref)
+		if (!g_reads(e) || k->at[r] == MM_NONE)
 			continue;
 		o = object_at(d->w, (void *)(uintptr_t)mem_of(k, r)->value);
+		if (!o || !(o->heap || mem_of(k, r)->deref))
+			continue;
 		k->mm->ev[k->at[r]].self |= (uint64_t)1 << (r % 64);
 		for (uint32_t i = r + 1; o && i < k->g->n; i++)
 			if (k->g->ev[i].task == e->task && k->at[i] != MM_NONE && mem_of(k, i)->loc != LOC_NONE &&

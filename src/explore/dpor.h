@@ -49,6 +49,7 @@ struct dclass {
 	bool lock;		/* only ever locked and unlocked */
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
 	bool strong;		/* more is done to it than is done to memory: consistent.c */
+	bool freed;		/* it is that of an object's first field, which somebody frees */
 	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
 };
@@ -58,6 +59,7 @@ struct loc_entry {
 	uint32_t loc;
 	uint16_t cls;
 	uint16_t user;	/* of ghosts: slot + 1 of the only task that uses it; 0: shared */
+	uint32_t base;	/* in an object that can be freed: where that begins; LOC_NONE */
 };
 struct loc_table {
 	struct loc_entry *v;
@@ -208,6 +210,10 @@ int place_ghost(struct dpor *d, uint32_t loc, unsigned slot);
 int place_seen(struct dpor *d, uint32_t loc);
 /* Makes locations one class.  False if they were already (nothing was learnt). */
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
+/* The object at loc is about to be freed: it is one location, if it was not.  False: d->anew. */
+bool place_freed(struct dpor *d, uint32_t loc);
+/* Of each object that is known to be freed, all that was met is one location. */
+void places_join_freed(struct dpor *d);
 bool place_join(struct dpor *d, int x, int y);	/* the same of classes */
 
 /* A task is the only one who waits on a class. */

@@ -214,6 +214,8 @@ static void data_shape(struct dpor *d, const struct event *ev, int slot, struct 
 	no_chain_of_locks(d, s->cls);
 	if (!op_is_access((enum ev_op)ev->op))
 		needs_order(d, s->cls);
+	if (ev->op == OP_FREE && !place_freed(d, arena_offset(d->w, ev->loc)))
+		return;
 	switch (ev->op) {
 	case OP_LOAD: case OP_PLAIN_LOAD:
 	case OP_WQ_WAIT:	/* a count of wake-ups only grows */

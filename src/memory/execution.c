@@ -24,8 +24,17 @@ struct place {
 	bool ordered;		/* something else than accesses is done to it */
 };
 
+/* A task's read that returned a pointer to an object: what it does to that depends on it. */
+struct head {
+	const struct task *t;
+	const struct object *to;
+	unsigned nth;		/* of its reads */
+};
+
 struct reading {
 	struct world *w;
+	struct head *heads;
+	size_t nheads, heads_cap;
 	struct mm mm;
 	struct place *places;
 	size_t nplaces, cap;
@@ -79,9 +88,8 @@ static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct t
 	e->loc = p->number;
 	e->order = s->order;
 	switch (s->op) {
+	/* plain ones are ordered as these are: see explore/consistent.c */
 	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
-		e->flags = MM_PLAIN;
-		break;
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
@@ -135,15 +143,46 @@ struct touch {
 	const struct task *t;
 	const struct site *site;
 	struct place *place;
+	const void *loc;
+	uint64_t value;		/* that its read returned */
 	unsigned cpu;
 	bool changed;		/* a cmpxchg or trylock went through */
 	uint16_t rf, rank;	/* of its read, of its write */
 	uint64_t step;		/* 0: to come */
 };
 
+/* As in explore/consistent.c: loads of pointers to heap objects, and those that say so. */
+static void head(struct reading *k, const struct touch *a)
+{
+	const struct object *o = object_at(k->w, (void *)(uintptr_t)a->value);
+	unsigned nth = 0;
+
+	if (!o || !(o->heap || a->site->order == ORD_DEREF))
+		return;
+	if (!grow(&k->heads, &k->heads_cap, k->nheads + 1, sizeof(*k->heads))) {
+		k->ok = false;
+		return;
+	}
+	for (size_t i = 0; i + 1 < k->mm.n; i++)
+		nth += k->mm.ev[i].task == a->t->index && k->mm.ev[i].kind == MM_READ;
+	k->heads[k->nheads++] = (struct head){ .t = a->t, .to = o, .nth = nth };
+}
+
+static uint64_t address(const struct reading *k, const struct touch *a)
+{
+	const struct object *o = k->nheads ? object_at(k->w, a->loc) : NULL;
+	uint64_t bits = 0;
+
+	for (size_t i = 0; o && i < k->nheads; i++)
+		if (k->heads[i].t == a->t && k->heads[i].to == o)
+			bits |= (uint64_t)1 << (k->heads[i].nth % 64);
+	return bits;
+}
+
 static void touch(struct reading *k, const struct touch *a)
 {
 	bool reads = !stores_only((enum ev_op)a->site->op), writes = !loads_only(a->site, a->changed);
+	uint64_t addr = address(k, a);
 	struct mm_event *e;
 
 	if (reads) {
@@ -151,6 +190,8 @@ static void touch(struct reading *k, const struct touch *a)
 		if (!e)
 			return;
 		e->rf = a->rf;
+		e->addr = addr;
+		head(k, a);
 		if (!writes && e->order == ORD_FULL)
 			e->order = ORD_ONCE; /* what failed to store orders nothing */
 	}
@@ -160,6 +201,7 @@ static void touch(struct reading *k, const struct touch *a)
 	if (!e)
 		return;
 	e->rank = a->rank;
+	e->addr = addr;
 	if (reads)
 		make_pair(k);
 	if (a->step)
@@ -205,6 +247,10 @@ static void read_step(struct reading *k, uint64_t n)
 		return;
 	}
 	a.place = place_at(k, r->loc);
+	if (!a.place)
+		return;
+	a.loc = arena_addr(k->w, r->loc);
+	a.value = r->value;
 	a.changed = s->op == OP_TRYLOCK ? r->value : r->value != r->stored;
 	chosen = log_access(k->w, n);
 	if (a.place->ordered || !chosen) {
@@ -219,19 +265,21 @@ static void read_step(struct reading *k, uint64_t n)
 	touch(k, &a);
 }
 
-/* t's pending access, if it went that way. */
-static void read_pending(struct reading *k, struct task *t, unsigned choice)
+/* An access by t that is yet to come, if it went that way.  False: where it goes all see one
+ * order, and it goes the newest way. */
+static bool read_pending(struct reading *k, const struct task *t, const struct event *ev, unsigned choice)
 {
-	const struct event *ev = &t->ev;
 	struct place *p = place_at(k, arena_offset(k->w, ev->loc));
 	struct mem_location *l = history_at(k->w->history, ev->loc, mem_read(ev->loc, ev->size));
-	struct touch a = { .t = t, .site = ev->site, .cpu = t->cpu, .place = p };
+	struct touch a = { .t = t, .site = ev->site, .cpu = t->cpu, .place = p, .loc = ev->loc };
 	size_t at;
 
 	if (!p || !l) {
 		k->ok = false;
-		return;
+		return false;
 	}
+	if (p->ordered)
+		return false;
 	at = l->n - choice;	/* the store that is read, or that it stands before */
 	a.changed = ev->op != OP_CMPXCHG || l->v[at].value == ev->a;
 	a.rf = l->v[at].step ? k->write_of[l->v[at].step] : MM_NONE;
@@ -240,6 +288,7 @@ static void read_pending(struct reading *k, struct task *t, unsigned choice)
 		if (k->mm.ev[i].kind == MM_WRITE && k->mm.ev[i].loc == p->number && k->mm.ev[i].rank >= a.rank)
 			k->mm.ev[i].rank++;
 	touch(k, &a);
+	return k->ok;
 }
 
 /* What is imagined stands at that place. */
@@ -264,8 +313,8 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 	}
 }
 
-/* What has happened, and t's next step with that choice; t NULL: nothing more. */
-static bool consistent_with(struct world *w, struct task *t, unsigned choice,
+/* What has happened, and an access by t with that choice; t NULL: nothing more. */
+static bool consistent_with(struct world *w, const struct task *t, const struct event *ev, unsigned choice,
 			    const struct execution_probe *probes, size_t nprobes)
 {
 	struct reading k = { .w = w, .ok = true, .probes = probes, .nprobes = nprobes };
@@ -282,12 +331,11 @@ static bool consistent_with(struct world *w, struct task *t, unsigned choice,
 			read_step(&k, i);
 			probe(&k, i, true);
 		}
-		if (t)
-			read_pending(&k, t, choice);
-		ok = k.ok && w->model->consistent(&k.mm) && !k.mm.oom;
+		ok = k.ok && (!t || read_pending(&k, t, ev, choice)) && w->model->consistent(&k.mm) && !k.mm.oom;
 	}
 	free(k.write_of);
 	free(k.places);
+	free(k.heads);
 	mm_release(&k.mm);
 	return ok;
 }
@@ -297,10 +345,15 @@ static size_t stores_of(struct world *w, struct task *t)
 {
 	const struct mem_location *l;
 
-	if (!w->history || t->state != TASK_READY || !t->ev.loc || !op_is_access((enum ev_op)t->ev.op))
+	if (!w->history || !execution_is_access(t))
 		return 1;
 	l = history_at(w->history, t->ev.loc, mem_read(t->ev.loc, t->ev.size));
 	return l ? l->n : 1;
+}
+
+bool execution_is_access(const struct task *t)
+{
+	return t->state == TASK_READY && t->ev.loc && op_is_access((enum ev_op)t->ev.op);
 }
 
 bool execution_may_choose(struct world *w, struct task *t, unsigned choice)
@@ -309,10 +362,12 @@ bool execution_may_choose(struct world *w, struct task *t, unsigned choice)
 
 	if (choice <= 1)
 		return true;
+	if (!execution_is_access(t))
+		return world_fail(w, "%s has no choice to make there", task_name(t));
 	if (choice > n)
 		return world_fail(w, "there is no choice %u: the location has had %zu value%s", choice, n,
 				  n == 1 ? "" : "s");
-	return consistent_with(w, t, choice, NULL, 0) ||
+	return consistent_with(w, t, &t->ev, choice, NULL, 0) ||
 	       world_fail(w, "the %s model does not allow choice %u here", w->model->name, choice);
 }
 
@@ -322,12 +377,93 @@ uint64_t execution_choices(struct world *w, struct task *t)
 	uint64_t bits = 1;
 
 	for (unsigned k = 2; k <= n && k <= 64; k++)
-		if (consistent_with(w, t, k, NULL, 0))
+		if (consistent_with(w, t, &t->ev, k, NULL, 0))
 			bits |= (uint64_t)1 << (k - 1);
 	return bits;
 }
 
+const struct history *execution_history(const struct world *w)
+{
+	return w->history;
+}
+
+uint64_t execution_readable(struct world *w, const struct task *t, const void *loc)
+{
+	static const struct site site = { .op = OP_LOAD, .order = ORD_ONCE };
+	const struct event ev = { .site = &site, .loc = (void *)(uintptr_t)loc, .op = OP_LOAD,
+				  .order = ORD_ONCE, .size = 1 };
+	const struct mem_location *l = w->history ? history_at(w->history, loc, 0) : NULL;
+	uint64_t bits = 1;
+
+	for (unsigned k = 2; l && k <= l->n && k <= 64; k++)
+		if (consistent_with(w, t, &ev, k, NULL, 0))
+			bits |= (uint64_t)1 << (k - 1);
+	return bits;
+}
+
+/* The k-th newest store, counted from 1. */
+static const struct mem_store *store_at(struct world *w, const void *loc, unsigned k)
+{
+	const struct mem_location *l = w->history && loc ? history_at(w->history, loc, 0) : NULL;
+
+	return l && k && k <= l->n ? &l->v[l->n - k] : NULL;
+}
+
+bool execution_store(struct world *w, const void *loc, unsigned k, uint64_t *value, uint32_t *step)
+{
+	const struct mem_store *s = store_at(w, loc, k);
+
+	if (!s)
+		return false;
+	*value = s->value;
+	*step = s->step;
+	return true;
+}
+
+size_t execution_missed(struct world *w, uint64_t step, uint32_t *v, size_t max)
+{
+	const struct log_access *a = log_access(w, step);
+	const struct record *r = a && a->choice > 1 ? log_record(w, step) : NULL;
+	const struct mem_location *l = r ? history_at(w->history, arena_addr(w, r->loc), 0) : NULL;
+	const struct site *s = r ? site_by_id(r->site) : NULL;
+	uint64_t from = s && op_reads((enum ev_op)s->op) ? a->source : step;
+	size_t at = 0, n = 0;
+
+	while (l && at < l->n && l->v[at].step != from)
+		at++;
+	for (at++; l && at < l->n; at++) {
+		/* what has come since is not meant, nor what it stored itself */
+		if (l->v[at].step >= step)
+			continue;
+		if (n < max)
+			v[n] = l->v[at].step;
+		n++;
+	}
+	return n;
+}
+
+uint64_t execution_missed_by(struct world *w, uint64_t step)
+{
+	const struct record *r = log_record(w, step);
+	uint32_t missed[64];
+
+	for (size_t i = w->log.naccesses; r && i--;) {
+		const struct log_access *a = &w->log.accesses[i];
+		size_t n;
+
+		if (a->step <= step)
+			break;
+		if (a->choice < 2 || log_record(w, a->step)->loc != r->loc)
+			continue;
+		n = execution_missed(w, a->step, missed, 64);
+		for (size_t k = 0; k < n && k < 64; k++)
+			if (missed[k] == step && op_reads((enum ev_op)site_by_id(log_record(w, a->step)->site)->op))
+				return a->step;
+	}
+	return 0;
+}
+
 bool execution_allows(struct world *w, const struct execution_probe *p, size_t n)
 {
-	return consistent_with(w, NULL, 0, p, n);
+	return consistent_with(w, NULL, NULL, 0, p, n);
 }

@@ -94,6 +94,8 @@ void view_scope(struct world *w, const char *model, struct sbuf *out)
 	add_tasks(w, out);
 	add_count(out, world_cpus(w), "CPU");
 	sbuf_addf(out, ", %s", model);
+	if (!strcmp(model, "weak"))
+		sbuf_add(out, " without load buffering (nothing is concluded about load-to-store order)");
 	for (size_t i = 0; i < world_object_count(w); i++) {
 		struct srcu *ss = new_domain(w, i);
 

@@ -401,6 +401,24 @@ static bool lone_step(struct telling *g, const struct teller *t)
 	return !*result;
 }
 
+/* What the memory model made of a step, below it: in its line it would push out what the step
+ * was. */
+static void tell_note(struct telling *g, const struct event_view *v, const struct story_line *step)
+{
+	struct story_line l = *step;
+	char text[sizeof(v->note) + 4];
+
+	if (!*v->note)
+		return;
+	snprintf(text, sizeof(text), "(%s)", v->note);
+	l.numbered = false;
+	l.tint = TINT_RULE;
+	l.text = text;
+	l.object = NULL;
+	l.depth++;
+	tell(g, &l);
+}
+
 static void tell_step(struct telling *g, const struct event_view *v)
 {
 	struct teller *t = v->task ? teller_of(g->s, v->task->index) : NULL;
@@ -429,6 +447,7 @@ static void tell_step(struct telling *g, const struct event_view *v)
 	show_begins(g, v->task);
 	t->own_lines++;
 	tell(g, &l);
+	tell_note(g, v, &l);
 }
 
 static void story_begin(struct telling *g)

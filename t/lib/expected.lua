@@ -138,6 +138,7 @@ M.T = {
     tree_claim = sampled(5000),
   },
   T3 = {
+    reader_both = ok(), reader_no_gp = ok(), reader_no_cb = ok(), reader_neither = ok(),
     once_both = ok(), once_both_big = ok(),
     once_no_gp = ok(), once_no_gp_big = ok(),
     once_no_cb = ok(), once_no_cb_big = ok(),
