@@ -45,12 +45,14 @@ static void push_names(lua_State *L, const struct ktree *k)
 static const struct ktree_param *check_name(lua_State *L, const struct ktree *k)
 {
 	const struct ktree_param *p = lua_type(L, 2) == LUA_TSTRING ? find(k, lua_tostring(L, 2)) : NULL;
+	const char *names;
 
 	if (p)
 		return p;
 	push_names(L, k);
+	names = lua_tostring(L, -1);	/* now: what describes the key stands above it */
 	luaL_error(L, "no parameter of the kernel is called '%s' (%s)", lb_describe(L, 2),
-		   *lua_tostring(L, -1) ? lua_tostring(L, -1) : "it has none");
+		   *names ? names : "it has none");
 	return NULL;
 }
 

@@ -311,7 +311,7 @@ static const struct site *touched_at(const void *pc)
 extern const char __start_guest_text[] __attribute__((visibility("hidden")));
 extern const char __stop_guest_text[] __attribute__((visibility("hidden")));
 
-__attribute__((section("guest_text"), noinline, no_sanitize("address", "thread")))
+__attribute__((section("guest_text"), noinline, no_sanitize("address", "thread", "undefined")))
 static void touch(const volatile char *p)
 {
 	(void)*p;

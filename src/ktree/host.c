@@ -94,12 +94,15 @@ static void host_die(const char *text, const char *func, const char *file, int l
 }
 
 /* Half of a stack is for reporting that the other half is used up. */
-static void check_stack(const char *func, const char *file, int line)
+static inline bool stack_used_up(void)
 {
 	const char *here = __builtin_frame_address(0), *low = kt_here.stack;
 
-	if (!low || here < low - kt_here.stack_size || here >= low + kt_here.stack_size / 2)
-		return;
+	return low && here >= low - kt_here.stack_size && here < low + kt_here.stack_size / 2;
+}
+
+static void too_deep(const char *func, const char *file, int line)
+{
 	kt_here.stack = NULL;
 	host_die("The calls went deeper than their stack, as where a function calls itself for ever,",
 		 func, file, line);
@@ -207,7 +210,8 @@ static uint64_t host_event(struct site *s, const void *loc, unsigned size, uint6
 	struct kt_here h = kt_here;
 	uint64_t v;
 
-	check_stack(s->func, site_file(s), s->line);
+	if (stack_used_up())
+		too_deep(s->func, site_file(s), s->line);
 	if (size)
 		given(loc, size, s);
 	if (h.setup)
@@ -220,21 +224,19 @@ static uint64_t host_event(struct site *s, const void *loc, unsigned size, uint6
 	return v;
 }
 
-static void check_plain_stack(const void *pc)
+static void too_deep_at(const void *pc)
 {
-	const struct site *s;
+	const struct site *s = plain_site_of ? plain_site_of(pc) : NULL;
 
-	if (!kt_here.stack)
-		return;
-	s = plain_site_of ? plain_site_of(pc) : NULL;
-	check_stack(s && s->func ? s->func : "?", s && s->file ? site_file(s) : "?", s ? s->line : 0);
+	too_deep(s && s->func ? s->func : "?", s && s->file ? site_file(s) : "?", s ? s->line : 0);
 }
 
 static void host_plain(const void *p, unsigned size, bool write, const void *pc)
 {
 	if (kt_here.setup || !task_current())
 		return;
-	check_plain_stack(pc);
+	if (stack_used_up())
+		too_deep_at(pc);
 	if (!kt_is_memory(kt_here.ss, p, size))
 		outside(p, size, plain_site_of ? plain_site_of(pc) : NULL);
 	if (!world_plain(kt_here.w, p, size, write, pc))
