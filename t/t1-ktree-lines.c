@@ -176,6 +176,30 @@ static void nothing_known(void **state)
 	CHECK("# call __tsan_read1\n\t.loc\n\t.file\n\t.file 1\n\t.file 1 \"open\n\t.type\n\"\n", "");
 }
 
+/* Assembly of the tree's own: refused, unless it has no instructions. */
+static void own_assembly(void **state)
+{
+	static const struct { const char *text, *why; } bad[] = {
+		{ "\t.file 1 \"a.c\"\n\t.loc 1 8\n#APP\n# 8 \"a.c\" 1\n\tincq (%rax)\n# 0 \"\" 2\n#NO_APP\n",
+		  "a.c:8: inline assembly" },
+		{ "\t.file 1 \"a.c\"\n\t.loc 1 9\n\t#APP\n\n\tldr w0, [x1]\n\n\t#NO_APP\n",
+		  "a.c:9: inline assembly" },
+		{ "#APP\n\tlock; addl $0, (%rsp)\n", "?:0: inline assembly" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		char *why = NULL;
+
+		assert_true(ktree_write_file(in, bad[i].text, strlen(bad[i].text)));
+		assert_false(ktree_add_lines(in, out, &why));
+		assert_non_null(strstr(why, bad[i].why));
+		free(why);
+	}
+	CHECK("\t.file 1 \"a.c\"\n\t.loc 1 8\n#APP\n# 8 \"a.c\" 1\n\t\n# 0 \"\" 2\n#NO_APP\n"
+	      "\tcall __tsan_read1\n\t#APP\n\t#NO_APP\n\t// comment\n", "a.c:8  r");
+}
+
 static void unreadable(void **state)
 {
 	char *why = NULL;
@@ -229,7 +253,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gcc_x86), cmocka_unit_test(clang_dwarf5), cmocka_unit_test(aarch64),
 		cmocka_unit_test(names), cmocka_unit_test(odd_files), cmocka_unit_test(nothing_known),
-		cmocka_unit_test(unreadable), cmocka_unit_test(hashes),
+		cmocka_unit_test(unreadable), cmocka_unit_test(own_assembly),
+		cmocka_unit_test(hashes),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

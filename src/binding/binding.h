@@ -179,6 +179,9 @@ lua_Integer lb_check_int(lua_State *L, int idx);
 /* Pushes and returns what a message says of a value: itself, or its type, as an
  * address tells nothing. */
 const char *lb_describe(lua_State *L, int idx);
+/* The integer on top, which option `name` of the table that is argument 2 has; raises if it
+ * is none, or not within lo..hi. */
+lua_Integer lb_opt_integer(lua_State *L, const char *name, lua_Integer lo, lua_Integer hi);
 /* A value of the Lua type (LUA_TTABLE ...). */
 void lb_check_type(lua_State *L, int idx, int type);
 /* Raises "bad argument #idx to 'NAME' (...)", printf-like as lua_pushfstring(); NAME as

@@ -241,6 +241,16 @@ const char *lb_describe(lua_State *L, int idx)
 	}
 }
 
+lua_Integer lb_opt_integer(lua_State *L, const char *name, lua_Integer lo, lua_Integer hi)
+{
+	if (!lua_isinteger(L, -1))
+		lb_arg_error(L, 2, "option '%s' is an integer, not a %s", name, luaL_typename(L, -1));
+	if (lua_tointeger(L, -1) < lo || lua_tointeger(L, -1) > hi)
+		lb_arg_error(L, 2, "option '%s' is %I..%I, not %I", name, (LUAI_UACINT)lo,
+			     (LUAI_UACINT)hi, (LUAI_UACINT)lua_tointeger(L, -1));
+	return lua_tointeger(L, -1);
+}
+
 void lb_check_type(lua_State *L, int idx, int type)
 {
 	if (lua_type(L, idx) != type)

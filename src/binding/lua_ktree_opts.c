@@ -14,16 +14,6 @@
 #define KEPT LB_KERNEL_KEPT
 #define KEY (KEPT + 1)
 
-static lua_Integer opt_integer(lua_State *L, const char *name, lua_Integer lo, lua_Integer hi)
-{
-	if (!lua_isinteger(L, -1))
-		lb_arg_error(L, 2, "option '%s' is an integer, not a %s", name, luaL_typename(L, -1));
-	if (lua_tointeger(L, -1) < lo || lua_tointeger(L, -1) > hi)
-		lb_arg_error(L, 2, "option '%s' is %I..%I, not %I", name, (LUAI_UACINT)lo,
-			     (LUAI_UACINT)hi, (LUAI_UACINT)lua_tointeger(L, -1));
-	return lua_tointeger(L, -1);
-}
-
 static void opt_variant(lua_State *L, const char *name, struct ktree_opts *o)
 {
 	const char *v = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
@@ -56,17 +46,17 @@ static void opt_cc(lua_State *L, const char *name, struct ktree_opts *o)
 
 static void opt_nr_cpus(lua_State *L, const char *name, struct ktree_opts *o)
 {
-	o->nr_cpus = (unsigned)opt_integer(L, name, 1, WORLD_CPUS_MAX);
+	o->nr_cpus = (unsigned)lb_opt_integer(L, name, 1, WORLD_CPUS_MAX);
 }
 
 static void opt_fanout(lua_State *L, const char *name, struct ktree_opts *o)
 {
-	o->fanout = (unsigned)opt_integer(L, name, 2, 64);
+	o->fanout = (unsigned)lb_opt_integer(L, name, 2, 64);
 }
 
 static void opt_fanout_leaf(lua_State *L, const char *name, struct ktree_opts *o)
 {
-	o->fanout_leaf = (unsigned)opt_integer(L, name, 2, 64);
+	o->fanout_leaf = (unsigned)lb_opt_integer(L, name, 2, 64);
 }
 
 static void opt_plain(lua_State *L, const char *name, struct ktree_opts *o)

@@ -81,29 +81,19 @@ static void opt_size(lua_State *L, const char *name, struct srcu_recipe *r)
 		     lb_describe(L, -1));
 }
 
-static lua_Integer opt_integer(lua_State *L, const char *name, lua_Integer lo, lua_Integer hi)
-{
-	if (!lua_isinteger(L, -1))
-		lb_arg_error(L, 2, "option '%s' is an integer, not a %s", name, luaL_typename(L, -1));
-	if (lua_tointeger(L, -1) < lo || lua_tointeger(L, -1) > hi)
-		lb_arg_error(L, 2, "option '%s' is %I..%I, not %I", name, (LUAI_UACINT)lo,
-			     (LUAI_UACINT)hi, (LUAI_UACINT)lua_tointeger(L, -1));
-	return lua_tointeger(L, -1);
-}
-
 static void opt_fanout(lua_State *L, const char *name, struct srcu_recipe *r)
 {
-	r->opts.fanout = (unsigned)opt_integer(L, name, 2, 64);
+	r->opts.fanout = (unsigned)lb_opt_integer(L, name, 2, 64);
 }
 
 static void opt_fanout_leaf(lua_State *L, const char *name, struct srcu_recipe *r)
 {
-	r->opts.fanout_leaf = (unsigned)opt_integer(L, name, 2, 64);
+	r->opts.fanout_leaf = (unsigned)lb_opt_integer(L, name, 2, 64);
 }
 
 static void opt_contention_lim(lua_State *L, const char *name, struct srcu_recipe *r)
 {
-	r->opts.contention_lim = (unsigned)opt_integer(L, name, 0, INT_MAX);
+	r->opts.contention_lim = (unsigned)lb_opt_integer(L, name, 0, INT_MAX);
 	r->opts.has_contention_lim = true;
 }
 
@@ -116,18 +106,18 @@ static void opt_static(lua_State *L, const char *name, struct srcu_recipe *r)
 
 static void opt_exp_holdoff(lua_State *L, const char *name, struct srcu_recipe *r)
 {
-	r->opts.exp_holdoff = (uint64_t)opt_integer(L, name, 0, LUA_MAXINTEGER);
+	r->opts.exp_holdoff = (uint64_t)lb_opt_integer(L, name, 0, LUA_MAXINTEGER);
 	r->opts.has_exp_holdoff = true;
 }
 
 static void opt_counter_bits(lua_State *L, const char *name, struct srcu_recipe *r)
 {
-	r->opts.counter_bits = (unsigned)opt_integer(L, name, 2, 64);
+	r->opts.counter_bits = (unsigned)lb_opt_integer(L, name, 2, 64);
 }
 
 static void opt_seq_bits(lua_State *L, const char *name, struct srcu_recipe *r)
 {
-	r->opts.seq_bits = (unsigned)opt_integer(L, name, 4, 64);
+	r->opts.seq_bits = (unsigned)lb_opt_integer(L, name, 4, 64);
 }
 
 /* The bit of the fault that the value on top names. */

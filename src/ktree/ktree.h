@@ -3,11 +3,16 @@
  * A kernel tree of one's own (api.md section 8): its SRCU, compiled from its sources as
  * they stand, is one more implementation of struct srcu_ops.
  *
- *	build.c		the sources, the cache, the compiler: a directory becomes a .so
- *	probe.c		which of the candidate expressions of the adaptor this tree knows
- *	lines.c		the compiler's assembly: where in the sources each plain access is
- *	load.c		the .so becomes a struct ktree; parameters
- *	host.c		what an image calls (abi.h)
+ *	build.c		a directory becomes a .so, by these (build.h):
+ *	  source.c	  which of the tree's files go into it; their hash (sha256.c)
+ *	  cache.c	  where images are kept
+ *	  compiler.c	  the compiler and its flags; run.c runs it, explain.c says what it said
+ *	  probe.c	  which of the candidate expressions of the adaptor this tree knows
+ *	  lines.c	  the compiler's assembly: where in the sources each plain access is
+ *	  file.c	  files and texts
+ *	load.c		the .so becomes a struct ktree; param.c: its module parameters
+ *	place.c		addresses in its code become sites; letters.c: letters of its barriers
+ *	host.c		what an image calls (abi.h); domain.c: what that makes for a domain
  *	instance.c	a world's own copy of the image's static data
  *	ops.c		struct srcu_ops over an image
  *	view.c		inspection
@@ -41,7 +46,6 @@ struct ktree {
 	struct ktree_opts opts;		/* copies */
 	struct world *owner;		/* whose static data lies in the image now, or NULL */
 	void *pristine;			/* the static data as it was loaded, parameters included */
-	uint64_t params_set;		/* so often a parameter was set: worlds begin with them */
 	bool seen_version;		/* false: a version that nobody has tried (a warning) */
 	struct objtype instance_type;	/* instance.c: of what holds a world's copy, and */
 	char instance_name[32];		/* its name in each world */
@@ -64,9 +68,8 @@ struct ktree *ktree_reload(const struct ktree *k, char **why, char **warning);
  */
 char *ktree_build(const char *dir, const struct ktree_opts *o, char **version, char **why);
 
-/* probe.c: writes the adaptor's table of what this tree has to `out`.  `run` compiles with
- * -fsyntax-only and gives back what the compiler said. */
-/* lines.c: adds the table of struct ktree_line to a file of assembly. */
+/* lines.c: adds the table of struct ktree_line to a file of assembly.  Refuses assembly that
+ * the tree brings itself. */
 bool ktree_add_lines(const char *s_in, const char *s_out, char **why);
 
 /* Module parameters.  Values are integers; false: no such one, or out of range. */

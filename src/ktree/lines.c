@@ -280,9 +280,28 @@ static void put_strings(struct adder *a)
 	}
 }
 
+/*
+ * Assembly that the tree brings itself, between the marks that compilers put around it.
+ * The compiler tells nobody of what that does to memory, so nothing could be concluded.
+ * Without instructions it orders the compiler only: barrier() and the like.
+ */
+static bool own_assembly(struct adder *a, const char *p, bool *inside)
+{
+	p = skip_space(p);
+	if (!strncmp(p, "#APP", 4))
+		*inside = true;
+	else if (!strncmp(p, "#NO_APP", 7))
+		*inside = false;
+	else if (*inside && *p && *p != '#' && strncmp(p, "//", 2))
+		return ktree_fail(a->why, "%s:%u: inline assembly, and nobody tells what it does to "
+				  "memory (plain=false loads the tree without looking at plain accesses)",
+				  a->file ? a->file : "?", a->line);
+	return true;
+}
+
 static bool add_lines(struct adder *a, char *text)
 {
-	bool ok = true;
+	bool ok = true, inside = false;
 
 	for (char *p = text, *end; ok && *p; p = end) {
 		end = strchr(p, '\n');
@@ -292,7 +311,7 @@ static bool add_lines(struct adder *a, char *text)
 			end = p + strlen(p);
 		fputs(p, a->out);
 		putc('\n', a->out);
-		ok = statement(a, p);
+		ok = own_assembly(a, p, &inside) && statement(a, p);
 	}
 	if (ok)
 		put_strings(a);

@@ -103,6 +103,5 @@ bool ktree_param_set(struct ktree *k, const char *name, long value)
 		*(uint32_t *)at = (uint32_t)value;
 	else
 		*(uint64_t *)at = (uint64_t)value;
-	k->params_set++;
 	return true;
 }
