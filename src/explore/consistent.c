@@ -73,6 +73,7 @@ const uint8_t *consistent_loose(struct dpor *d)
 void consistent_begin(struct dpor *d)
 {
 	d->rewriting = GNONE;
+	consistent_reset(d);
 	if (!d->weak || !d->g.n)
 		return;
 	memset(d->performed, 0, d->g.n);
@@ -133,6 +134,7 @@ struct making {
 	const struct graph *g;
 	const uint16_t *old;	/* of each event the index by which its d->mem is known */
 	uint16_t *at;		/* of each event its (last) one in mm, MM_NONE */
+	uint16_t *unlock;	/* of each lock event: its end, GNONE */
 	bool ok;
 };
 
@@ -272,7 +274,7 @@ static void add_event(struct making *k, uint32_t i)
 		break;
 	case G_LOCK:
 		/* who has it has not given it back */
-		if (e->rf == GNONE || k->d->mm_unlock[e->rf] != GNONE)
+		if (e->rf == GNONE || k->unlock[e->rf] != GNONE)
 			lock(k, i);
 		break;
 	case G_UNLOCK:
@@ -296,13 +298,13 @@ static void find_unlocks(const struct graph *g, uint32_t n, uint16_t *unlock_of)
 			unlock_of[g->ev[i].rf] = (uint16_t)i;
 }
 
-/* Reads may refer to what stands behind them in the array. */
-static void read_from(struct making *k)
+/* Reads may refer to what stands behind them in the array.  Those since `from`. */
+static void read_from(struct making *k, uint32_t from)
 {
-	const uint16_t *unlock_of = k->d->mm_unlock;
+	const uint16_t *unlock_of = k->unlock;
 	const struct graph *g = k->g;
 
-	for (uint32_t i = 0; i < g->n; i++) {
+	for (uint32_t i = from; i < g->n; i++) {
 		const struct gevent *e = &g->ev[i];
 
 		if (k->at[i] == MM_NONE || e->rf == GNONE)
@@ -346,16 +348,92 @@ static bool ask(struct making *k, uint32_t n)
 
 	mm_clear(k->mm);
 	k->ok = true;
-	find_unlocks(k->g, n, d->mm_unlock);
+	k->unlock = d->mm_unlock;
+	find_unlocks(k->g, n, k->unlock);
 	for (uint32_t i = 0; i < n && k->ok; i++)
 		add_event(k, i);
 	if (k->ok) {
-		read_from(k);
+		read_from(k, 0);
 		addresses(k);
 		k->ok = world_model(d->w)->consistent(k->mm);
 	}
 	d->oom |= k->mm->oom;
 	return k->ok || k->mm->oom;
+}
+
+/* --- one more event --- */
+
+uint32_t consistent_seen(const struct dpor *d, unsigned slot, uint16_t cls)
+{
+	for (uint32_t i = d->weak ? d->g.n : 0; i--;) {
+		const struct gevent *e = &d->g.ev[i];
+
+		if (e->task != slot || e->cls != cls || e->flags & GF_WAITING)
+			continue;
+		if (g_reads(e))
+			return e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1u;
+		if (g_writes(e))
+			return e->rank + 1u;
+	}
+	return 0;
+}
+
+void consistent_reset(struct dpor *d)
+{
+	d->base_n = 0;
+	d->said_of = GNONE;
+	mm_clear(&d->base);
+}
+
+/* The graph's events, of which most are there from the last question.  False: no memory. */
+static bool make_base(struct making *k)
+{
+	struct dpor *d = k->d;
+	uint32_t from = d->base_n;
+
+	k->ok = true;
+	k->unlock = d->unlock;
+	for (; d->base_n < d->g.n && k->ok; d->base_n++)
+		add_event(k, d->base_n);
+	if (k->ok)
+		read_from(k, from);
+	return k->ok;
+}
+
+/* What the model says of the new event, noted as the one that comes next, wherever it may
+ * stand.  False: nothing. */
+static bool ask_newest(struct dpor *d, const struct gevent *add)
+{
+	struct making k = { .d = d, .mm = &d->base, .g = &d->g, .at = d->base_at };
+	const struct memory_model *model = world_model(d->w);
+	size_t n;
+
+	if (d->said_of == d->g.n)
+		return true;
+	if (!model->newest || !make_base(&k))
+		return false;
+	n = d->base.n;
+	d->g.ev[d->g.n] = *add;
+	access(&k, d->g.n, add->kind == G_WRITE ? MM_WRITE : MM_READ);
+	d->base.ev[d->base.n - 1].rank = MM_NONE - 1;
+	if (k.ok && model->newest(&d->base))
+		d->said_of = (uint16_t)d->g.n;
+	d->base.n = n;
+	return d->said_of == d->g.n;
+}
+
+enum mm_answer consistent_forward(struct dpor *d, const struct gevent *add, uint32_t rank)
+{
+	const struct gclass *c = &d->classes[add->cls];
+	uint32_t place = rank;
+	enum mm_answer answer = MM_ASK;
+
+	if (add->kind == G_READ)
+		place = add->rf == GNONE ? 0 : d->g.ev[add->rf].rank + 1u;
+	if (place < c->n && ask_newest(d, add))
+		answer = (enum mm_answer)d->base.said[d->base_at[c->w[place]]];
+	d->oom |= d->base.oom;
+	return answer;
 }
 
 bool consistent_next(struct dpor *d, const struct gchange *c)
