@@ -77,11 +77,16 @@ struct dinfo {
 /* And what the memory model does. */
 struct dmem {
 	uint8_t order, flags;	/* as in struct mm_event */
-	bool deref;
 	uint32_t loc;
 	uint64_t value;
 	struct event_deps deps;
 	uint64_t operand, operand2;
+};
+
+/* By task: what its next access comes behind because of its maker; MM_NONE. */
+struct mm_pending {
+	uint16_t of[UINT8_MAX + 1];
+	bool any;		/* else `of` says nothing */
 };
 
 #define DPOR_STEPS_MAX 30000	/* events are counted in 15 bits, writes twice */
@@ -106,7 +111,9 @@ struct dpor {
 	struct mm base;		/* the graph's first base_n events, kept from one question to the next */
 	uint16_t *base_at;
 	uint32_t base_n;
-	uint16_t said_of;	/* the event of which base.said is, GNONE */
+	struct mm_pending base_pending;
+	uint16_t said_of;	/* the event of which base.said is, as a said_kind; GNONE */
+	uint8_t said_kind;
 	uint16_t *write;	/* of each G_RMW: its write part, GNONE */
 	uint8_t *loose;		/* by class */
 	uint8_t *performed;	/* of writes: in this visit */
