@@ -350,23 +350,26 @@ uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choi
 }
 
 /* An access under a model in which they do not stand in one order. */
-static void perform_chosen(struct world *w, struct task *t, unsigned choice, struct record *r)
+static bool perform_chosen(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
 	struct access_done done = { 0 };
 
-	if (event_access(w, ev, choice, &done))
-		log_add_access(w, (struct log_access){ .step = (uint32_t)w->log.n + 1, .source = done.source,
-						       .choice = choice ? choice : 1 });
+	if (!event_access(w, ev, choice, &done))
+		return false;
+	if (!log_add_access(w, (struct log_access){ .step = (uint32_t)w->log.n + 1, .source = done.source,
+						    .choice = choice ? choice : 1 }))
+		return false;
 	ev->value = r->value = done.value;
 	r->stored = done.stored;
 	if (op_writes((enum ev_op)ev->op))
 		awake_touched(w, ev->loc);
 	if (t->in_pass)
 		idle_note(t, ev, r->value);
+	return true;
 }
 
-void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
+bool event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
 	uint64_t old;
@@ -375,12 +378,10 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 		perform_other(t, choice);
 		r->value = ev->value;
 		r->stored = ev->a;
-		return;
+		return true;
 	}
-	if (w->history && op_is_access((enum ev_op)ev->op)) {
-		perform_chosen(w, t, choice, r);
-		return;
-	}
+	if (w->history && op_is_access((enum ev_op)ev->op))
+		return perform_chosen(w, t, choice, r);
 	old = ev->size ? mem_read(ev->loc, ev->size) : 0;
 	perform_on(w, t, old);
 	if (op_writes((enum ev_op)ev->op))
@@ -390,4 +391,5 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 	r->stored = ev->size ? mem_read(ev->loc, ev->size) : 0;
 	if (t->in_pass)
 		idle_note(t, ev, old);
+	return true;
 }

@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "memory/execution.h"
 
 #include <string.h>
 
@@ -50,7 +51,6 @@ void consistent_note(struct dpor *d, uint32_t i, const struct event *ev, const s
 	}
 	m->value = d->info[i].value;
 	m->loc = d->info[i].loc;
-	m->deref = ev->order == ORD_DEREF;
 }
 
 bool consistent_is_loose(const struct dpor *d, uint16_t cls)
@@ -133,8 +133,27 @@ struct making {
 	const struct graph *g;
 	const uint16_t *old;	/* of each event the index by which its d->mem is known */
 	uint16_t *at;		/* of each event its (last) one in mm, MM_NONE */
+	/* by task: what its next event in mm comes behind, if any (of so many tasks) */
+	uint16_t pending[UINT8_MAX + 1];
+	unsigned npending;
 	bool ok;
 };
+
+/* Event i comes behind all that its maker's task had done by then. */
+static void comes_behind_maker(struct making *k, uint32_t i)
+{
+	const struct gevent *e = &k->g->ev[i];
+
+	if (!k->npending++)
+		memset(k->pending, 0xff, sizeof(k->pending));
+	for (uint32_t j = e->maker + 1u; j--;)
+		if (k->g->ev[j].task == k->g->ev[e->maker].task && k->at[j] != MM_NONE) {
+			const struct mm_event *v = &k->mm->ev[k->at[j]];
+
+			k->pending[e->task] = v->kind == MM_READ && v->pair != MM_NONE ? v->pair : k->at[j];
+			return;
+		}
+}
 
 static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
 {
@@ -151,8 +170,10 @@ static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
 	v->loc = e->cls;
 	v->rank = e->rank;
 	k->at[i] = (uint16_t)(k->mm->n - 1);
-	if (e->maker != GNONE)
-		v->after = k->at[e->maker];
+	if (k->npending) {
+		v->after = k->pending[e->task];
+		k->pending[e->task] = MM_NONE;
+	}
 	return v;
 }
 
@@ -195,6 +216,18 @@ static void fence(struct making *k, uint32_t i)
 	f->self = mem_of(k, i)->deps.self;
 	f->data = mem_of(k, i)->deps.data;
 	f->begun = mem_of(k, i)->deps.begun;
+}
+
+/* What failed to store orders nothing, and took no lock. */
+static void only_read(struct making *k, uint32_t i)
+{
+	struct mm_event *v = &k->mm->ev[k->at[i]];
+
+	if (k->g->ev[i].op == OP_LOAD || k->g->ev[i].op == OP_PLAIN_LOAD)
+		return;
+	v->order = ORD_ONCE;
+	if (v->flags & MM_LOCK)
+		v->flags = 0;
 }
 
 /* The write part of a read-modify-write; of a release or an acquire each has one side. */
@@ -255,14 +288,15 @@ static void add_event(struct making *k, uint32_t i)
 	const struct gevent *e = &k->g->ev[i];
 
 	k->at[i] = MM_NONE;
+	if (e->maker != GNONE && e->kind != G_RMW_WRITE)
+		comes_behind_maker(k, i);
 	if (e->flags & GF_WAITING)
 		return;
 	switch (e->kind) {
 	case G_READ: case G_RMW:
 		access(k, i, MM_READ);
-		/* what failed to store orders nothing */
-		if (k->ok && e->kind == G_READ && e->op != OP_LOAD && e->op != OP_PLAIN_LOAD)
-			k->mm->ev[k->at[i]].order = ORD_ONCE;
+		if (k->ok && e->kind == G_READ)
+			only_read(k, i);
 		break;
 	case G_WRITE:
 		access(k, i, MM_WRITE);
@@ -314,29 +348,39 @@ static void read_from(struct making *k)
 	}
 }
 
-/*
- * A load that heads dependencies: on it depends every access of its task to the object that
- * it found.  Each load of a pointer to a heap object does, for there is no other way to such
- * an object but for who made it; of other objects those that say so.
- */
+/* The object that the access is to; NULL: none. */
+static const struct object *accessed(const struct making *k, uint32_t i)
+{
+	const struct gevent *e = &k->g->ev[i];
+	uint32_t loc;
+
+	if (k->at[i] == MM_NONE)
+		return NULL;
+	loc = mem_of(k, e->kind == G_RMW_WRITE ? e->rf : i)->loc;
+	return loc == LOC_NONE ? NULL : object_at(k->d->w, arena_addr(k->d->w, loc));
+}
+
+/* Event i is made where read r said. */
+static void depends(struct making *k, uint32_t r, uint32_t i)
+{
+	/* a lock is two there */
+	for (unsigned back = k->g->ev[i].kind == G_LOCK; k->ok && back <= 1; back--)
+		k->ok = mm_add_addr(k->mm, k->at[r], k->at[i] - back);
+}
+
+/* Of loads that head dependencies, where the language does not show them. */
 static void addresses(struct making *k)
 {
-	struct dpor *d = k->d;
-
-	for (uint32_t r = 0; r < k->g->n; r++) {
+	for (uint32_t r = 0; r < k->g->n && !k->d->x->src.allows; r++) {
 		const struct gevent *e = &k->g->ev[r];
 		const struct object *o;
 
 		if (!g_reads(e) || k->at[r] == MM_NONE)
 			continue;
-		o = object_at(d->w, (void *)(uintptr_t)mem_of(k, r)->value);
-		if (!o || !(o->heap || mem_of(k, r)->deref))
-			continue;
-		k->mm->ev[k->at[r]].self |= (uint64_t)1 << (r % 64);
+		o = execution_head(k->d->w, mem_of(k, r)->value, (enum ev_order)mem_of(k, r)->order);
 		for (uint32_t i = r + 1; o && i < k->g->n; i++)
-			if (k->g->ev[i].task == e->task && k->at[i] != MM_NONE && mem_of(k, i)->loc != LOC_NONE &&
-			    object_at(d->w, arena_addr(d->w, mem_of(k, i)->loc)) == o)
-				k->mm->ev[k->at[i]].addr |= (uint64_t)1 << (r % 64);
+			if (k->g->ev[i].task == e->task && accessed(k, i) == o)
+				depends(k, r, i);
 	}
 }
 
@@ -346,13 +390,14 @@ static bool ask(struct making *k, uint32_t n)
 
 	mm_clear(k->mm);
 	k->ok = true;
+	k->npending = 0;
 	find_unlocks(k->g, n, d->mm_unlock);
 	for (uint32_t i = 0; i < n && k->ok; i++)
 		add_event(k, i);
 	if (k->ok) {
 		read_from(k);
 		addresses(k);
-		k->ok = world_model(d->w)->consistent(k->mm);
+		k->ok = k->ok && world_model(d->w)->consistent(k->mm);
 	}
 	d->oom |= k->mm->oom;
 	return k->ok || k->mm->oom;

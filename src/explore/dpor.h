@@ -77,7 +77,6 @@ struct dinfo {
 /* And what the memory model does. */
 struct dmem {
 	uint8_t order, flags;	/* as in struct mm_event */
-	bool deref;
 	uint32_t loc;
 	uint64_t value;
 	struct event_deps deps;

@@ -199,6 +199,8 @@ static void lock_shape(struct dpor *d, const struct event *ev, struct shape *s)
 	if (ev->op == OP_LOCK_READ || ev->op == OP_UNLOCK_READ || ev->op == OP_LOCK_QUEUE ||
 	    ev->site->flags & SITE_WRITE)
 		needs_chain(d, s->cls); /* several words */
+	if (!d->cls[s->cls].lock)
+		needs_order(d, s->cls);
 	if (d->cls[s->cls].lock) {
 		s->kind = ev->op == OP_LOCK ? G_LOCK : G_UNLOCK;
 		return;

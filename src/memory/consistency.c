@@ -49,15 +49,33 @@ struct mm_fence *mm_add_fence(struct mm *m)
 	return f;
 }
 
+bool mm_add_addr(struct mm *m, size_t read, size_t access)
+{
+	if (m->naddrs == m->addrs_cap) {
+		size_t cap = m->addrs_cap ? 2 * m->addrs_cap : 64;
+		struct mm_addr *v = realloc(m->addrs, cap * sizeof(*v));
+
+		if (!v) {
+			m->oom = true;
+			return false;
+		}
+		m->addrs = v;
+		m->addrs_cap = cap;
+	}
+	m->addrs[m->naddrs++] = (struct mm_addr){ (uint16_t)read, (uint16_t)access };
+	return true;
+}
+
 void mm_clear(struct mm *m)
 {
-	m->n = m->nfences = 0;
+	m->n = m->nfences = m->naddrs = 0;
 	m->oom = false;
 }
 
 void mm_release(struct mm *m)
 {
 	free(m->fences);
+	free(m->addrs);
 	free(m->ev);
 	free(m->bits);
 	free(m->nums);

@@ -59,9 +59,14 @@ struct mm_fence {
 	uint64_t value;		/* and that */
 };
 
+/* An access is made where that read of its task said.  For those who have no bits for it. */
+struct mm_addr { uint16_t read, access; };
+
 struct mm {
 	struct mm_event *ev;
 	size_t n, cap;
+	struct mm_addr *addrs;
+	size_t naddrs, addrs_cap;
 	struct mm_fence *fences;
 	size_t nfences, fences_cap;
 	/* scratch of the models, kept from one question to the next */
@@ -76,6 +81,7 @@ struct mm {
 /* A new last event, all zero but rf, pair and after, which are MM_NONE.  NULL: no memory. */
 struct mm_event *mm_add(struct mm *m);
 struct mm_fence *mm_add_fence(struct mm *m);	/* the same, at the end */
+bool mm_add_addr(struct mm *m, size_t read, size_t access);	/* false: no memory */
 void mm_clear(struct mm *m);
 void mm_release(struct mm *m);
 
