@@ -50,6 +50,7 @@ bool visit_widen(struct dpor *d, uint32_t need)
 	    !visit_resize(&d->hb, cap * clock) || !visit_resize(&d->past, cap * clock) ||
 	    !visit_resize(&d->steps, cap * sizeof(*d->steps)) || !visit_resize(&d->mem, cap * sizeof(*d->mem)) ||
 	    !visit_resize(&d->mm_at, cap * sizeof(*d->mm_at)) || !visit_resize(&d->mm_old, cap * sizeof(*d->mm_old)) ||
+	    !visit_resize(&d->base_at, cap * sizeof(*d->base_at)) ||
 	    !visit_resize(&d->mm_unlock, cap * sizeof(*d->mm_unlock)) || !visit_resize(&d->performed, cap) ||
 	    !visit_resize(&d->write, cap * sizeof(*d->write)))
 		return visit_oom(d);
