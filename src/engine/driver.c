@@ -152,7 +152,7 @@ static void refuse_step(struct world *w, struct task *t, struct record *r, size_
 }
 
 #define QUIET_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_AND | \
-	1ull << OP_OR | 1ull << OP_XCHG | 1ull << OP_CMPXCHG | 1ull << OP_FENCE | \
+	1ull << OP_OR | 1ull << OP_XOR | 1ull << OP_XCHG | 1ull << OP_CMPXCHG | 1ull << OP_FENCE | \
 	1ull << OP_ASSUME | 1ull << OP_CHOOSE | 1ull << OP_YIELD)
 
 /* Have the oracles nothing to say of this event? */

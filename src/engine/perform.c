@@ -51,7 +51,7 @@ bool op_writes(enum ev_op op)
 {
 	switch (op) {
 	case OP_STORE: case OP_PLAIN_STORE: case OP_ADD: case OP_CPU_ADD: case OP_AND:
-	case OP_OR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
+	case OP_OR: case OP_XOR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
 	case OP_LOCK: case OP_TRYLOCK: case OP_UNLOCK: case OP_WAIT: case OP_COMPLETE:
 	case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_FREE:
 	case OP_LOCK_READ: case OP_UNLOCK_READ: case OP_ADVANCE:
@@ -191,6 +191,8 @@ uint64_t rmw_value(const struct event *ev, uint64_t old)
 		return old & ev->a;
 	case OP_OR:
 		return old | ev->a;
+	case OP_XOR:
+		return old ^ ev->a;
 	case OP_XCHG:
 		return ev->a;
 	case OP_CMPXCHG:
@@ -302,7 +304,8 @@ bool op_is_access(enum ev_op op)
 {
 	switch (op) {
 	case OP_LOAD: case OP_STORE: case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
 		return true;
 	default:
 		return false;
