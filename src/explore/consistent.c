@@ -133,7 +133,7 @@ struct making {
 	const struct graph *g;
 	const uint16_t *old;	/* of each event the index by which its d->mem is known */
 	uint16_t *at;		/* of each event its (last) one in mm, MM_NONE */
-	bool ok;
+	bool whole, ok;
 };
 
 static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
@@ -150,6 +150,7 @@ static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
 	v->cpu = e->cpu;
 	v->loc = e->cls;
 	v->rank = e->rank;
+	v->flags = k->d->slots[e->task].promise ? MM_PROMISE : 0;
 	k->at[i] = (uint16_t)(k->mm->n - 1);
 	if (e->maker != GNONE)
 		v->after = k->at[e->maker];
@@ -169,7 +170,7 @@ static void access(struct making *k, uint32_t i, enum mm_kind kind)
 	if (!v)
 		return;
 	v->order = m->order;
-	v->flags = m->flags;
+	v->flags |= m->flags;
 	v->addr = m->deps.addr;
 	v->data = m->deps.data;
 	v->ctrl = m->deps.ctrl;
@@ -352,6 +353,7 @@ static bool ask(struct making *k, uint32_t n)
 	if (k->ok) {
 		read_from(k);
 		addresses(k);
+		k->mm->whole = k->whole;
 		k->ok = world_model(d->w)->consistent(k->mm);
 	}
 	d->oom |= k->mm->oom;
@@ -380,6 +382,13 @@ bool consistent_now(struct dpor *d)
 	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at };
 
 	return !d->weak || ask(&k, d->g.n);
+}
+
+bool consistent_whole(struct dpor *d)
+{
+	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at, .whole = true };
+
+	return ask(&k, d->g.n);
 }
 
 /* The axioms that are not asked at each step: of what comes later. */

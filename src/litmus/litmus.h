@@ -181,6 +181,7 @@ struct litmus_opts {
 	const char *model;	/* sc, tso, weak */
 	double seconds;		/* for each test */
 	bool ideal, rcu_as_srcu;
+	bool promises;		/* load buffering, too */
 	bool quiet;
 };
 

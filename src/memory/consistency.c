@@ -52,12 +52,13 @@ struct mm_fence *mm_add_fence(struct mm *m)
 void mm_clear(struct mm *m)
 {
 	m->n = m->nfences = 0;
-	m->oom = false;
+	m->oom = m->whole = false;
 }
 
 void mm_release(struct mm *m)
 {
 	free(m->fences);
+	free(m->kept);
 	free(m->ev);
 	free(m->bits);
 	free(m->nums);
