@@ -22,7 +22,7 @@
 
 /* --- the tasks --- */
 
-static struct site site = { .op = OP_STORE, .order = ORD_ONCE, .prim = "promise", .expr = "", .func = "",
+static struct site site = { .op = OP_STORE, .order = ORD_ONCE, .flags = SITE_PROMISE, .prim = "promise", .expr = "", .func = "",
 			    .file = "" };
 
 static void body(void *arg)
