@@ -56,13 +56,19 @@ bool promise_begin(const struct promising *p, struct world *w)
 
 /* --- what may be promised --- */
 
-/* Is there somebody else who loads that, before he stores something? */
-static bool is_wished(const struct promising *p, const struct offer *o)
+static bool is_wished(const struct promising *p, uint32_t loc, bool stores, uint64_t task)
 {
 	for (size_t i = 0; i < p->nwishes; i++)
-		if (p->wishes[i].loc == o->loc && p->wishes[i].task != o->task)
+		if (p->wishes[i].loc == loc && p->wishes[i].stores == stores && p->wishes[i].task != task)
 			return true;
 	return false;
+}
+
+/* A circle comes from another task to the load and goes on to another from the store: is there
+ * somebody who stores the one, and somebody who loads the other before he stores something? */
+static bool may_be_on_circle(const struct promising *p, const struct offer *o)
+{
+	return is_wished(p, o->loc, false, o->task) && is_wished(p, o->before, true, o->task);
 }
 
 static struct promise *known(const struct promising *p, const struct offer *o)
@@ -110,7 +116,7 @@ static bool take_offers(struct explore *x)
 
 		if (a && a->times < o->times)
 			a->times = o->times;
-		if (a || !is_wished(p, o))
+		if (a || !may_be_on_circle(p, o))
 			continue;
 		if (!w) {
 			p->n = 0;

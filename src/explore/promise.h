@@ -21,15 +21,17 @@ struct promise {
 	char name[112];		/* of the task that makes it beforehand */
 };
 
-/* A store that was made behind a load which need not wait for it: by whom. */
+/* A store that was made behind a load for which it need not wait. */
 struct offer {
 	uint32_t loc, size;
+	uint32_t before;	/* what was loaded */
 	uint64_t value;
 	uint64_t task;		/* hash of the name */
 	unsigned times, now;	/* in one execution at most; and in this one */
+	uint16_t last;		/* the event that was counted last */
 };
-/* A load before some store of its task. */
-struct wish { uint32_t loc; uint64_t task; };
+/* A task's load of a location before some store of it, or a task's store to a location. */
+struct wish { uint32_t loc; bool stores; uint64_t task; };
 
 /* An execution with a circle, by hashes of all that it consists of. */
 struct merged { uint64_t a, b; uint32_t run, attempt; };
@@ -51,7 +53,7 @@ struct promising {
 	uint64_t found;		/* executions that this one has added */
 	bool heap;		/* something was stored to an object that is not there at first */
 	/* scratch of promise_leaf.c */
-	uint8_t *relaxed;
+	uint16_t *event;	/* of the graph, by that of the model */
 	uint16_t *keeper;
 	uint64_t *named;
 	size_t scratch_cap;

@@ -26,10 +26,10 @@ static uint64_t hash_name(const char *s)
 static bool prepare(struct dpor *d)
 {
 	struct promising *p = d->x->promising;
-	size_t need = 2 * (size_t)d->g.n + d->nslots + 1;
+	size_t need = 2 * (size_t)d->g.n + d->nslots + 1; /* locks are two events of the model */
 
 	if (need > p->scratch_cap) {
-		if (!visit_resize(&p->relaxed, 2 * need) || !visit_resize(&p->keeper, 2 * need * sizeof(*p->keeper)) ||
+		if (!visit_resize(&p->event, 2 * need * sizeof(*p->event)) || !visit_resize(&p->keeper, 2 * need * sizeof(*p->keeper)) ||
 		    !visit_resize(&p->named, 2 * need * sizeof(*p->named))) {
 			d->oom = true;
 			return false;
@@ -43,71 +43,105 @@ static bool prepare(struct dpor *d)
 
 void promise_leaf_release(struct promising *p)
 {
-	free(p->relaxed);
+	free(p->event);
 	free(p->keeper);
 	free(p->named);
 }
 
 /* --- what there is to promise --- */
 
-static bool offer(struct promising *p, const struct dinfo *at, uint64_t task)
+/* Of what event w of the graph stored, behind a load of `before`. */
+static bool offer(struct dpor *d, uint32_t before, uint16_t w)
 {
+	const struct dinfo *at = &d->info[w];
+	struct promising *p = d->x->promising;
+	uint64_t task = p->named[d->g.ev[w].task];
 	struct offer *o;
 
 	for (size_t i = 0; i < p->noffers; i++) {
 		o = &p->offers[i];
-		if (o->loc != at->loc || o->value != at->stored || o->size != at->size || o->task != task)
+		if (o->loc != at->loc || o->value != at->stored || o->size != at->size || o->task != task ||
+		    o->before != before)
 			continue;
-		if (++o->now > o->times)
+		o->now += o->last != w;
+		o->last = w;
+		if (o->now > o->times)
 			o->times = o->now;
 		return true;
 	}
 	if (!grow(&p->offers, &p->offers_cap, p->noffers + 1, sizeof(*o)))
 		return false;
-	p->offers[p->noffers++] = (struct offer){ .loc = at->loc, .size = at->size, .value = at->stored,
-						  .task = task, .times = 1, .now = 1 };
+	p->offers[p->noffers++] = (struct offer){ .loc = at->loc, .size = at->size, .value = at->stored, .last = w,
+						  .before = before, .task = task, .times = 1, .now = 1 };
 	return true;
 }
 
-static bool wish(struct promising *p, uint32_t loc, uint64_t task)
+static bool wish(struct promising *p, struct wish a)
 {
 	for (size_t i = 0; i < p->nwishes; i++)
-		if (p->wishes[i].loc == loc && p->wishes[i].task == task)
+		if (p->wishes[i].loc == a.loc && p->wishes[i].task == a.task && p->wishes[i].stores == a.stores)
 			return true;
 	if (!grow(&p->wishes, &p->wishes_cap, p->nwishes + 1, sizeof(*p->wishes)))
 		return false;
-	p->wishes[p->nwishes++] = (struct wish){ .loc = loc, .task = task };
+	p->wishes[p->nwishes++] = a;
 	return true;
 }
 
+/* A location on which anything else than accesses is made has one order, which has no circle. */
+static bool is_access(const struct dpor *d, uint16_t i)
+{
+	return i != GNONE && (g_reads(&d->g.ev[i]) || g_writes(&d->g.ev[i])) && !d->slots[d->g.ev[i].task].promise &&
+	       consistent_is_loose(d, d->g.ev[i].cls);
+}
+
+static bool relaxed(void *arg, size_t r, size_t w)
+{
+	struct dpor *d = arg;
+	const uint16_t *event = d->x->promising->event;
+
+	if (!is_access(d, event[r]) || !is_access(d, event[w]) || offer(d, d->info[event[r]].loc, event[w]))
+		return true;
+	d->oom = true;
+	return false;
+}
+
 /* From the last event to the first: the tasks that store something later. */
-static bool note(struct dpor *d)
+static bool wishes(struct dpor *d)
 {
 	struct promising *p = d->x->promising;
 	bool stores[UINT8_MAX + 1] = { false };
 
-	if (!mm_relaxed(&d->mm, p->relaxed)) {
-		d->oom |= d->mm.oom;
-		return !d->oom;
-	}
-	for (size_t i = 0; i < p->noffers; i++)
-		p->offers[i].now = 0;
 	for (uint32_t i = d->g.n; i--;) {
 		const struct gevent *e = &d->g.ev[i];
-		uint64_t task = p->named[e->task];
+		struct wish a = { .loc = d->info[i].loc, .task = p->named[e->task], .stores = g_writes(e) };
 
-		if (d->mm_at[i] == MM_NONE || d->slots[e->task].promise)
-			continue;
 		stores[e->task] |= g_writes(e) || e->kind == G_UNLOCK;
-		if (!(g_writes(e) || g_reads(e)) || !consistent_is_loose(d, e->cls))
-			continue;
-		if (g_writes(e) ? p->relaxed[d->mm_at[i]] && !offer(p, &d->info[i], task) :
-				  stores[e->task] && !wish(p, d->info[i].loc, task)) {
+		if (is_access(d, (uint16_t)i) && (a.stores || stores[e->task]) && !wish(p, a)) {
 			d->oom = true;
 			return false;
 		}
 	}
 	return true;
+}
+
+static bool note(struct dpor *d)
+{
+	struct promising *p = d->x->promising;
+
+	for (size_t i = 0; i < d->mm.n; i++)
+		p->event[i] = GNONE;
+	for (uint32_t i = 0; i < d->g.n; i++)
+		if (d->mm_at[i] != MM_NONE)
+			p->event[d->mm_at[i]] = (uint16_t)i;
+	for (size_t i = 0; i < p->noffers; i++) {
+		p->offers[i].now = 0;
+		p->offers[i].last = GNONE;
+	}
+	if (!wishes(d))
+		return false;
+	mm_relaxed(&d->mm, relaxed, d);
+	d->oom |= d->mm.oom;
+	return !d->oom;
 }
 
 bool promise_note(struct dpor *d)

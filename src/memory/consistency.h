@@ -112,10 +112,9 @@ bool mm_rcu(struct mm *m, unsigned *flags);
 bool mm_promises(struct mm *m);
 /* Is there a circle of program order and reads-from?  False, too, where there is no memory. */
 bool mm_circular(struct mm *m);
-/* Of each event whether it is a write that some read before it in program order need not
- * wait for, or be waited for by: there is nothing in their task that orders the two.  False:
- * there is no memory, or the execution is none. */
-bool mm_relaxed(struct mm *m, uint8_t *relaxed);
+/* Tells of each read and each write behind it in program order that nothing in their task
+ * orders.  False: there is no memory, or the execution is none. */
+bool mm_relaxed(struct mm *m, bool (*tell)(void *arg, size_t r, size_t w), void *arg);
 /* Sequential consistency, for comparison. */
 bool mm_sc(struct mm *m);
 

@@ -144,7 +144,7 @@ bool mm_circular(struct mm *m)
 	return !mm_edges_acyclic(&e, m->n);
 }
 
-bool mm_relaxed(struct mm *m, uint8_t *relaxed)
+bool mm_relaxed(struct mm *m, bool (*tell)(void *arg, size_t r, size_t w), void *arg)
 {
 	struct lkmm k;
 	struct rel order;
@@ -154,11 +154,10 @@ bool mm_relaxed(struct mm *m, uint8_t *relaxed)
 	order = k.r[TMP];
 	rel_copy(&k.s, order, k.r[PPO]);
 	rel_close(&k.s, order);
-	for (size_t w = 0; w < m->n; w++) {
-		relaxed[w] = false;
-		for (size_t r = 0; m->ev[w].kind == MM_WRITE && !relaxed[w] && r < w; r++)
-			relaxed[w] = m->ev[r].task == m->ev[w].task && m->ev[r].kind == MM_READ &&
-				     !rel_has(&k.s, order, r, w);
-	}
+	for (size_t w = 0; w < m->n; w++)
+		for (size_t r = 0; m->ev[w].kind == MM_WRITE && r < w; r++)
+			if (m->ev[r].task == m->ev[w].task && m->ev[r].kind == MM_READ &&
+			    !rel_has(&k.s, order, r, w) && !tell(arg, r, w))
+				return false;
 	return true;
 }
