@@ -93,7 +93,7 @@ struct world *explore_begin(struct explore *x)
 
 void explore_stepped(struct explore *x, struct world *w, struct task *t)
 {
-	if (x->src.stepped)
+	if (x->src.stepped && !t->promise)
 		x->src.stepped(x->src.arg, w, t);
 }
 

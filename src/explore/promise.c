@@ -90,19 +90,13 @@ static bool add_promise(struct explore *x, struct world *w, const struct offer *
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return explore_oom(x);
-	location_name(w, arena_addr(w, o->loc), name, sizeof(name), NULL);
+	/* of what is not there at first only the place is known */
+	if (!location_name(w, arena_addr(w, o->loc), name, sizeof(name), NULL))
+		snprintf(name, sizeof(name), "@%" PRIu32, o->loc);
 	*a = (struct promise){ .loc = o->loc, .size = o->size, .value = o->value, .times = o->times };
 	snprintf(a->name, sizeof(a->name), "promise/%s:%" PRId64, name, (int64_t)o->value);
 	p->all[p->nall++] = a;
 	return true;
-}
-
-/* Has the world that address from its beginning? */
-static bool is_there(struct world *w, uint32_t loc)
-{
-	const struct object *o = object_at(w, arena_addr(w, loc));
-
-	return o && !o->heap && o->creator == IDENT_WORLD;
 }
 
 static bool take_offers(struct explore *x)
@@ -124,9 +118,7 @@ static bool take_offers(struct explore *x)
 		}
 		if (!w)
 			return false;
-		if (!is_there(w, o->loc))
-			p->heap = true;
-		else if (!add_promise(x, w, o))
+		if (!add_promise(x, w, o))
 			return false;
 	}
 	return true;
@@ -231,8 +223,6 @@ static bool explore_promises(struct sets *all)
 		if (!all->found)
 			break;
 	}
-	if (x->promising->heap)
-		explore_bound(x, "promises of stores to objects that threads make");
 	return true;
 }
 

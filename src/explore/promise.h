@@ -51,7 +51,6 @@ struct promising {
 	uint32_t run;		/* explorations so far, one for each set of promises */
 	uint32_t attempt;	/* of this one: it has begun anew so often */
 	uint64_t found;		/* executions that this one has added */
-	bool heap;		/* something was stored to an object that is not there at first */
 	/* scratch of promise_leaf.c */
 	uint16_t *event;	/* of the graph, by that of the model */
 	uint16_t *keeper;
