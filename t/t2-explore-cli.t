@@ -164,7 +164,6 @@ for _, t in ipairs { "0", "-1", "x", "1s", "inf", "" } do
 end
 gives("$S explore --strategy best count.lua", 2, "", "srcush: unknown strategy 'best' (dpor, random, pct or naive)\n" .. TRY)
 gives("$S explore --lockdep 5 count.lua", 2, "", "srcush: unknown lockdep '5' (6.1 or 6.12)\n" .. TRY)
-gives("$S explore --model tso count.lua", 2, "", "srcush: memory model 'tso' is not in this version (sc is)\n" .. TRY)
 for _, o in ipairs { "--model tso --promises", "--promises --model sc" } do
 	gives("$S explore " .. o .. " count.lua", 2, "", ("srcush: '--promises' is for --model weak: the model '%s' has "
 		.. "no load buffering\n"):format(o:match "tso" or "sc") .. TRY)
