@@ -207,7 +207,8 @@ score("wait.litmus", 0, "Deadlock wait: no execution comes to its end")
 write("shown.litmus", "C shown\n{ int *p = &x; }\nP0(int *x, int **p) { WRITE_ONCE(*x, 2); }\n"
 	.. "exists (x=2 /\\ p=x /\\ not ([x]=3))\n")
 score("shown.litmus", 0, "\n1       %*>%[p%]=x; %[x%]=2;\n.*\nCondition exists %(%[x%]=2 /\\ %[p%]=x /\\ not %(%[x%]=3%)%)\n")
-score("'" .. here .. "spin-loop.litmus'", 4, "loops were cut; not seen, incomplete\n")
+score("'" .. here .. "spin-loop.litmus'", 4, "\nUnknown\n.*\nObservation spin%-loop not seen, incomplete 0 %d+\n"
+	.. "Incomplete spin%-loop: loops were cut\n")
 do
 	local text = { "C long\n(* Result: Never *)\n{}\n" }
 	for i = 0, 7 do
@@ -215,7 +216,9 @@ do
 			.. " r2 = READ_ONCE(*x); }\n"):format(i, i)
 	end
 	write("long.litmus", table.concat(text) .. "exists (0:r0=99)\n")
-	score("--time 0.2 --model weak long.litmus", 4, "cut by time 0.2; not seen, incomplete\n")
+	score("--time 0.2 --model weak long.litmus", 4, "\nObservation long not seen, incomplete 0 %d+\n"
+		.. "Incomplete long: cut by time 0.2\n")
+	score("--time 0.2 --json --model weak long.litmus", 4, '"observation":"Never","complete":false,.*"ok":null')
 end
 
 -- What is no test: where, and what was expected.
