@@ -73,6 +73,7 @@ const uint8_t *consistent_loose(struct dpor *d)
 void consistent_begin(struct dpor *d)
 {
 	d->rewriting = GNONE;
+	consistent_reset(d);
 	if (!d->weak || !d->g.n)
 		return;
 	memset(d->performed, 0, d->g.n);
@@ -133,9 +134,8 @@ struct making {
 	const struct graph *g;
 	const uint16_t *old;	/* of each event the index by which its d->mem is known */
 	uint16_t *at;		/* of each event its (last) one in mm, MM_NONE */
-	/* by task: what its next event in mm comes behind, if any (of so many tasks) */
-	uint16_t pending[UINT8_MAX + 1];
-	unsigned npending;
+	uint16_t *unlock;	/* of each lock event: its end, GNONE */
+	struct mm_pending *pending;
 	bool ok;
 };
 
@@ -144,13 +144,14 @@ static void comes_behind_maker(struct making *k, uint32_t i)
 {
 	const struct gevent *e = &k->g->ev[i];
 
-	if (!k->npending++)
-		memset(k->pending, 0xff, sizeof(k->pending));
+	if (!k->pending->any)
+		memset(k->pending->of, 0xff, sizeof(k->pending->of));
+	k->pending->any = true;
 	for (uint32_t j = e->maker + 1u; j--;)
 		if (k->g->ev[j].task == k->g->ev[e->maker].task && k->at[j] != MM_NONE) {
 			const struct mm_event *v = &k->mm->ev[k->at[j]];
 
-			k->pending[e->task] = v->kind == MM_READ && v->pair != MM_NONE ? v->pair : k->at[j];
+			k->pending->of[e->task] = v->kind == MM_READ && v->pair != MM_NONE ? v->pair : k->at[j];
 			return;
 		}
 }
@@ -170,9 +171,9 @@ static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
 	v->loc = e->cls;
 	v->rank = e->rank;
 	k->at[i] = (uint16_t)(k->mm->n - 1);
-	if (k->npending) {
-		v->after = k->pending[e->task];
-		k->pending[e->task] = MM_NONE;
+	if (k->pending->any) {
+		v->after = k->pending->of[e->task];
+		k->pending->of[e->task] = MM_NONE;
 	}
 	return v;
 }
@@ -306,7 +307,7 @@ static void add_event(struct making *k, uint32_t i)
 		break;
 	case G_LOCK:
 		/* who has it has not given it back */
-		if (e->rf == GNONE || k->d->mm_unlock[e->rf] != GNONE)
+		if (e->rf == GNONE || k->unlock[e->rf] != GNONE)
 			lock(k, i);
 		break;
 	case G_UNLOCK:
@@ -330,13 +331,13 @@ static void find_unlocks(const struct graph *g, uint32_t n, uint16_t *unlock_of)
 			unlock_of[g->ev[i].rf] = (uint16_t)i;
 }
 
-/* Reads may refer to what stands behind them in the array. */
-static void read_from(struct making *k)
+/* Reads may refer to what stands behind them in the array.  Those since `from`. */
+static void read_from(struct making *k, uint32_t from)
 {
-	const uint16_t *unlock_of = k->d->mm_unlock;
+	const uint16_t *unlock_of = k->unlock;
 	const struct graph *g = k->g;
 
-	for (uint32_t i = 0; i < g->n; i++) {
+	for (uint32_t i = from; i < g->n; i++) {
 		const struct gevent *e = &g->ev[i];
 
 		if (k->at[i] == MM_NONE || e->rf == GNONE)
@@ -387,20 +388,121 @@ static void addresses(struct making *k)
 static bool ask(struct making *k, uint32_t n)
 {
 	struct dpor *d = k->d;
+	struct mm_pending pending;
 
 	mm_clear(k->mm);
 	k->ok = true;
-	k->npending = 0;
-	find_unlocks(k->g, n, d->mm_unlock);
+	pending.any = false;
+	k->pending = &pending;
+	k->unlock = d->mm_unlock;
+	find_unlocks(k->g, n, k->unlock);
 	for (uint32_t i = 0; i < n && k->ok; i++)
 		add_event(k, i);
 	if (k->ok) {
-		read_from(k);
+		read_from(k, 0);
 		addresses(k);
 		k->ok = k->ok && world_model(d->w)->consistent(k->mm);
 	}
 	d->oom |= k->mm->oom;
 	return k->ok || k->mm->oom;
+}
+
+/* --- one more event --- */
+
+uint32_t consistent_seen(const struct dpor *d, unsigned slot, uint16_t cls)
+{
+	for (uint32_t i = d->weak ? d->g.n : 0; i--;) {
+		const struct gevent *e = &d->g.ev[i];
+
+		if (e->task != slot || e->cls != cls || e->flags & GF_WAITING)
+			continue;
+		if (g_reads(e))
+			return e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1u;
+		if (g_writes(e))
+			return e->rank + 1u;
+	}
+	return 0;
+}
+
+void consistent_reset(struct dpor *d)
+{
+	d->base_n = 0;
+	d->base_pending.any = false;
+	d->said_of = GNONE;
+	mm_clear(&d->base);
+}
+
+/* The graph's events, of which most are there from the last question.  False: no memory. */
+static bool make_base(struct making *k)
+{
+	struct dpor *d = k->d;
+	uint32_t from = d->base_n;
+
+	k->ok = true;
+	k->unlock = d->unlock;
+	k->pending = &d->base_pending;
+	for (; d->base_n < d->g.n && k->ok; d->base_n++)
+		add_event(k, d->base_n);
+	if (k->ok)
+		read_from(k, from);
+	return k->ok;
+}
+
+/* It has no place yet, and is not there for the next question. */
+static void add_newest(struct making *k, uint32_t i)
+{
+	const struct gevent *e = &k->g->ev[i];
+	struct mm_pending pending = { 0 };
+
+	if (k->pending->any)
+		pending = *k->pending;
+	k->pending = &pending;
+	if (e->maker != GNONE)
+		comes_behind_maker(k, i);
+	access(k, i, e->kind == G_WRITE ? MM_WRITE : MM_READ);
+	if (!k->ok)
+		return;
+	if (e->kind == G_READ)
+		only_read(k, i);
+	k->mm->ev[k->at[i]].rank = MM_NONE - 1;
+}
+
+/* What the model says of the new event, noted as the one that comes next, wherever it may
+ * stand.  False: nothing. */
+static bool ask_newest(struct dpor *d, const struct gevent *add)
+{
+	struct making k = { .d = d, .mm = &d->base, .g = &d->g, .at = d->base_at };
+	const struct memory_model *model = world_model(d->w);
+	uint32_t i = d->g.n;
+	size_t n;
+
+	if (d->said_of == i && d->said_kind == add->kind)
+		return true;
+	d->said_of = GNONE;
+	if (!model->newest || !make_base(&k))
+		return false;
+	n = d->base.n;
+	d->g.ev[i] = *add;
+	add_newest(&k, i);
+	if (k.ok && model->newest(&d->base))
+		d->said_of = (uint16_t)i;
+	d->said_kind = add->kind;
+	d->base.n = n;
+	return d->said_of == i;
+}
+
+enum mm_answer consistent_forward(struct dpor *d, const struct gevent *add, uint32_t rank)
+{
+	const struct gclass *c = &d->classes[add->cls];
+	uint32_t place = rank;
+	enum mm_answer answer = MM_ASK;
+
+	if (add->kind == G_READ)
+		place = add->rf == GNONE ? 0 : d->g.ev[add->rf].rank + 1u;
+	if (place < c->n && ask_newest(d, add))
+		answer = (enum mm_answer)d->base.said[d->base_at[c->w[place]]];
+	d->oom |= d->base.oom;
+	return answer;
 }
 
 bool consistent_next(struct dpor *d, const struct gchange *c)

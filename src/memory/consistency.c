@@ -80,6 +80,7 @@ void mm_release(struct mm *m)
 	free(m->bits);
 	free(m->nums);
 	free(m->index);
+	free(m->said);
 	*m = (struct mm){ 0 };
 }
 
@@ -322,6 +323,32 @@ bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most)
 		return true;	/* and no memory either */
 	memset(e->first, 0xff, nodes * sizeof(*e->first));
 	memset(e->in, 0, nodes * sizeof(*e->in));
+	return true;
+}
+
+bool mm_edges_reach(struct mm *m, struct mm_edges *e, size_t nodes, size_t from)
+{
+	size_t n = 0, done = 0;
+
+	if (nodes > m->said_cap) {
+		uint8_t *p = realloc(m->said, 2 * nodes);
+
+		if (!p) {
+			m->oom = true;
+			return false;
+		}
+		m->said = p;
+		m->said_cap = 2 * nodes;
+	}
+	memset(m->said, MM_ASK, nodes);
+	m->said[from] = MM_NO;
+	e->queue[n++] = (uint16_t)from;
+	while (done < n)
+		for (uint16_t k = e->first[e->queue[done++]]; k != UINT16_MAX; k = e->next[k])
+			if (m->said[e->to[k]] == MM_ASK) {
+				m->said[e->to[k]] = MM_NO;
+				e->queue[n++] = e->to[k];
+			}
 	return true;
 }
 

@@ -59,6 +59,8 @@ struct mm_fence {
 	uint64_t value;		/* and that */
 };
 
+enum mm_answer { MM_ASK, MM_NO, MM_YES };
+
 /* An access is made where that read of its task said.  For those who have no bits for it. */
 struct mm_addr { uint16_t read, access; };
 
@@ -76,6 +78,8 @@ struct mm {
 	size_t nums_cap;
 	uint16_t *index;	/* see mm_index() */
 	size_t index_cap;
+	uint8_t *said;		/* by event: enum mm_answer, see mm_tso_newest() */
+	size_t said_cap;
 	bool oom;		/* there was no memory: the answer means nothing */
 };
 /* A new last event, all zero but rf, pair and after, which are MM_NONE.  NULL: no memory. */
@@ -94,6 +98,15 @@ bool mm_tso(struct mm *m);
 /* The Linux-kernel memory model (Alglave, Maranget, McKenney, Parri, Stern 2018; as of
  * Linux 6.12), for what has no load buffering. */
 bool mm_lkmm(struct mm *m);
+/*
+ * Quick answers.  The last event of m is new: it has no place yet (a read reads from nothing,
+ * a write has a rank of its own behind all), and what m is without it the model allows.  m->said
+ * tells of each write whether the new event may have its place directly before that one, or
+ * read what that one overwrites, if that is coherent: MM_ASK where only the whole model
+ * knows.  False: nothing is known.
+ */
+bool mm_tso_newest(struct mm *m);
+bool mm_lkmm_newest(struct mm *m);
 /*
  * What sections and grace periods of ideal domains guarantee beside that (the model's axiom
  * "rcu"), whatever the model; and which of the model's flags are raised.  Of whole
