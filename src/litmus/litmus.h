@@ -197,6 +197,7 @@ struct litmus_opts {
 	const char *model;	/* sc, tso, weak */
 	double seconds;		/* for each test */
 	bool ideal, rcu_as_srcu;
+	bool promises;		/* load buffering, too */
 	bool quiet;
 	const struct srcu_ops *kernel;	/* a kernel tree stands for our own SRCU, and */
 	const char *kernel_version;	/* its version */

@@ -319,7 +319,7 @@ static bool explore_all(struct runner *r)
 {
 	struct explore x = {
 		.opts = { .strategy = EXPLORE_DPOR, .preemptions = -1, .jobs = 1, .unjudged = true, .keep_going = true,
-			  .seconds = r->o->seconds },
+			  .seconds = r->o->seconds, .promises = r->o->promises },
 		.src = { .arg = r, .begin = source_begin, .again = source_again, .end = source_end,
 			 .refused = source_refused, .allows = r->graphs ? source_allows : NULL },
 		.interrupted = is_interrupted, .arg = r,
