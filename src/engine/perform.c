@@ -341,9 +341,9 @@ bool event_access(struct world *w, const struct event *ev, unsigned choice, stru
 uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choice)
 {
 	uint64_t latest = mem_read(ev->loc, ev->size);
-	const struct mem_location *l = history_at(w->history, ev->loc, latest);
+	const struct mem_location *l = choice > 1 ? history_at(w->history, ev->loc, latest) : NULL;
 
-	return l && choice > 1 && choice <= l->n ? l->v[l->n - choice].value : latest;
+	return l && choice <= l->n ? l->v[l->n - choice].value : latest;
 }
 
 /* An access under a model in which they do not stand in one order. */

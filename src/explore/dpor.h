@@ -117,6 +117,7 @@ struct dpor {
 	uint16_t *write;	/* of each G_RMW: its write part, GNONE */
 	uint8_t *loose;		/* by class */
 	uint8_t *performed;	/* of writes: in this visit */
+	unsigned kept_choice;	/* of the event of which keep_follows() was asked last */
 	uint16_t rewriting;	/* a revisited read-modify-write that was made, but whose write is not
 				 * in the graph again; GNONE */
 	bool oom;
