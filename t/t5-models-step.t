@@ -178,7 +178,26 @@ local function made()
   end)
   outcome(function() return seen.value end)
 end
+-- All of the other may come before a section that owns the CPU, but not read x behind it.
+local function owned()
+  cpus(1)
+  local x, y, l, seen = var "x", var "y", spinlock "l", ghost("seen", "")
+  thread("a", function()
+    spin_lock(l)
+    WRITE_ONCE(x, 1)
+    local v = READ_ONCE(y)
+    spin_unlock(l)
+    seen.value = seen.value .. " y" .. v
+  end)
+  thread("b", function()
+    local v = READ_ONCE(x)
+    WRITE_ONCE(y, 1)
+    seen.value = seen.value .. " x" .. v
+  end)
+  outcome(function() return seen.value:match "x%d" .. seen.value:match "y%d" end)
+end
 for _, model in ipairs {"sc", "tso", "weak"} do
+  tap.is(outcomes(model, owned), "x0y0 x0y1 x1y0", model .. ": before, behind and around an owned CPU")
   tap.is(outcomes(model, held), "false true", model .. ": a mutex is seen taken and free")
   tap.is(outcomes(model, made), "1", model .. ": what is made sees what its maker stored")
 end

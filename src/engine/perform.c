@@ -51,7 +51,7 @@ bool op_writes(enum ev_op op)
 {
 	switch (op) {
 	case OP_STORE: case OP_PLAIN_STORE: case OP_ADD: case OP_CPU_ADD: case OP_AND:
-	case OP_OR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
+	case OP_OR: case OP_XOR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
 	case OP_LOCK: case OP_TRYLOCK: case OP_UNLOCK: case OP_WAIT: case OP_COMPLETE:
 	case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_FREE:
 	case OP_LOCK_READ: case OP_UNLOCK_READ: case OP_ADVANCE:
@@ -191,6 +191,8 @@ uint64_t rmw_value(const struct event *ev, uint64_t old)
 		return old & ev->a;
 	case OP_OR:
 		return old | ev->a;
+	case OP_XOR:
+		return old ^ ev->a;
 	case OP_XCHG:
 		return ev->a;
 	case OP_CMPXCHG:
@@ -302,11 +304,22 @@ bool op_is_access(enum ev_op op)
 {
 	switch (op) {
 	case OP_LOAD: case OP_STORE: case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* The newest store that memory itself has. */
+static size_t newest(const struct mem_location *l)
+{
+	size_t at = l->n - 1;
+
+	while (at && l->v[at].promise)
+		at--;
+	return at;
 }
 
 bool event_access(struct world *w, const struct event *ev, unsigned choice, struct access_done *done)
@@ -318,7 +331,7 @@ bool event_access(struct world *w, const struct event *ev, unsigned choice, stru
 
 	if (!l || l->n < choice)
 		return world_fail(w, l ? "there is no such store" : "out of memory");
-	l->v[l->n - 1].value = latest;	/* something may have been stored without a step */
+	l->v[newest(l)].value = latest;	/* something may have been stored without a step */
 	at = l->n - (choice ? choice : 1);
 	*done = (struct access_done){ .value = l->v[at].value, .stored = l->v[at].value,
 				      .source = store ? 0 : l->v[at].step };
@@ -332,18 +345,23 @@ bool event_access(struct world *w, const struct event *ev, unsigned choice, stru
 	if (ev->op == OP_CMPXCHG && done->value != (ev->a & mask(ev->size)))
 		return true;
 	if (!history_put(l, at + 1, (struct mem_store){ .value = done->stored, .step = (uint32_t)w->log.n + 1,
-							.behind = !store }))
+							.behind = !store,
+							.promise = ev->site->flags & SITE_PROMISE }))
 		return world_oom(w);
-	mem_write(ev->loc, ev->size, l->v[l->n - 1].value);
+	mem_write(ev->loc, ev->size, l->v[newest(l)].value);
 	return true;
 }
 
 uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choice)
 {
 	uint64_t latest = mem_read(ev->loc, ev->size);
-	const struct mem_location *l = choice > 1 ? history_at(w->history, ev->loc, latest) : NULL;
+	const struct mem_location *l = history_at(w->history, ev->loc, latest);
+	size_t at;
 
-	return l && choice <= l->n ? l->v[l->n - choice].value : latest;
+	if (!l || choice > l->n)
+		return latest;
+	at = l->n - (choice ? choice : 1);
+	return at == newest(l) ? latest : l->v[at].value;
 }
 
 /* An access under a model in which they do not stand in one order. */

@@ -23,6 +23,7 @@ enum ev_op {
 	OP_CPU_ADD,	  /* as OP_ADD, atomic on its own CPU only (this_cpu_inc) */
 	OP_AND,		  /* atomic: value = old; *loc &= operand */
 	OP_OR,		  /* atomic: value = old; *loc |= operand */
+	OP_XOR,		  /* atomic: value = old; *loc ^= operand */
 	OP_XCHG,	  /* atomic: value = old; *loc = operand */
 	OP_CMPXCHG,	  /* atomic: value = old; if old == operand, *loc = operand2 */
 	OP_MIN_ARM,	  /* timer: value = old; arm if 0 or later than operand */
@@ -90,6 +91,7 @@ enum {
 	SITE_DYNAMIC  = 1u << 8, /* allocated by site_intern(), freed with the process */
 	SITE_WRITE    = 1u << 9, /* rwsem taken for writing */
 	SITE_RACED    = 1u << 10, /* data_race(): a read that may race with plain writes */
+	SITE_PROMISE  = 1u << 11, /* a store that another task is to make (memory/promise.c) */
 };
 
 struct site {

@@ -30,6 +30,7 @@ struct dslot {
 	uint32_t id;		/* identity */
 	char *name;
 	uint8_t kind;		/* enum task_kind */
+	bool promise;		/* it makes a store that another task is to keep */
 	uint32_t initial;	/* number in order of making, if the scenario made it; else UINT32_MAX */
 	/* in the graph that is visited: */
 	struct task *t;		/* NULL: not made */
@@ -287,6 +288,9 @@ unsigned consistent_choice(const struct dpor *d, const struct gevent *e, uint32_
 void consistent_performed(struct dpor *d, const struct gevent *e, uint32_t i);
 /* Is the whole execution one that the source allows (explore_source.allows)? */
 bool consistent_allowed(struct dpor *d);
+/* Is the graph, with all promises kept, one of the model?  Then d->mm has it, and d->mm_at
+ * where. */
+bool consistent_whole(struct dpor *d);
 /* So many of the first writes of the class has the task certainly seen: it reads none from
  * before the last of them, and writes behind it. */
 uint32_t consistent_seen(const struct dpor *d, unsigned slot, uint16_t cls);

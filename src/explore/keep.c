@@ -10,6 +10,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "explore/promise.h"
 
 #include "engine/checkpoint.h"
 
@@ -102,6 +103,12 @@ bool keep_catch_up(struct dpor *d, struct dslot *s)
 	return told.i == told.n || visit_diverged(d, s, told.i, NULL);
 }
 
+/* Does the event of which keep_follows() was asked find what memory holds? */
+static bool finds_memory(const struct dpor *d)
+{
+	return d->kept_choice <= 1 && !promises_are_made(d);
+}
+
 /* What the task would be answered now: is it what it was? */
 static bool same_answer(const struct dpor *d, const struct dkept *k, const struct gevent *e)
 {
@@ -110,7 +117,7 @@ static bool same_answer(const struct dpor *d, const struct dkept *k, const struc
 	if (ev->op == OP_CHOOSE)
 		return k->answer == (e->choice ? e->choice : 1u);
 	/* who stores is not told what was there */
-	if (ev->loc && ev->op != OP_STORE && d->weak)
+	if (ev->loc && ev->op != OP_STORE && d->weak && !finds_memory(d))
 		return event_would_read(d->w, ev, d->kept_choice) == k->answer;
 	return !ev->loc || ev->op == OP_STORE || mem_read(ev->loc, ev->size) == k->answer;
 }
@@ -156,7 +163,7 @@ const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
 	info->loc = k->loc;
 	if (d->weak)
 		choice = d->kept_choice;
-	if (k->ev.loc && d->weak && (k->ev.op != OP_LOAD || choice > 1)) {
+	if (k->ev.loc && d->weak && !(k->ev.op == OP_LOAD && finds_memory(d))) {
 		struct access_done done = { 0 };
 
 		d->oom |= !event_access(d->w, &k->ev, choice, &done);

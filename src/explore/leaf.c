@@ -18,6 +18,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "explore/promise.h"
 #include "k/work.h"
 
 static bool is_last(const struct dpor *d, const struct gevent *e)
@@ -290,6 +291,17 @@ static bool straighten(struct dpor *d)
 	return leaf_rerun(d);
 }
 
+static bool is_execution(struct dpor *d, enum exec_end how)
+{
+	const struct promising *p = d->x->promising;
+
+	if (p && p->n)
+		return promise_kept(d, how);
+	if (p && !promise_note(d))
+		return false;
+	return how != EXEC_COMPLETE || consistent_allowed(d);
+}
+
 bool leaf_end(struct dpor *d, bool cut)
 {
 	enum exec_end how = cut ? EXEC_CUT : d->idle_stale ? EXEC_BLOCKED : explore_end_of(d->w);
@@ -302,7 +314,7 @@ bool leaf_end(struct dpor *d, bool cut)
 		d->dropped = true;
 		return true;
 	}
-	if (how == EXEC_COMPLETE && !consistent_allowed(d)) {
+	if (!is_execution(d, how)) {
 		d->dropped = true;
 		return !d->oom || visit_oom(d);
 	}

@@ -290,7 +290,8 @@ bool shape_writes(const struct dpor *d, const struct event *ev, uint64_t v)
 	if (d->weak && op_is_access((enum ev_op)ev->op))
 		return true;
 	switch (ev->op) {
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
 	case OP_MIN_ARM: case OP_MAX:
 		return narrow(ev, rmw_value(ev, v)) != v;
 	case OP_TRYLOCK:

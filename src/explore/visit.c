@@ -111,12 +111,25 @@ static dclock of_class(const struct dpor *d, uint16_t *clocks, uint16_t cls)
 	return clocks + (size_t)cls * d->stride;
 }
 
+static bool is_loose_access(const struct dpor *d, const struct gevent *e)
+{
+	return (g_reads(e) || g_writes(e)) && consistent_is_loose(d, e->cls);
+}
+
 /* What the event itself adds: reads-from, coherence, and what they imply. */
 void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	dclock hb = hb_of(d, i), past = past_of(d, i);
 
 	hb[e->task] = past[e->task] = (uint16_t)(d->po[i] + 1);
+	if (is_loose_access(d, e)) {
+		/* of these, all orders of the steps have nothing in common but reads-from */
+		if (g_reads(e) && e->rf != GNONE) {
+			clock_join(d, past, past_of(d, e->rf));
+			clock_join(d, hb, hb_of(d, e->rf));
+		}
+		return;
+	}
 	switch (e->kind) {
 	case G_READ:
 	case G_RMW:

@@ -103,22 +103,23 @@ static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct t
 	e->cpu = (uint16_t)cpu;
 	e->loc = p->number;
 	e->order = s->order;
+	e->flags = t->promise ? MM_PROMISE : 0;
 	switch (s->op) {
 	/* plain ones are ordered as these are: see explore/consistent.c */
 	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
-		e->flags = MM_UNLOCK;
+		e->flags |= MM_UNLOCK;
 		break;
 	case OP_LOCK: case OP_TRYLOCK:
-		e->flags = MM_LOCK | MM_LOCKED;
+		e->flags |= MM_LOCK | MM_LOCKED;
 		break;
 	case OP_WAIT: case OP_WQ_WAIT: case OP_COND: case OP_WORK_WAIT: case OP_TIMER_WAIT:
-		e->flags = MM_LOCKED | MM_SWITCH;
+		e->flags |= MM_LOCKED | MM_SWITCH;
 		break;
 	default:
-		e->flags = MM_LOCKED;
+		e->flags |= MM_LOCKED;
 		break;
 	}
 	return e;
