@@ -340,7 +340,7 @@ static void addresses(struct making *k)
 	}
 }
 
-static bool ask(struct making *k, uint32_t n)
+static bool make(struct making *k, uint32_t n)
 {
 	struct dpor *d = k->d;
 
@@ -352,10 +352,26 @@ static bool ask(struct making *k, uint32_t n)
 	if (k->ok) {
 		read_from(k);
 		addresses(k);
-		k->ok = world_model(d->w)->consistent(k->mm);
 	}
-	d->oom |= k->mm->oom;
-	return k->ok || k->mm->oom;
+	for (size_t i = 0; i < k->mm->n; i++)
+		if (d->slots[k->mm->ev[i].task].kind == TASK_IRQ || d->slots[k->mm->ev[i].task].kind == TASK_TIMER)
+			k->mm->ev[i].flags |= MM_STROKE;
+	return k->ok;
+}
+
+static bool ask(struct making *k, uint32_t n)
+{
+	bool ok = make(k, n) && world_model(k->d->w)->consistent(k->mm);
+
+	k->d->oom |= k->mm->oom;
+	return ok || k->mm->oom;
+}
+
+bool consistent_make(struct dpor *d)
+{
+	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at };
+
+	return make(&k, d->g.n);
 }
 
 bool consistent_next(struct dpor *d, const struct gchange *c)

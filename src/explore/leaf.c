@@ -296,26 +296,11 @@ static bool cpus_violated(const struct dpor *d)
 	return false;
 }
 
-/* Makes the steps again in an order that can be.  False: there is none, or failure. */
-static bool straighten(struct dpor *d)
+/* Makes the steps again in the order that was found. */
+static bool make_in_order(struct dpor *d)
 {
 	size_t n = 0;
-	bool ordered = !cpus_violated(d);
 
-	if (ordered) {
-		ordered = order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_CPUS);
-		if (d->order.oom)
-			return visit_oom(d);
-		if (!ordered && d->order.undecided) {
-			d->failed = true;
-			return explore_fail(d->x, "whether %zu steps respect the CPUs on which nothing may be "
-					    "preempted could not be decided", d->nsteps);
-		}
-	}
-	if (!ordered) {
-		d->dropped = true;
-		return false;
-	}
 	consistent_begin(d);
 	for (uint32_t k = 0; k < d->order.n; k++) {
 		uint32_t i = d->order.v[k];
@@ -331,11 +316,38 @@ static bool straighten(struct dpor *d)
 	return leaf_rerun(d);
 }
 
+/* Makes the steps again in an order that can be.  False: there is none, or failure. */
+static bool straighten(struct dpor *d)
+{
+	bool ordered, other;
+
+	if (d->weak)
+		return cpus_allow(d, &other) && (!other || make_in_order(d));
+	if (!d->forced)
+		return true;
+	ordered = !cpus_violated(d);
+	if (ordered) {
+		ordered = order_find(&d->order, &d->g, d->nslots, d->nclasses, NULL, ORDER_CPUS);
+		if (d->order.oom)
+			return visit_oom(d);
+		if (!ordered && d->order.undecided) {
+			d->failed = true;
+			return explore_fail(d->x, "whether %zu steps respect the CPUs on which nothing may be "
+					    "preempted could not be decided", d->nsteps);
+		}
+	}
+	if (!ordered) {
+		d->dropped = true;
+		return false;
+	}
+	return make_in_order(d);
+}
+
 bool leaf_end(struct dpor *d, bool cut)
 {
 	enum exec_end how = cut ? EXEC_CUT : d->idle_stale ? EXEC_BLOCKED : explore_end_of(d->w);
 
-	if (d->forced && !straighten(d))
+	if (!straighten(d))
 		return d->dropped;
 	/* somebody stuck on a CPU of his own may have been put behind others, or who was to
 	 * be starved is not */

@@ -52,7 +52,7 @@ struct mm_fence *mm_add_fence(struct mm *m)
 void mm_clear(struct mm *m)
 {
 	m->n = m->nfences = 0;
-	m->oom = false;
+	m->oom = m->is_placed = false;
 }
 
 void mm_release(struct mm *m)
@@ -62,6 +62,7 @@ void mm_release(struct mm *m)
 	free(m->bits);
 	free(m->nums);
 	free(m->index);
+	free(m->placed);
 	*m = (struct mm){ 0 };
 }
 
@@ -288,6 +289,42 @@ void mm_made(const struct mm *m, const struct rels *s, struct rel r)
 	}
 }
 
+/* --- who had a CPU first --- */
+
+bool mm_place_begin(struct mm *m)
+{
+	size_t need = m->n * mm_words(m);
+
+	if (need > m->placed_cap) {
+		uint64_t *p = realloc(m->placed, 2 * need * sizeof(*p));
+
+		if (!p) {
+			m->oom = true;
+			return false;
+		}
+		m->placed = p;
+		m->placed_cap = 2 * need;
+	}
+	if (need)
+		memset(m->placed, 0, need * sizeof(*m->placed));
+	m->is_placed = true;
+	return true;
+}
+
+void mm_place(struct mm *m, size_t i, size_t j)
+{
+	m->placed[i * mm_words(m) + j / 64] |= (uint64_t)1 << (j % 64);
+}
+
+bool mm_is_placed_well(const struct mm *m, const struct rels *s)
+{
+	for (size_t i = 0; m->is_placed && i < m->n; i++)
+		rel_each(s, mm_placed(m), i, j)
+			if (m->ev[i].loc == m->ev[j].loc && !agrees(m, &m->ev[i], &m->ev[j]))
+				return false;
+	return true;
+}
+
 /* --- a list of edges, where there are few --- */
 
 bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most)
@@ -350,5 +387,30 @@ bool mm_sc(struct mm *m)
 {
 	struct mm_places p;
 
+	if (m->is_placed)
+		return mm_order_sc(m);
 	return mm_index(m, &p) && mm_is_coherent(m, &p) && mm_is_sc(m, &p);
+}
+
+bool mm_order_sc(struct mm *m)
+{
+	struct mm_places p;
+	struct rels s;
+	struct rel hb;
+
+	if (!mm_index(m, &p) || !mm_is_coherent(m, &p) || !mm_begin(m, &s, &hb, 1))
+		return false;
+	mm_communicate(m, &s, hb, hb);
+	mm_made(m, &s, hb);
+	for (size_t i = 0; i < m->n; i++) {
+		if (p.po[i] != MM_NONE)
+			rel_set(&s, hb, p.po[i], i);
+		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE)
+			rel_set(&s, hb, m->ev[i].rf, i);
+	}
+	if (m->is_placed)
+		rel_join(&s, hb, mm_placed(m));
+	rel_close(&s, hb);
+	m->known = hb.row;
+	return rel_is_irreflexive(&s, hb);
 }

@@ -21,6 +21,7 @@ enum mm_flag {
 	MM_UNLOCK  = 1u << 2,
 	MM_LOCKED  = 1u << 3,	/* x86: part of a locked instruction, or as good as one */
 	MM_SWITCH  = 1u << 4,	/* its task slept: a full fence */
+	MM_STROKE  = 1u << 5,	/* of an interrupt or timer: its CPU did not switch tasks for it */
 };
 #define MM_NONE UINT16_MAX	/* reads from the initial value; no partner */
 
@@ -71,6 +72,10 @@ struct mm {
 	size_t nums_cap;
 	uint16_t *index;	/* see mm_index() */
 	size_t index_cap;
+	uint64_t *placed;	/* see mm_place() */
+	size_t placed_cap;
+	bool is_placed;
+	const uint64_t *known;	/* see mm_order_tso() */
 	bool oom;		/* there was no memory: the answer means nothing */
 };
 /* A new last event, all zero but rf, pair and after, which are MM_NONE.  NULL: no memory. */
@@ -99,5 +104,27 @@ enum mm_rcu_flag { MM_UNMATCHED_LOCK = 1u << 0, MM_UNMATCHED_UNLOCK = 1u << 1, M
 bool mm_rcu(struct mm *m, unsigned *flags);
 /* Sequential consistency, for comparison. */
 bool mm_sc(struct mm *m);
+
+/*
+ * Where tasks share a CPU and it is known who had it first: event i was over, and all before
+ * it, when j of another task came.  A switch of tasks is a full barrier; what an interrupt
+ * or timer does (MM_STROKE) no more than coherent with what it came before and behind, but on
+ * x86.  To be said of each such pair, after mm_place_begin(), which forgets all, as mm_clear()
+ * does.  False: no memory.
+ */
+bool mm_place_begin(struct mm *m);
+void mm_place(struct mm *m, size_t i, size_t j);
+/*
+ * The same questions, and besides what comes before what: m->known has, until the next
+ * question, a row of mm_words() words of bits for each event: if one of those came before it
+ * on the same CPU, that would not be an execution.
+ */
+bool mm_order_tso(struct mm *m);
+bool mm_order_lkmm(struct mm *m);
+bool mm_order_sc(struct mm *m);
+static inline size_t mm_words(const struct mm *m)
+{
+	return (m->n + 63) / 64;
+}
 
 #endif

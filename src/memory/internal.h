@@ -15,6 +15,12 @@ void mm_communicate(const struct mm *m, const struct rels *s, struct rel co, str
 /* Adds the order between the making of tasks and the tasks. */
 void mm_made(const struct mm *m, const struct rels *s, struct rel r);
 bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r);
+/* What mm_place() was told, where m->is_placed; and does that agree with coherence? */
+static inline struct rel mm_placed(const struct mm *m)
+{
+	return (struct rel){ m->placed };
+}
+bool mm_is_placed_well(const struct mm *m, const struct rels *s);
 
 /*
  * By event, MM_NONE where there is none: the one before it in program order; the one before

@@ -13,6 +13,7 @@ struct memory_model {
 	/* Is that an execution of the model?  NULL: whatever the steps in their order give
 	 * is one, a load returns the latest store and a store is seen by all at once. */
 	bool (*consistent)(struct mm *m);
+	bool (*order)(struct mm *m);	/* the same with m->known */
 	/* A store waits in its CPU's buffer and then is seen by all others at once. */
 	bool buffers;
 };

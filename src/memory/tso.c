@@ -209,19 +209,12 @@ bool mm_is_tso(struct mm *m, const struct mm_places *p)
 	return mm_edges_acyclic(&e, m->n);
 }
 
-bool mm_tso(struct mm *m)
+/* The whole order, into m->known. */
+static bool order(struct mm *m)
 {
-	struct mm_places p;
 	struct rels s;
 	struct rel ghb;
 
-	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
-		return false;
-	/* most are */
-	if (mm_is_sc(m, &p))
-		return true;
-	if (!any_shares_cpu(m, &p))
-		return mm_is_tso(m, &p);
 	if (!mm_begin(m, &s, &ghb, 1))
 		return false;
 	program_order(m, &s, ghb);
@@ -230,5 +223,31 @@ bool mm_tso(struct mm *m)
 	for (size_t i = 0; i < m->n; i++)
 		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE && mm_ext(m, m->ev[i].rf, i))
 			rel_set(&s, ghb, m->ev[i].rf, i);
+	if (m->is_placed)
+		rel_join(&s, ghb, mm_placed(m));
+	m->known = ghb.row;
 	return drain_switches(m, &s, ghb);
+}
+
+bool mm_order_tso(struct mm *m)
+{
+	struct mm_places p;
+
+	return mm_index(m, &p) && mm_is_coherent(m, &p) && order(m);
+}
+
+bool mm_tso(struct mm *m)
+{
+	struct mm_places p;
+
+	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
+		return false;
+	if (m->is_placed)
+		return order(m);
+	/* most are */
+	if (mm_is_sc(m, &p))
+		return true;
+	if (!any_shares_cpu(m, &p))
+		return mm_is_tso(m, &p);
+	return order(m);
 }
