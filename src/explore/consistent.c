@@ -133,8 +133,25 @@ struct making {
 	const struct graph *g;
 	const uint16_t *old;	/* of each event the index by which its d->mem is known */
 	uint16_t *at;		/* of each event its (last) one in mm, MM_NONE */
+	uint16_t after[UINT8_MAX + 1];	/* by task: behind what its next one comes */
+	uint16_t begun[UINT8_MAX + 1];	/* and its first one came */
 	bool ok;
 };
+
+/* Behind what a task is that was made, or set going, by event `maker`, before event i: the
+ * last that its maker did to memory by then. */
+static uint16_t made_behind(const struct making *k, uint32_t maker, uint32_t i)
+{
+	unsigned task = k->g->ev[maker].task;
+
+	while (i--) {
+		const struct gevent *e = &k->g->ev[i];
+
+		if (e->task == task && k->at[i] != MM_NONE && (e->kind == G_RMW_WRITE ? e->rf : i) <= maker)
+			return k->at[i];
+	}
+	return k->begun[task];
+}
 
 static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
 {
@@ -151,8 +168,8 @@ static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
 	v->loc = e->cls;
 	v->rank = e->rank;
 	k->at[i] = (uint16_t)(k->mm->n - 1);
-	if (e->maker != GNONE)
-		v->after = k->at[e->maker];
+	v->after = k->after[e->task];
+	k->after[e->task] = MM_NONE;
 	return v;
 }
 
@@ -255,6 +272,13 @@ static void add_event(struct making *k, uint32_t i)
 	const struct gevent *e = &k->g->ev[i];
 
 	k->at[i] = MM_NONE;
+	if (e->maker != GNONE) {
+		bool first = k->begun[e->task] == MM_NONE && k->after[e->task] == MM_NONE;
+
+		k->after[e->task] = made_behind(k, e->maker, i);
+		if (first)
+			k->begun[e->task] = k->after[e->task];
+	}
 	if (e->flags & GF_WAITING)
 		return;
 	switch (e->kind) {
@@ -346,6 +370,8 @@ static bool make(struct making *k, uint32_t n)
 
 	mm_clear(k->mm);
 	k->ok = true;
+	memset(k->after, 0xff, sizeof(k->after));
+	memset(k->begun, 0xff, sizeof(k->begun));
 	find_unlocks(k->g, n, d->mm_unlock);
 	for (uint32_t i = 0; i < n && k->ok; i++)
 		add_event(k, i);

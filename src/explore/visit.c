@@ -115,6 +115,14 @@ void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 	dclock hb = hb_of(d, i), past = past_of(d, i);
 
 	hb[e->task] = past[e->task] = (uint16_t)(d->po[i] + 1);
+	if ((g_reads(e) || e->kind == G_WRITE) && consistent_is_loose(d, e->cls)) {
+		/* what was written before it may be overwritten later, or not be seen */
+		if (g_reads(e) && e->rf != GNONE) {
+			clock_join(d, past, past_of(d, e->rf));
+			clock_join(d, hb, hb_of(d, e->rf));
+		}
+		return;
+	}
 	switch (e->kind) {
 	case G_READ:
 	case G_RMW:

@@ -39,10 +39,49 @@ struct reading {
 	struct place *places;
 	size_t nplaces, cap;
 	uint16_t *write_of;	/* by step: the event that is its write, MM_NONE */
+	uint64_t *steps;	/* by event: of which step it is */
+	size_t steps_cap;
 	const struct execution_probe *probes;
 	size_t nprobes;
+	uint64_t step;		/* the one that is being read */
 	bool ok;
 };
+
+/* The last event of the task that it made in that step or before; MM_NONE. */
+static uint16_t last_by(const struct reading *k, unsigned task, uint64_t step)
+{
+	for (size_t i = k->mm.n; i--;)
+		if (k->mm.ev[i].task == task && k->steps[i] <= step)
+			return (uint16_t)i;
+	return MM_NONE;
+}
+
+/* A new event of the task.  Its first one comes behind all that its maker, or whoever made
+ * that one, had done. */
+static struct mm_event *add_by(struct reading *k, const struct task *t)
+{
+	bool first = last_by(k, t->index, UINT64_MAX) == MM_NONE;
+	struct mm_event *e;
+	uint16_t after = MM_NONE;
+
+	for (const struct task *m = t; first && after == MM_NONE && m && m->maker != UINT32_MAX;) {
+		uint64_t made = m->made_at;
+
+		m = world_task(k->w, m->maker);
+		after = m ? last_by(k, m->index, made) : MM_NONE;
+	}
+	e = grow(&k->steps, &k->steps_cap, k->mm.n + 1, sizeof(*k->steps)) ? mm_add(&k->mm) : NULL;
+	if (!e) {
+		k->ok = false;
+		return NULL;
+	}
+	k->steps[k->mm.n - 1] = k->step;
+	e->task = (uint16_t)t->index;
+	e->after = after;
+	if (t->kind == TASK_IRQ || t->kind == TASK_TIMER)
+		e->flags = MM_STROKE;
+	return e;
+}
 
 static struct place *place_at(struct reading *k, uint32_t loc)
 {
@@ -76,14 +115,11 @@ static void find_ordered(struct reading *k, uint64_t n)
 static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct task *t, unsigned cpu,
 			    const struct site *s, const struct place *p)
 {
-	struct mm_event *e = mm_add(&k->mm);
+	struct mm_event *e = add_by(k, t);
 
-	if (!e) {
-		k->ok = false;
+	if (!e)
 		return NULL;
-	}
 	e->kind = (uint8_t)kind;
-	e->task = (uint16_t)t->index;
 	e->cpu = (uint16_t)cpu;
 	e->loc = p->number;
 	e->order = s->order;
@@ -93,16 +129,16 @@ static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct t
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
-		e->flags = MM_UNLOCK;
+		e->flags |= MM_UNLOCK;
 		break;
 	case OP_LOCK: case OP_TRYLOCK:
-		e->flags = MM_LOCK | MM_LOCKED;
+		e->flags |= MM_LOCK | MM_LOCKED;
 		break;
 	case OP_WAIT: case OP_WQ_WAIT: case OP_WORK_WAIT: case OP_TIMER_WAIT:
-		e->flags = MM_LOCKED | MM_SWITCH;
+		e->flags |= MM_LOCKED | MM_SWITCH;
 		break;
 	default:
-		e->flags = MM_LOCKED;
+		e->flags |= MM_LOCKED;
 		break;
 	}
 	return e;
@@ -192,7 +228,7 @@ static void touch(struct reading *k, const struct touch *a)
 		e->rf = a->rf;
 		e->addr = addr;
 		head(k, a);
-		if (!writes && e->order == ORD_FULL)
+		if (!writes && a->site->op != OP_LOAD && a->site->op != OP_PLAIN_LOAD)
 			e->order = ORD_ONCE; /* what failed to store orders nothing */
 	}
 	if (!writes)
@@ -300,14 +336,11 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 
 		if (p->step != step || p->behind != behind)
 			continue;
-		e = mm_add(&k->mm);
-		if (!e) {
-			k->ok = false;
+		e = add_by(k, p->t);
+		if (!e)
 			return;
-		}
 		e->kind = p->writes ? MM_WRITE : MM_READ;
 		e->order = ORD_ONCE;
-		e->task = (uint16_t)p->t->index;
 		e->cpu = (uint16_t)p->t->cpu;
 		e->loc = (uint16_t)(UINT16_MAX - p->var);
 	}
@@ -326,6 +359,7 @@ static bool consistent_with(struct world *w, const struct task *t, const struct 
 		find_ordered(&k, n);
 		probe(&k, 0, true);
 		for (uint64_t i = 1; i <= n && k.ok; i++) {
+			k.step = i;
 			k.write_of[i] = MM_NONE;
 			probe(&k, i, false);
 			read_step(&k, i);
@@ -335,6 +369,7 @@ static bool consistent_with(struct world *w, const struct task *t, const struct 
 	}
 	free(k.write_of);
 	free(k.places);
+	free(k.steps);
 	free(k.heads);
 	mm_release(&k.mm);
 	return ok;
