@@ -379,9 +379,6 @@ static bool make(struct making *k, uint32_t n)
 		read_from(k);
 		addresses(k);
 	}
-	for (size_t i = 0; i < k->mm->n; i++)
-		if (d->slots[k->mm->ev[i].task].kind == TASK_IRQ || d->slots[k->mm->ev[i].task].kind == TASK_TIMER)
-			k->mm->ev[i].flags |= MM_STROKE;
 	return k->ok;
 }
 

@@ -159,8 +159,7 @@ static bool put_order(struct cpus *c, bool *more)
 	return true;
 }
 
-/* What the model says.  False: no. */
-static bool put_known(struct cpus *c, bool *more)
+static bool tell_model(struct cpus *c)
 {
 	struct mm *m = &c->d->mm;
 
@@ -173,18 +172,42 @@ static bool put_known(struct cpus *c, bool *more)
 			if (m->ev[i].cpu == m->ev[j].cpu && m->ev[i].task != m->ev[j].task &&
 			    rel_has(&c->s, c->before, c->step[i], c->step[j]))
 				mm_place(m, i, j);
+	return true;
+}
+
+/* What the model says.  False: no. */
+static bool put_known(struct cpus *c, bool *more)
+{
+	struct mm *m = &c->d->mm;
+
+	/* put_coherent() has said it all */
+	if (!world_model(c->d->w)->order)
+		return true;
+	if (!tell_model(c))
+		return false;
 	if (!world_model(c->d->w)->order(m)) {
 		c->oom = m->oom;
 		return false;
 	}
 	for (size_t i = 0; i < m->n; i++)
 		for (size_t j = 0; j < m->n; j++)
-			if (m->known[i * mm_words(m) + j / 64] >> (j % 64) & 1 && same_cpu(c, c->step[i], c->step[j]) &&
-			    !((m->ev[i].flags | m->ev[j].flags) & MM_STROKE))
+			if (m->known[i * mm_words(m) + j / 64] >> (j % 64) & 1 && same_cpu(c, c->step[i], c->step[j]))
 				*more |= put(c, c->step[i], c->step[j]);
 	return true;
 }
 
+/* Of two accesses of one location that can come in one order only. */
+static void put_coherent(struct cpus *c)
+{
+	const struct mm *m = &c->d->mm;
+
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t j = 0; j < m->n; j++)
+			if (m->ev[i].loc == m->ev[j].loc && same_cpu(c, c->step[i], c->step[j]) && !mm_may_follow(m, i, j))
+				put(c, c->step[j], c->step[i]);
+}
+
+/* All of it.  False: that cannot be. */
 static bool follow(struct cpus *c)
 {
 	bool more, ok = true;
@@ -252,18 +275,40 @@ static bool solve(struct cpus *c)
 	return false;
 }
 
+static bool is_coherent(const struct cpus *c)
+{
+	const struct mm *m = &c->d->mm;
+
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t j = 0; j < m->n; j++)
+			if (m->ev[i].loc == m->ev[j].loc && same_cpu(c, c->step[i], c->step[j]) &&
+			    c->pos[c->step[i]] < c->pos[c->step[j]] && !mm_may_follow(m, i, j))
+				return false;
+	return true;
+}
+
 /* Is the order in which the steps were made one already? */
 static bool is_as_made(struct cpus *c)
 {
-	bool more = false, ok = !c->d->forced;
+	const struct memory_model *model = world_model(c->d->w);
+	bool ok = !c->d->forced;
 
+	if (!model->order)
+		return ok && is_coherent(c);
 	for (size_t a = 0; ok && a < c->s.n; a++)
 		for (size_t b = 0; b < c->s.n; b++)
 			if (c->is[a] && c->is[b] && same_cpu(c, a, b) && c->pos[a] < c->pos[b])
 				rel_set(&c->s, c->before, a, b);
-	ok = ok && put_known(c, &more);
+	ok = ok && tell_model(c) && model->consistent(&c->d->mm);
+	c->oom |= c->d->mm.oom;
 	rel_clear(&c->s, c->before);
 	return ok;
+}
+
+/* Is there one in which every load returns the newest store?  Every model allows that. */
+static bool is_plain(struct dpor *d)
+{
+	return order_find(&d->order, &d->g, d->nslots, d->nclasses, NULL, ORDER_TRY_CPUS);
 }
 
 /* --- */
@@ -345,8 +390,11 @@ static bool find(struct cpus *c, bool *other)
 	find_places(c);
 	if (is_as_made(c))
 		return true;
-	find_given(c);
 	*other = true;
+	if (is_plain(d))
+		return true;
+	find_given(c);
+	put_coherent(c);
 	if (!c->oom && solve(c))
 		return order_steps(c);
 	if (c->oom)

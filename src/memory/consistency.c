@@ -316,13 +316,9 @@ void mm_place(struct mm *m, size_t i, size_t j)
 	m->placed[i * mm_words(m) + j / 64] |= (uint64_t)1 << (j % 64);
 }
 
-bool mm_is_placed_well(const struct mm *m, const struct rels *s)
+bool mm_may_follow(const struct mm *m, size_t i, size_t j)
 {
-	for (size_t i = 0; m->is_placed && i < m->n; i++)
-		rel_each(s, mm_placed(m), i, j)
-			if (m->ev[i].loc == m->ev[j].loc && !agrees(m, &m->ev[i], &m->ev[j]))
-				return false;
-	return true;
+	return m->ev[i].loc != m->ev[j].loc || agrees(m, &m->ev[i], &m->ev[j]);
 }
 
 /* --- a list of edges, where there are few --- */
@@ -342,6 +338,29 @@ bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most)
 	memset(e->first, 0xff, nodes * sizeof(*e->first));
 	memset(e->in, 0, nodes * sizeof(*e->in));
 	return true;
+}
+
+size_t mm_placed_most(const struct mm *m, const struct mm_places *p)
+{
+	return m->is_placed ? 2 * m->n * p->ntasks : 0;
+}
+
+/* Of each task the first that comes behind it, and the first read; the others follow. */
+void mm_placed_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e)
+{
+	struct rels s = { m->n, mm_words(m) };
+
+	for (size_t i = 0; m->is_placed && i < m->n; i++)
+		rel_each(&s, mm_placed(m), i, j)
+			if (p->po[j] == MM_NONE || !rel_has(&s, mm_placed(m), i, p->po[j])) {
+				size_t r = j;
+
+				mm_edge(e, i, j);
+				while (r < m->n && (m->ev[r].task != m->ev[j].task || m->ev[r].kind != MM_READ))
+					r++;
+				if (r < m->n && r != j)
+					mm_edge(e, i, r);
+			}
 }
 
 bool mm_edges_acyclic(struct mm_edges *e, size_t nodes)
@@ -366,8 +385,9 @@ bool mm_is_sc(struct mm *m, const struct mm_places *p)
 {
 	struct mm_edges e;
 
-	if (!mm_edges_begin(m, &e, m->n, 4 * m->n))
+	if (!mm_edges_begin(m, &e, m->n, 4 * m->n + mm_placed_most(m, p)))
 		return false;
+	mm_placed_edges(m, p, &e);
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *a = &m->ev[i];
 
@@ -387,8 +407,6 @@ bool mm_sc(struct mm *m)
 {
 	struct mm_places p;
 
-	if (m->is_placed)
-		return mm_order_sc(m);
 	return mm_index(m, &p) && mm_is_coherent(m, &p) && mm_is_sc(m, &p);
 }
 

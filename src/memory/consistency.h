@@ -21,7 +21,6 @@ enum mm_flag {
 	MM_UNLOCK  = 1u << 2,
 	MM_LOCKED  = 1u << 3,	/* x86: part of a locked instruction, or as good as one */
 	MM_SWITCH  = 1u << 4,	/* its task slept: a full fence */
-	MM_STROKE  = 1u << 5,	/* of an interrupt or timer: its CPU did not switch tasks for it */
 };
 #define MM_NONE UINT16_MAX	/* reads from the initial value; no partner */
 
@@ -107,10 +106,9 @@ bool mm_sc(struct mm *m);
 
 /*
  * Where tasks share a CPU and it is known who had it first: event i was over, and all before
- * it, when j of another task came.  A switch of tasks is a full barrier; what an interrupt
- * or timer does (MM_STROKE) no more than coherent with what it came before and behind, but on
- * x86.  To be said of each such pair, after mm_place_begin(), which forgets all, as mm_clear()
- * does.  False: no memory.
+ * it, when j of another task came, and the CPU's buffer was drained in between.  To be said
+ * of each such pair, after mm_place_begin(), which forgets all, as mm_clear() does.  False:
+ * no memory.  LKMM knows nothing of CPUs: it does not ask.
  */
 bool mm_place_begin(struct mm *m);
 void mm_place(struct mm *m, size_t i, size_t j);
@@ -120,8 +118,9 @@ void mm_place(struct mm *m, size_t i, size_t j);
  * on the same CPU, that would not be an execution.
  */
 bool mm_order_tso(struct mm *m);
-bool mm_order_lkmm(struct mm *m);
 bool mm_order_sc(struct mm *m);
+/* May j come behind i on one CPU, as far as coherence goes? */
+bool mm_may_follow(const struct mm *m, size_t i, size_t j);
 static inline size_t mm_words(const struct mm *m)
 {
 	return (m->n + 63) / 64;

@@ -78,8 +78,6 @@ static struct mm_event *add_by(struct reading *k, const struct task *t)
 	k->steps[k->mm.n - 1] = k->step;
 	e->task = (uint16_t)t->index;
 	e->after = after;
-	if (t->kind == TASK_IRQ || t->kind == TASK_TIMER)
-		e->flags = MM_STROKE;
 	return e;
 }
 

@@ -365,19 +365,6 @@ static void propagates_before(struct lkmm *k)
 	only_marked(k, k->r[PB]);
 }
 
-/* A switch of a CPU from one task to another. */
-static void switches(struct lkmm *k)
-{
-	const struct mm *m = k->m;
-
-	for (size_t i = 0; m->is_placed && i < m->n; i++)
-		rel_each(&k->s, mm_placed(m), i, j)
-			if (!((m->ev[i].flags | m->ev[j].flags) & MM_STROKE)) {
-				rel_set(&k->s, k->r[STRONG], i, j);
-				rel_set(&k->s, k->r[PPO], i, j);
-			}
-}
-
 bool lkmm_relations(struct mm *m, struct lkmm *k)
 {
 	*k = (struct lkmm){ .m = m };
@@ -393,7 +380,6 @@ bool lkmm_relations(struct mm *m, struct lkmm *k)
 	hand_overs(k);
 	mm_made(m, &k->s, k->r[STRONG]);
 	mm_made(m, &k->s, k->r[PPO]);
-	switches(k);
 	communicate(k);
 	propagation(k);
 	happens_before(k);
@@ -411,25 +397,9 @@ bool mm_lkmm(struct mm *m)
 	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
 		return false;
 	/* most are, and it is much cheaper to see; what x86 does the model allows */
-	if (!m->is_placed && (mm_is_sc(m, &p) || mm_is_tso(m, &p)))
+	if (mm_is_sc(m, &p) || mm_is_tso(m, &p))
 		return true;
 	if (mm_is_no_lkmm(m, &p))
 		return false;
-	return lkmm_relations(m, &k) && mm_is_placed_well(m, &k.s) && mm_acyclic(m, &k.s, k.r[PB]);
-}
-
-/* What happens or propagates before what; each of these alone forbids a switch back. */
-bool mm_order_lkmm(struct mm *m)
-{
-	struct lkmm k;
-	struct mm_places p;
-
-	if (!mm_index(m, &p) || !mm_is_coherent(m, &p) || !lkmm_relations(m, &k) || !mm_is_placed_well(m, &k.s) ||
-	    !mm_acyclic(m, &k.s, k.r[PB]))
-		return false;
-	rel_join(&k.s, k.r[PB], k.r[HB]);
-	rel_close(&k.s, k.r[PB]);
-	rel_join(&k.s, k.r[PB], k.r[PROP]);
-	m->known = k.r[PB].row;
-	return true;
+	return lkmm_relations(m, &k) && mm_acyclic(m, &k.s, k.r[PB]);
 }

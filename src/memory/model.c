@@ -14,7 +14,7 @@
 const struct memory_model memory_sc = { .name = "sc" };
 const struct memory_model memory_sc_graphs = { .name = "sc", .consistent = mm_sc, .order = mm_order_sc };
 const struct memory_model memory_tso = { .name = "tso", .consistent = mm_tso, .order = mm_order_tso, .buffers = true };
-const struct memory_model memory_weak = { .name = "weak", .consistent = mm_lkmm, .order = mm_order_lkmm };
+const struct memory_model memory_weak = { .name = "weak", .consistent = mm_lkmm };
 
 const struct memory_model *memory_model_by_name(const char *name)
 {

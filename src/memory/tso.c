@@ -193,8 +193,9 @@ bool mm_is_tso(struct mm *m, const struct mm_places *p)
 {
 	struct mm_edges e;
 
-	if (!mm_edges_begin(m, &e, m->n, 10 * m->n))
+	if (!mm_edges_begin(m, &e, m->n, 10 * m->n + mm_placed_most(m, p)))
 		return false;
+	mm_placed_edges(m, p, &e);
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *a = &m->ev[i];
 
@@ -242,12 +243,11 @@ bool mm_tso(struct mm *m)
 
 	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
 		return false;
-	if (m->is_placed)
-		return order(m);
 	/* most are */
 	if (mm_is_sc(m, &p))
 		return true;
-	if (!any_shares_cpu(m, &p))
+	/* who says who had a CPU first says it of all */
+	if (m->is_placed || !any_shares_cpu(m, &p))
 		return mm_is_tso(m, &p);
 	return order(m);
 }
