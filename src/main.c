@@ -243,26 +243,32 @@ static bool litmus_stopped(void *arg)
 }
 
 /* Of several tests the worst counts. */
-static enum status run_litmus(const struct run *r)
+static enum status run_litmus(const struct run *r, const struct ktree *kernel)
 {
 	const struct options *o = &r->opts;
 	struct litmus_opts l = {
 		.model = o->model ? o->model : "sc", .seconds = o->time > 0 ? o->time : 10, .ideal = o->ideal,
 		.rcu_as_srcu = o->rcu_as_srcu, .quiet = o->quiet,
 	};
-	bool bad = false, forbidden = false, undecided = false;
+	size_t counts[SCORE_COUNT] = { 0 };
+	bool cut = false;
 
-	litmus_header();
-	for (size_t i = 0; i < o->nfiles && !interrupt_pending(); i++) {
-		enum litmus_score s = litmus_file(o->files[i], &l, litmus_stopped, &undecided);
-
-		bad |= s == SCORE_BAD;
-		forbidden |= s == SCORE_FORBIDDEN;
-		undecided |= s == SCORE_SKIPPED;
+	if (kernel) {
+		l.kernel = &kernel->ops;
+		l.kernel_version = kernel->version;
 	}
+	litmus_header();
+	for (size_t i = 0; i < o->nfiles && !interrupt_pending(); i++)
+		counts[litmus_file(o->files[i], &l, litmus_stopped, &cut)]++;
 	if (interrupt_pending())
 		return STATUS_INTERRUPTED;
-	return forbidden ? STATUS_VIOLATION : bad ? STATUS_USAGE : undecided ? STATUS_BOUND : STATUS_OK;
+	if (o->nfiles > 1)
+		litmus_summary(counts);
+	if (counts[SCORE_FORBIDDEN])
+		return STATUS_VIOLATION;
+	if (counts[SCORE_BAD])
+		return STATUS_USAGE;
+	return cut || counts[SCORE_SKIPPED] ? STATUS_BOUND : STATUS_OK;
 }
 
 /* Does anything of the shell come into it?  Its Lua parts cost start-up time. */
@@ -330,7 +336,7 @@ static int protected_main(lua_State *L)
 	if (o->command == CMD_SCRIPT)
 		r->status = run_plain(L, r);
 	else if (o->command == CMD_LITMUS)
-		r->status = run_litmus(r);
+		r->status = run_litmus(r, o->kernel ? lb_kernel_newest(s->kernel[0]) : NULL);
 	else if (o->command == CMD_STEP)
 		r->status = shell_run(&r->shell, o->file);
 	else

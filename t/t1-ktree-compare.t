@@ -10,34 +10,21 @@ local here = arg[0]:gsub("[^/]*$", "")
 package.path = here .. "lib/?.lua;" .. package.path
 local tap = require("tap")
 local kt = require("kerneltree")
+local sh = require("sh")
 
 local SRCUSH = os.getenv("SRCUSH") or "./srcush"
+local quoted = sh.quoted
 local N = tonumber(os.getenv("SRCUSH_COMPARE")) or 120
 
-local function quoted(s)
-  return "'" .. s:gsub("'", "'\\''") .. "'"
-end
-
-local function shell(command)
-  local p = assert(io.popen(command))
-  local text = p:read("a")
-  local ok, _, status = p:close()
-  return text, ok and 0 or status
-end
-
-local tmp = shell("mktemp -d \"${TMPDIR:-/tmp}/srcush-compare.XXXXXX\""):gsub("\n", "")
-local cleaner <close> = setmetatable({}, {__close = function() os.execute("rm -rf " .. quoted(tmp)) end})
+local tmp <close> = sh.directory "compare"
 
 local function write(name, text)
-  local f = assert(io.open(tmp .. "/" .. name, "w"))
-  f:write(text)
-  f:close()
-  return quoted(tmp .. "/" .. name)
+  return quoted(tmp:write(name, text))
 end
 
 -- srcush compare with these arguments for the shell.
 local function compare(args)
-  return shell(("%s compare -E %s </dev/null 2>&1"):format(quoted(SRCUSH), args))
+  return sh.run(("%s compare -E %s </dev/null 2>&1"):format(quoted(SRCUSH), args))
 end
 
 local function gives(args, status, pattern, what)
@@ -67,7 +54,7 @@ gives(plain, 2, "^srcush: compare with what%? %-%-kernel DIR names a kernel tree
 gives("", 2, "^srcush: which file%?", "no file")
 gives("--kernel a --kernel b --kernel c " .. plain, 2, "two kernel trees at a time: '%-%-kernel c' is one too many",
       "three trees")
-gives("--kernel " .. quoted(tmp .. "/none") .. " " .. plain, 2, "^srcush: [^\n]*none", "no such tree")
+gives("--kernel " .. quoted(tmp.path .. "/none") .. " " .. plain, 2, "^srcush: [^\n]*none", "no such tree")
 gives("--kernel a --max-executions 0 " .. plain, 2, "needs a number from 1", "no executions")
 gives("--kernel a --jobs 2 " .. plain, 2, "option '%-%-jobs' is for explore", "an option of explore")
 
@@ -76,7 +63,7 @@ gives("--kernel a --jobs 2 " .. plain, 2, "option '%-%-jobs' is for explore", "a
 -- As many random scenarios, each on `times` schedules.
 local function agree(what, kernels, first, n, times, tiny)
   local file = write("random.lua", ("return require('apischeds').scenarios(%d, %d, %s)"):format(first, n, tiny))
-  local text, status = shell(("LUA_PATH=%s %s compare --max-executions %d %s %s </dev/null 2>&1")
+  local text, status = sh.run(("LUA_PATH=%s %s compare --max-executions %d %s %s </dev/null 2>&1")
     :format(quoted(here .. "lib/?.lua;;"), quoted(SRCUSH), times, kernels, file))
   local lines, choices = 0, 0
   for m in text:gmatch("agree on %d+ schedules, (%d+) choices") do
@@ -209,7 +196,7 @@ if dirs["6.12"] then
     local ss, v = srcu.new("ss"), var("v")
     thread("t", function() repeat synchronize_srcu(ss) until READ_ONCE(v) == 1 end) end]]), 4,
     "agree on 2 schedules, 4000 choices; 2 had more than 2000 and were cut", "one without an end")
-  local text, s = shell(("timeout --preserve-status -s INT 1 %s compare %s --max-executions 100000 %s 2>&1")
+  local text, s = sh.run(("timeout --preserve-status -s INT 1 %s compare %s --max-executions 100000 %s 2>&1")
     :format(quoted(SRCUSH), k, plain))
   tap.is(s, 130, "Ctrl-C: status")
   tap.like(text, "interrupted", "Ctrl-C")

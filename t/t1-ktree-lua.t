@@ -7,35 +7,18 @@ local here = arg[0]:gsub("[^/]*$", "")
 package.path = here .. "lib/?.lua;" .. package.path
 local tap = require("tap")
 local kt = require("kerneltree")
+local sh = require("sh")
 
 local SRCUSH = os.getenv("SRCUSH") or "./srcush"
+local quoted = sh.quoted
 
-local function quoted(s)
-  return "'" .. s:gsub("'", "'\\''") .. "'"
-end
-
-local function shell(command)
-  local p = assert(io.popen(command))
-  local text = p:read("a")
-  local ok, _, status = p:close()
-  return text, ok and 0 or status
-end
-
-local tmp = shell("mktemp -d \"${TMPDIR:-/tmp}/srcush-ktree-lua.XXXXXX\""):gsub("\n", "")
-local cleaner <close> = setmetatable({}, {__close = function() os.execute("rm -rf " .. quoted(tmp)) end})
-
-local function write(path, text)
-  os.execute("mkdir -p " .. quoted(path:gsub("[^/]*$", "")))
-  local f = assert(io.open(path, "w"))
-  f:write(text)
-  f:close()
-  return path
-end
+local directory <close> = sh.directory "ktree-lua"
+local tmp = directory.path
 
 -- srcush with these arguments (a string for the shell), and standard input.
 local function run_srcush(args, input)
-  write(tmp .. "/input", input or "")
-  return shell(("%s -E %s <%s 2>&1"):format(quoted(SRCUSH), args, quoted(tmp .. "/input")))
+  directory:write("input", input or "")
+  return sh.run(("%s -E %s <%s 2>&1"):format(quoted(SRCUSH), args, quoted(tmp .. "/input")))
 end
 
 local function refuses(pattern, what, fn, ...)
@@ -88,9 +71,9 @@ refuses("option 'kernel' is what srcu.load_kernel gives, not /x", "srcu.new with
 local function plain(s) return (s:gsub("%p", "%%%0")) end
 refuses("srcu.load_kernel: .*" .. plain(tmp) .. "/none", "no such directory", load_kernel, tmp .. "/none")
 refuses("not a kernel tree", "a file", load_kernel, arg[0])
-write(tmp .. "/empty/README", "")
+directory:write("empty/README", "")
 refuses("not a kernel tree", "an empty directory", load_kernel, tmp .. "/empty")
-write(tmp .. "/bare/Makefile", "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\nEXTRAVERSION =\n")
+directory:write("bare/Makefile", "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\nEXTRAVERSION =\n")
 refuses("srcutree.c", "a tree without SRCU", load_kernel, tmp .. "/bare")
 refuses("srcutiny.c", "a tree without Tiny SRCU", load_kernel, tmp .. "/bare", {variant = "tiny"})
 
@@ -286,7 +269,7 @@ end
 
 -- ------------------------------------------------------ one world, many ways
 
-local scenario_file = write(tmp .. "/grace.lua", ([[
+local scenario_file = directory:write("grace.lua", ([[
 local K = srcu.load_kernel(%q)
 return function()
   cpus(2)
@@ -305,7 +288,7 @@ return function()
   end)
 end
 ]]):format(dir))
-local script = write(tmp .. "/travel.lua", ([[
+local script = directory:write("travel.lua", ([[
 world(dofile(%q))
 local function all()
   local t = {}
@@ -364,7 +347,9 @@ local function edit(from, to)
   f:close()
   local at, last = body:find(from, 1, true)
   assert(at, from .. " is not there")
-  write(path, body:sub(1, at - 1) .. to .. body:sub(last + 1))
+  local f = assert(io.open(path, "w"))
+  f:write(body:sub(1, at - 1) .. to .. body:sub(last + 1))
+  f:close()
 end
 
 world(one_grace(M))
@@ -391,7 +376,7 @@ run()
 tap.is(#trace(math.maxinteger), before, "reload: as in the beginning")
 
 -- .reload: the edits are made by lines of the session
-write(tmp .. "/edit.lua", ([[
+directory:write("edit.lua", ([[
 local path, from, to = %q, ...
 local f = assert(io.open(path))
 local body = f:read("a")
@@ -414,7 +399,7 @@ edit("no_such_barrier(); /* E */", "smp_mb(); /* E */")
 .reload
 .run
 ]]):format(tmp .. "/edit.lua")
-write(tmp .. "/plain.lua", "return function()\n  cpus(2)\n  local ss = srcu.new(\"ss\")\n" ..
+directory:write("plain.lua", "return function()\n  cpus(2)\n  local ss = srcu.new(\"ss\")\n" ..
   "  thread(\"t\", function() synchronize_srcu(ss) end)\nend\n")
 local function reloads(what, args)
   local out = run_srcush(args, session):gsub(" in %d+%.%d s", " in X s"):gsub("[ ,][^\n]*step:.-\n", "\n")
@@ -426,14 +411,14 @@ local function reloads(what, args)
            what .. ": an error, and its correction")
 end
 reloads(".reload with --kernel", ("step --kernel %s %s"):format(quoted(copy), quoted(tmp .. "/plain.lua")))
-write(tmp .. "/loads.lua", ("local M = srcu.load_kernel(%q)\nreturn function()\n  cpus(2)\n" ..
+directory:write("loads.lua", ("local M = srcu.load_kernel(%q)\nreturn function()\n  cpus(2)\n" ..
   "  local ss = srcu.new(\"ss\", {kernel = M})\n  thread(\"t\", function() synchronize_srcu(ss) end)\nend\n")
   :format(copy))
 reloads(".reload with a K", "step " .. quoted(tmp .. "/loads.lua"))
 
 -- ------------------------------------------------------------- --kernel
 
-write(tmp .. "/bug.lua", [[
+directory:write("bug.lua", [[
 return function()
   cpus(1)
   local ss = srcu.new("ss")

@@ -4,20 +4,18 @@
 --	srcush -E examples/NAME.lua >t/expected/NAME.txt
 -- and a critical look at the difference.
 
-local tap = require "tap"
+local here = arg[0]:match "^(.*/)" or "./"
+package.path = here .. "lib/?.lua;" .. package.path
 
+local tap = require "tap"
+local sh = require "sh"
+
+local quoted = sh.quoted
 local SRCUSH = os.getenv "SRCUSH" or "./srcush"
 local TOP = os.getenv "top_srcdir" or "."
 
-local function quoted(s)
-  return "'" .. s:gsub("'", "'\\''") .. "'"
-end
-
 local function output(command)
-  local p = assert(io.popen("cd " .. quoted(TOP) .. " && " .. command))
-  local text = p:read "a"
-  local ok, _, status = p:close()
-  return text, ok and 0 or status
+  return sh.run("cd " .. quoted(TOP) .. " && " .. command)
 end
 
 -- Says where two texts part.

@@ -3,6 +3,7 @@
 -- what is printed, and what happens to files that are no tests.
 
 local tap = require("tap")
+package.path = (os.getenv("top_srcdir") or ".") .. "/t/lib/?.lua;" .. package.path
 local top = os.getenv("top_srcdir") or "."
 local srcush = "'" .. (os.getenv("SRCUSH") or "./srcush") .. "'"
 local dir = os.getenv("HOME") or "."
@@ -23,33 +24,83 @@ end
 
 -- Runs srcush litmus in the scratch directory.
 local function litmus(args)
-	local _, how, code = os.execute(("cd '%s' && %s litmus %s </dev/null >out.txt 2>err.txt"):format(dir, srcush, args))
+	local _, how, code = os.execute(("cd '%s' && %s litmus </dev/null %s >out.txt 2>err.txt"):format(dir, srcush, args))
 	return how == "exit" and code or how .. " " .. code, read("out.txt"), read("err.txt")
 end
 
 -- name, then what is observed under sc, tso and weak with the ideal SRCU, and what is
 -- printed beside that ("" or a pattern)
 local verdicts = {
+	{ "2+2w-wmb", "Never", "Never", "Sometimes" },
+	{ "array-dependency", "Never", "Never", "Never" },
+	{ "atomic-bits", "Always", "Always", "Always" },
 	{ "atomics", "Always", "Always", "Always" },
+	{ "casts", "Always", "Always", "Always" },
+	{ "cmpxchg-lock", "Always", "Always", "Always" },
+	{ "condition", "Sometimes", "Sometimes", "Sometimes" },
 	{ "control-dependency", "Never", "Never", "Never" },
+	{ "corr", "Never", "Never", "Never" },
 	{ "counter-atomic", "Always", "Always", "Always" },
 	{ "counter-plain-race", "Sometimes", "Sometimes", "Sometimes", "\nFlag data%-race\n" },
 	{ "deadlock-abba", "Sometimes", "Sometimes", "Sometimes" },
 	{ "deadlock-always", "Never", "Never", "Never", "\nDeadlock deadlock%-always: no execution comes to its end\n" },
+	{ "filter", "Always", "Always", "Always" },
+	{ "info-lines", "Never", "Never", "Sometimes", "\nFlag data%-race\n" },
+	{ "init-pointers", "Always", "Always", "Always" },
+	{ "init-register-address", "Always", "Always", "Always" },
+	{ "iriw-mb", "Never", "Never", "Never" },
+	{ "iriw-rmb", "Never", "Never", "Sometimes" },
 	{ "language", "Always", "Always", "Always" },
+	{ "lb-data", "Never", "Never", "Never" },
 	{ "list-dependency", "Never", "Never", "Never" },
 	{ "lock-counter", "Never", "Never", "Never" },
+	{ "lock-kept", "Sometimes", "Sometimes", "Sometimes" },
+	{ "loops", "Always", "Always", "Always" },
+	{ "mp-before-atomic", "Never", "Never", "Never" },
+	{ "mp-branch", "Never", "Never", "Sometimes" },
+	{ "mp-failed-acquire", "Never", "Never", "Sometimes" },
+	{ "mp-fetch-release", "Never", "Never", "Never" },
 	{ "mp-plain-order", "Never", "Never", "Sometimes" },
 	{ "mp-release-acquire", "Never", "Never", "Never" },
+	{ "mp-wmb-rmb", "Never", "Never", "Never" },
+	{ "pointer-to-pointer", "Always", "Always", "Always" },
 	{ "rcu-guarantee", "Never", "Never", "Never" },
+	{ "s-and", "Never", "Never", "Never" },
 	{ "s-behind-if", "Never", "Never", "Sometimes" },
+	{ "s-behind-loop", "Never", "Never", "Sometimes" },
+	{ "s-break", "Never", "Never", "Never" },
 	{ "s-control", "Never", "Never", "Never" },
+	{ "s-early-return", "Never", "Never", "Never" },
+	{ "sb-after-atomic", "Never", "Never", "Never" },
+	{ "sb-failed-cmpxchg", "Never", "Never", "Sometimes" },
+	{ "sb-fetch-xor", "Never", "Never", "Never" },
+	{ "sb-nothing", "Never", "Sometimes", "Sometimes" },
+	{ "sb-relaxed-xchg", "Never", "Never", "Sometimes" },
+	{ "sb-store-mb", "Never", "Never", "Never" },
+	{ "spin-for-ever", "Never", "Never", "Never", "\nDeadlock spin%-for%-ever: " },
+	{ "spin-handshake", "Always", "Always", "Always" },
+	{ "srcu-after-unlock", "Never", "Never", "Never" },
 	{ "srcu-guarantee", "Never", "Never", "Never" },
 	{ "srcu-handed-over", "Never", "Never", "Never" },
+	{ "srcu-index-in-memory", "Never", "Never", "Never" },
+	{ "srcu-nested", "Never", "Never", "Never" },
+	{ "srcu-no-fence", "Never", "Sometimes", "Sometimes" },
+	{ "srcu-other-index", "Always", "Always", "Always", "\nFlag srcu%-bad%-value%-match\n" },
+	{ "srcu-overlap", "Never", "Never", "Never" },
 	{ "srcu-sb-readers", "Never", "Sometimes", "Sometimes" },
+	{ "srcu-sleep-in-rcu", "Always", "Always", "Always", "\nFlag invalid%-sleep\n" },
 	{ "srcu-two-domains", "Sometimes", "Sometimes", "Sometimes" },
+	{ "srcu-unlocked-twice", "Always", "Always", "Always", "\nFlag multiple%-srcu%-matches\n" },
 	{ "srcu-unmatched", "Always", "Always", "Always", "\nFlag unmatched%-srcu%-lock\n" },
+	{ "srcu-unmatched-unlock", "Always", "Always", "Always", "\nFlag unmatched%-srcu%-unlock\n" },
 	{ "trylock", "Sometimes", "Sometimes", "Sometimes" },
+	{ "trylock-one", "Never", "Never", "Never" },
+	{ "unlock-lock-mb", "Never", "Never", "Never" },
+	{ "unlock-lock-rctso", "Never", "Never", "Sometimes" },
+	{ "unlock-lock-stores", "Never", "Never", "Never" },
+	{ "unsigned", "Always", "Always", "Always" },
+	{ "wrc-data", "Never", "Never", "Sometimes" },
+	{ "wrc-release", "Never", "Never", "Never" },
 }
 for _, v in ipairs(verdicts) do
 	for i, model in ipairs { "sc", "tso", "weak" } do
@@ -82,6 +133,18 @@ for _, model in ipairs { "sc", "tso", "weak" } do
 	tap.is(out:match("^Observation %S+ (%a+)"), "Never", "RCU as the tree SRCU, " .. model)
 	tap.is(s, 0, "RCU as the tree SRCU, " .. model .. ": exhaustive")
 end
+
+-- A kernel's own SRCU.
+require("kerneltree").each(function(version, tree)
+	for _, v in ipairs {
+		{ "srcu-guarantee", "Never" }, { "srcu-two-domains", "Sometimes" }, { "deadlock-always", "Never" },
+		{ "srcu-sb-readers", "Never" },
+	} do
+		local s, out, err = litmus(("--model weak --time 60 --quiet --kernel '%s' '%s%s.litmus'"):format(tree, here, v[1]))
+		tap.is(out:match("^Observation %S+ (%a+)"), v[2], v[1] .. ", Linux " .. version .. ", weak")
+		tap.same({ s, err }, { 0, "" }, v[1] .. ", Linux " .. version .. ", weak: exhaustive")
+	end
+end, function(_, why) tap.skip(why) end)
 
 -- What is printed.
 do
@@ -127,9 +190,23 @@ end
 score("forbidden.litmus", 3, "Result forbidden: Never expected, FORBIDDEN OUTCOME SEEN")
 score("always.litmus", 3, "Result always: Always expected, FORBIDDEN OUTCOME SEEN")
 score("stronger.litmus", 0, "Result stronger: Sometimes expected, stronger: allowed, never seen")
+write("deadlock.litmus", "C deadlock\n(* Result: DEADLOCK *)\n" .. mp .. "exists (1:r0=2)\n")
+write("race.litmus", "C race\n(* Result: Never *)\n" .. mp:gsub("READ_ONCE", "") .. "exists (1:r0=1)\n")
+write("norace.litmus", "C norace\n(* Result: Never DATARACE *)\n" .. mp .. "exists (1:r0=2)\n")
+score("deadlock.litmus", 3, "Result deadlock: DEADLOCK expected, FORBIDDEN OUTCOME SEEN")
+score("race.litmus", 0, "\nFlag data%-race\n.*Result race: Never expected, not compared: there is a data race")
+score("norace.litmus", 0, "Result norace: Never DATARACE expected, stronger: allowed, never seen")
 score("never.litmus", 0, "Test never Forbidden\n.*\nOk\n.*Condition ~exists .*Never expected, agrees")
 score("--model weak never.litmus", 3, "\nNo\n.*FORBIDDEN OUTCOME SEEN")
-score("never.litmus forbidden.litmus", 3, "Result never: .*Result forbidden: ")
+score("never.litmus forbidden.litmus", 3, "Result never: .*Result forbidden: .*\nSummary: agreed 1, stronger 0, forbidden 1, "
+	.. "undecided 0, not compared 0, nothing expected 0, skipped 0, malformed 0\n")
+score("- <never.litmus", 0, "Result never: Never expected, agrees")
+-- What can be said of a file that is cut short, or of one that only looks.
+write("wait.litmus", "C wait\n{}\nP0(int *x) { while (READ_ONCE(*x) == 0) ; }\nexists (x=1)\n")
+score("wait.litmus", 0, "Deadlock wait: no execution comes to its end")
+write("shown.litmus", "C shown\n{ int *p = &x; }\nP0(int *x, int **p) { WRITE_ONCE(*x, 2); }\n"
+	.. "exists (x=2 /\\ p=x /\\ not ([x]=3))\n")
+score("shown.litmus", 0, "\n1       %*>%[p%]=x; %[x%]=2;\n.*\nCondition exists %(%[x%]=2 /\\ %[p%]=x /\\ not %(%[x%]=3%)%)\n")
 score("'" .. here .. "spin-loop.litmus'", 4, "loops were cut; not seen, incomplete\n")
 do
 	local text = { "C long\n(* Result: Never *)\n{}\n" }
@@ -148,6 +225,11 @@ local function bad(text, message)
 	tap.same({ s, out, err }, { 2, "", "srcush: bad.litmus:" .. message .. "\n" }, message)
 end
 local function body(text) return "C t\n{}\nP0(int *x) {\n" .. text .. "\n}\nexists (x=1)\n" end
+local function skipped(text, message)
+	write("skip.litmus", text)
+	local s, out, err = litmus("skip.litmus")
+	tap.same({ s, out, err }, { 4, "", "srcush: skip.litmus:" .. message .. " (skipped)\n" }, message)
+end
 bad("", "1:1: a litmus test in C begins with 'C NAME'")
 bad("X86 SB\n{}\n", "1:1: a litmus test in C begins with 'C NAME'")
 bad("C\n", "1:2: the name of the test is expected behind 'C'")
@@ -175,6 +257,15 @@ bad("C t\n{}\nP0(int *x) { }\nexists (y=1)\n", "4:9: there is no shared variable
 bad("C t\n{}\nP0(int *x) { }\nexists (x=1\n", "5:1: ')' in the condition is expected, but the file ends here")
 bad("C t\n{}\nP0(int *x) { }\nexists (x=1) exists\n", "4:14: the end of the file is expected, got 'exists'")
 bad("C t\n{}\nP0(int *x) { int r0 = " .. ("("):rep(300) .. "1;\n", "3:123: the expression nests too deep")
+bad(body("int r0 = " .. ("1+"):rep(300) .. "1;"), "4:511: the expression has more than 250 operators")
+bad("C t\n{}\nP0(int *x) { }\nexists (" .. ("x=0 /\\ "):rep(10001) .. "x=0)\n", "4:70009: the condition compares more than 10000 times")
+do
+	local vars = {}
+	for i = 1, 1001 do vars[i] = "a" .. i .. "=1;" end
+	bad("C t\n{\n" .. table.concat(vars, "\n") .. "}\nP0(int *x) { }\nexists (x=1)\n", "1003:6: there are more than 1000 shared variables")
+	bad(body(table.concat(vars, "\n")), "1003:6: a process has more than 1000 local variables")
+end
+skipped(body("int r0 __attribute__((unused)) = 1;"), "4:8: '__attribute__' is not supported")
 do
 	local s, out, err = litmus("missing.litmus")
 	tap.same({ s, out, err }, { 2, "", "srcush: missing.litmus: No such file or directory\n" }, "a file that is not there")
@@ -183,18 +274,17 @@ do
 	s, out, err = litmus("")
 	tap.same({ s, out, err }, { 2, "", "srcush: which file? usage: srcush litmus [options] FILE...\nTry 'srcush --help'.\n" },
 		"no file")
-	s, out, err = litmus("--kernel . x.litmus")
-	tap.like(err, "option .%-%-kernel. is for run, step, replay and explore", "a kernel tree is refused")
+	s, out, err = litmus("--kernel missing x.litmus")
+	tap.same({ s, out, err }, { 2, "", "srcush: --kernel: cannot find the kernel tree 'missing': No such file or directory\n" },
+		"no such kernel tree")
+	s, out, err = litmus("--kernel missing --srcu ideal x.litmus")
+	tap.same({ s, out, err }, { 2, "", "srcush: --srcu ideal is no kernel's: it does not go with --kernel missing\n"
+		.. "Try 'srcush --help'.\n" }, "a kernel tree has no ideal SRCU")
 	s, out, err = litmus("--srcu tiny x.litmus")
 	tap.same({ s, out, err }, { 2, "", "srcush: unknown SRCU 'tiny' (tree, ideal)\nTry 'srcush --help'.\n" }, "no such SRCU")
 end
 
 -- What is not supported is named, and counts as skipped.
-local function skipped(text, message)
-	write("skip.litmus", text)
-	local s, out, err = litmus("skip.litmus")
-	tap.same({ s, out, err }, { 4, "", "srcush: skip.litmus:" .. message .. " (skipped)\n" }, message)
-end
 skipped(body("frob(x);"), "4:1: 'frob()' is not supported")
 skipped(body("goto out;"), "4:1: 'goto' is not supported")
 skipped(body("int r0 = x->next;"), "4:11: members of structures ('->next') are not supported")

@@ -106,6 +106,15 @@ static void put_unlock(struct mm *m, unsigned task)
 	e->flags = MM_UNLOCK;
 }
 
+/* The access is made where some read before it said, of which no bit tells. */
+static void put_address(struct mm *m, size_t access)
+{
+	size_t read = below((unsigned)access + 1);
+
+	if (read < access && m->ev[read].task == m->ev[access].task && m->ev[read].kind == MM_READ)
+		assert_true(mm_add_addr(m, read, access));
+}
+
 static void put_access(struct mm *m, unsigned task, const struct kinds *k, unsigned reads)
 {
 	struct mm_event *e;
@@ -137,6 +146,9 @@ static void put_access(struct mm *m, unsigned task, const struct kinds *k, unsig
 			break;
 		case 2:
 			e->ctrl = bit;
+			break;
+		case 3:
+			put_address(m, i);
 			break;
 		default:
 			break;
@@ -171,7 +183,8 @@ static void make_program(struct mm *m, const struct kinds *k)
 			put_access(m, t, k, reads[t]);
 		}
 		for (; n < m->n; n++)
-			reads[t] += m->ev[n].kind == MM_READ;
+			if (m->ev[n].kind == MM_READ)
+				m->ev[n].self = (uint64_t)1 << reads[t]++;
 		left[t]--;
 		total--;
 	}
@@ -282,6 +295,9 @@ static const char *print(const struct mm *m)
 				      (int16_t)e->after, e->flags, (unsigned)e->addr, (unsigned)e->data,
 				      (unsigned)e->ctrl);
 	}
+	for (size_t i = 0; i < m->naddrs; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "    %u says where %u is made\n",
+				      m->addrs[i].read, m->addrs[i].access);
 	return text;
 }
 

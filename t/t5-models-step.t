@@ -163,6 +163,45 @@ tap.is(outcomes("tso", publish(WRITE_ONCE)), "- 1", "tso: nor without")
 local _, report = outcomes("weak", publish(WRITE_ONCE, true))
 tap.is(report.violations[1] and report.violations[1].kind, "use-after-free", "weak: kfree() is met with each access")
 
+-- what holds a lock can be looked at, and a task comes behind what its maker had done by then
+local function held()
+  local m, seen = mutex "m", ghost("seen", "-")
+  thread("t", function() mutex_lock(m) mutex_unlock(m) end)
+  thread("r", function() seen.value = tostring(mutex_is_locked(m)) end)
+  outcome(function() return seen.value end)
+end
+local function made()
+  local x, seen = var "x", ghost("seen", "-")
+  thread("a", function()
+    WRITE_ONCE(x, 1)
+    thread("b", function() smp_rmb() seen.value = tostring(READ_ONCE(x)) end)
+  end)
+  outcome(function() return seen.value end)
+end
+-- All of the other may come before a section that owns the CPU, but not read x behind it.
+local function owned()
+  cpus(1)
+  local x, y, l, seen = var "x", var "y", spinlock "l", ghost("seen", "")
+  thread("a", function()
+    spin_lock(l)
+    WRITE_ONCE(x, 1)
+    local v = READ_ONCE(y)
+    spin_unlock(l)
+    seen.value = seen.value .. " y" .. v
+  end)
+  thread("b", function()
+    local v = READ_ONCE(x)
+    WRITE_ONCE(y, 1)
+    seen.value = seen.value .. " x" .. v
+  end)
+  outcome(function() return seen.value:match "x%d" .. seen.value:match "y%d" end)
+end
+for _, model in ipairs {"sc", "tso", "weak"} do
+  tap.is(outcomes(model, owned), "x0y0 x0y1 x1y0", model .. ": before, behind and around an owned CPU")
+  tap.is(outcomes(model, held), "false true", model .. ": a mutex is seen taken and free")
+  tap.is(outcomes(model, made), "1", model .. ": what is made sees what its maker stored")
+end
+
 -- by hand the same: the field of an object that was reached through a pointer
 local BY_HAND = [[return function()
   local p = ptr "p"

@@ -12,13 +12,10 @@ package.path = here .. "lib/?.lua;" .. package.path
 
 local tap = require "tap"
 local kt = require "kerneltree"
+local quoted = require("sh").quoted
 
 local SRCUSH = os.getenv "SRCUSH" or "./srcush"
 local TOP = os.getenv "top_srcdir" or "."
-
-local function quoted(s)
-  return "'" .. s:gsub("'", "'\\''") .. "'"
-end
 
 -- Starts a command; the rest of its output, and its exit status, when called again.
 local function start(format, ...)

@@ -325,6 +325,8 @@ static int l_inc_not_zero(lua_State *L)
 	  "Clears the bits that i has not, atomically, without ordering", V "atomic_and(7, v) end)") \
 	X("atomic_or", l_rmw, OP_OR, ORD_NORETURN, ARG_BITS, GIVE_NOTHING, "(i, v)", \
 	  "Sets the bits of i, atomically, without ordering", V "atomic_or(1, v) end)") \
+	X("atomic_xor", l_rmw, OP_XOR, ORD_NORETURN, ARG_BITS, GIVE_NOTHING, "(i, v)", \
+	  "Flips the bits of i, atomically, without ordering", V "atomic_xor(1, v) end)") \
 	X("atomic_andnot", l_rmw, OP_AND, ORD_NORETURN, ARG_NOT_BITS, GIVE_NOTHING, "(i, v)", \
 	  "Clears the bits of i, atomically, without ordering", V "atomic_andnot(1, v) end)") \
 	R(X, "atomic_inc_return", l_rmw, OP_ADD, ARG_INC, GIVE_NEW, "(v) -> new", \
@@ -348,6 +350,8 @@ static int l_inc_not_zero(lua_State *L)
 	  V "print(atomic_fetch_and(7, v)) end)") \
 	R(X, "atomic_fetch_or", l_rmw, OP_OR, ARG_BITS, GIVE_OLD, "(i, v) -> old", \
 	  "Sets the bits of i and gives the value before", V "print(atomic_fetch_or(1, v)) end)") \
+	R(X, "atomic_fetch_xor", l_rmw, OP_XOR, ARG_BITS, GIVE_OLD, "(i, v) -> old", \
+	  "Flips the bits of i and gives the value before", V "print(atomic_fetch_xor(1, v)) end)") \
 	X("atomic_inc_and_test", l_rmw, OP_ADD, ORD_FULL, ARG_INC, GIVE_IS_ZERO, "(v) -> boolean", \
 	  "Adds 1; is it 0 now?", V "print(atomic_inc_and_test(v)) end)") \
 	X("atomic_dec_and_test", l_rmw, OP_ADD, ORD_FULL, ARG_DEC, GIVE_IS_ZERO, "(v) -> boolean", \

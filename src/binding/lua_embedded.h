@@ -2,7 +2,7 @@
 /*
  * The parts of srcush that are written in Lua (lua/ in the source tree) are
  * compiled into the program, so that it works wherever it is copied.  This is
- * the table that holds them; build-aux/embed-lua.sh writes its definition.
+ * the table that holds them; build-aux/embed.sh writes its definition.
  */
 #ifndef SRCUSH_BINDING_LUA_EMBEDDED_H
 #define SRCUSH_BINDING_LUA_EMBEDDED_H

@@ -50,6 +50,7 @@ static void set_values(lua_State *L, const struct event_view *v, enum ev_op op)
 	case OP_CPU_ADD:
 	case OP_AND:
 	case OP_OR:
+	case OP_XOR:
 	case OP_XCHG:
 	case OP_CMPXCHG:
 	case OP_MIN_ARM:

@@ -205,7 +205,8 @@ uint32_t trace_loc(struct trace *tr, uint32_t off)
 static const uint8_t op_how[OP_COUNT] = {
 	[OP_LOAD] = TR_READ, [OP_PLAIN_LOAD] = TR_READ | TR_PLAIN,
 	[OP_STORE] = TR_WRITE, [OP_PLAIN_STORE] = TR_WRITE | TR_PLAIN,
-	[OP_ADD] = RMW, [OP_CPU_ADD] = RMW, [OP_AND] = RMW, [OP_OR] = RMW, [OP_XCHG] = RMW,
+	[OP_ADD] = RMW, [OP_CPU_ADD] = RMW, [OP_AND] = RMW, [OP_OR] = RMW, [OP_XOR] = RMW,
+	[OP_XCHG] = RMW,
 	[OP_CMPXCHG] = RMW, [OP_MIN_ARM] = RMW, [OP_MAX] = RMW,
 	[OP_LOCK] = RMW | TR_ACQUIRED | TR_HOLDS, [OP_TRYLOCK] = RMW | TR_ACQUIRED | TR_HOLDS,
 	[OP_LOCK_READ] = RMW | TR_ACQUIRED | TR_HOLDS, [OP_LOCK_QUEUE] = RMW,
@@ -222,7 +223,7 @@ static uint8_t how_of(const struct site *s, const struct record *r)
 	uint8_t how = op_how[s->op];
 
 	switch (s->op) {
-	case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
+	case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
 		/* what leaves the value as it was could be a read as well */
 		return r->value == r->stored ? TR_READ : how;
 	case OP_TRYLOCK:

@@ -115,20 +115,21 @@ static void fill_record(struct world *w, struct task *t, unsigned choice, struct
 }
 
 /* The most frequent events without a detour; event_perform() does the same. */
-static inline void perform(struct world *w, struct task *t, unsigned choice, struct record *r)
+static inline bool perform(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
 
-	if (ev->size != 8 || t->in_pass || w->history) {
-		event_perform(w, t, choice, r);
-	} else if (ev->op == OP_LOAD || ev->op == OP_PLAIN_LOAD) {
+	if (ev->size != 8 || t->in_pass || w->history)
+		return event_perform(w, t, choice, r);
+	if (ev->op == OP_LOAD || ev->op == OP_PLAIN_LOAD) {
 		r->value = r->stored = ev->value = *(uint64_t *)ev->loc;
 	} else if (ev->op == OP_STORE || ev->op == OP_PLAIN_STORE) {
 		r->value = ev->value = *(uint64_t *)ev->loc;
 		r->stored = *(uint64_t *)ev->loc = ev->a;
 	} else {
-		event_perform(w, t, choice, r);
+		return event_perform(w, t, choice, r);
 	}
+	return true;
 }
 
 /*
@@ -151,7 +152,7 @@ static void refuse_step(struct world *w, struct task *t, struct record *r, size_
 }
 
 #define QUIET_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_AND | \
-	1ull << OP_OR | 1ull << OP_XCHG | 1ull << OP_CMPXCHG | 1ull << OP_FENCE | \
+	1ull << OP_OR | 1ull << OP_XOR | 1ull << OP_XCHG | 1ull << OP_CMPXCHG | 1ull << OP_FENCE | \
 	1ull << OP_ASSUME | 1ull << OP_CHOOSE | 1ull << OP_YIELD)
 
 /* Have the oracles nothing to say of this event? */
@@ -195,8 +196,7 @@ static inline enum step_result step_without_log(struct world *w, struct task *t,
 		refuse_step(w, t, r, violations);
 		return STEP_OK;
 	}
-	perform(w, t, choice, r);
-	return step_on(w, t, quiet);
+	return perform(w, t, choice, r) ? step_on(w, t, quiet) : STEP_ERROR;
 }
 
 enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r)
@@ -243,8 +243,7 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 		refuse_step(w, t, r, violations);
 		return STEP_OK;
 	}
-	perform(w, t, choice, r);
-	return step_on(w, t, false);
+	return perform(w, t, choice, r) ? step_on(w, t, false) : STEP_ERROR;
 }
 
 enum step_result world_step_again(struct world *w, struct task *t, unsigned choice)

@@ -269,7 +269,7 @@ uint16_t kapi_id(const struct kapi *api);
 struct access_done { uint64_t value, stored; uint32_t source; };
 bool event_access(struct world *w, const struct event *ev, unsigned choice, struct access_done *done);
 uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choice);
-void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r);
+bool event_perform(struct world *w, struct task *t, unsigned choice, struct record *r); /* false: world_error() */
 uint64_t mem_read(const void *p, unsigned size);
 void mem_write(void *p, unsigned size, uint64_t v);
 bool op_writes(enum ev_op op);

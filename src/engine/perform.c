@@ -51,7 +51,7 @@ bool op_writes(enum ev_op op)
 {
 	switch (op) {
 	case OP_STORE: case OP_PLAIN_STORE: case OP_ADD: case OP_CPU_ADD: case OP_AND:
-	case OP_OR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
+	case OP_OR: case OP_XOR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
 	case OP_LOCK: case OP_TRYLOCK: case OP_UNLOCK: case OP_WAIT: case OP_COMPLETE:
 	case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_FREE:
 	case OP_LOCK_READ: case OP_UNLOCK_READ: case OP_ADVANCE:
@@ -191,6 +191,8 @@ uint64_t rmw_value(const struct event *ev, uint64_t old)
 		return old & ev->a;
 	case OP_OR:
 		return old | ev->a;
+	case OP_XOR:
+		return old ^ ev->a;
 	case OP_XCHG:
 		return ev->a;
 	case OP_CMPXCHG:
@@ -302,7 +304,8 @@ bool op_is_access(enum ev_op op)
 {
 	switch (op) {
 	case OP_LOAD: case OP_STORE: case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
 		return true;
 	default:
 		return false;
@@ -347,23 +350,26 @@ uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choi
 }
 
 /* An access under a model in which they do not stand in one order. */
-static void perform_chosen(struct world *w, struct task *t, unsigned choice, struct record *r)
+static bool perform_chosen(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
 	struct access_done done = { 0 };
 
-	if (event_access(w, ev, choice, &done))
-		log_add_access(w, (struct log_access){ .step = (uint32_t)w->log.n + 1, .source = done.source,
-						       .choice = choice ? choice : 1 });
+	if (!event_access(w, ev, choice, &done))
+		return false;
+	if (!log_add_access(w, (struct log_access){ .step = (uint32_t)w->log.n + 1, .source = done.source,
+						    .choice = choice ? choice : 1 }))
+		return false;
 	ev->value = r->value = done.value;
 	r->stored = done.stored;
 	if (op_writes((enum ev_op)ev->op))
 		awake_touched(w, ev->loc);
 	if (t->in_pass)
 		idle_note(t, ev, r->value);
+	return true;
 }
 
-void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
+bool event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
 	uint64_t old;
@@ -372,12 +378,10 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 		perform_other(t, choice);
 		r->value = ev->value;
 		r->stored = ev->a;
-		return;
+		return true;
 	}
-	if (w->history && op_is_access((enum ev_op)ev->op)) {
-		perform_chosen(w, t, choice, r);
-		return;
-	}
+	if (w->history && op_is_access((enum ev_op)ev->op))
+		return perform_chosen(w, t, choice, r);
 	old = ev->size ? mem_read(ev->loc, ev->size) : 0;
 	perform_on(w, t, old);
 	if (op_writes((enum ev_op)ev->op))
@@ -387,4 +391,5 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 	r->stored = ev->size ? mem_read(ev->loc, ev->size) : 0;
 	if (t->in_pass)
 		idle_note(t, ev, old);
+	return true;
 }

@@ -105,7 +105,7 @@ const char *op_name(enum ev_op op)
 		[OP_NONE] = "none", [OP_LOAD] = "load", [OP_STORE] = "store",
 		[OP_PLAIN_LOAD] = "plain-load", [OP_PLAIN_STORE] = "plain-store",
 		[OP_ADD] = "add", [OP_CPU_ADD] = "cpu-add", [OP_AND] = "and",
-		[OP_OR] = "or", [OP_XCHG] = "xchg", [OP_CMPXCHG] = "cmpxchg",
+		[OP_OR] = "or", [OP_XOR] = "xor", [OP_XCHG] = "xchg", [OP_CMPXCHG] = "cmpxchg",
 		[OP_MIN_ARM] = "arm", [OP_MAX] = "max", [OP_FENCE] = "fence",
 		[OP_LOCK] = "lock", [OP_TRYLOCK] = "trylock", [OP_UNLOCK] = "unlock",
 		[OP_WAIT] = "wait", [OP_COMPLETE] = "complete",

@@ -23,6 +23,7 @@ enum ev_op {
 	OP_CPU_ADD,	  /* as OP_ADD, atomic on its own CPU only (this_cpu_inc) */
 	OP_AND,		  /* atomic: value = old; *loc &= operand */
 	OP_OR,		  /* atomic: value = old; *loc |= operand */
+	OP_XOR,		  /* atomic: value = old; *loc ^= operand */
 	OP_XCHG,	  /* atomic: value = old; *loc = operand */
 	OP_CMPXCHG,	  /* atomic: value = old; if old == operand, *loc = operand2 */
 	OP_MIN_ARM,	  /* timer: value = old; arm if 0 or later than operand */

@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "memory/execution.h"
 
 #include <string.h>
 
@@ -50,7 +51,6 @@ void consistent_note(struct dpor *d, uint32_t i, const struct event *ev, const s
 	}
 	m->value = d->info[i].value;
 	m->loc = d->info[i].loc;
-	m->deref = ev->order == ORD_DEREF;
 }
 
 bool consistent_is_loose(const struct dpor *d, uint16_t cls)
@@ -73,6 +73,7 @@ const uint8_t *consistent_loose(struct dpor *d)
 void consistent_begin(struct dpor *d)
 {
 	d->rewriting = GNONE;
+	consistent_reset(d);
 	if (!d->weak || !d->g.n)
 		return;
 	memset(d->performed, 0, d->g.n);
@@ -133,24 +134,26 @@ struct making {
 	const struct graph *g;
 	const uint16_t *old;	/* of each event the index by which its d->mem is known */
 	uint16_t *at;		/* of each event its (last) one in mm, MM_NONE */
-	uint16_t after[UINT8_MAX + 1];	/* by task: behind what its next one comes */
-	uint16_t begun[UINT8_MAX + 1];	/* and its first one came */
+	uint16_t *unlock;	/* of each lock event: its end, GNONE */
+	struct mm_pending *pending;
 	bool ok;
 };
 
-/* Behind what a task is that was made, or set going, by event `maker`, before event i: the
- * last that its maker did to memory by then. */
-static uint16_t made_behind(const struct making *k, uint32_t maker, uint32_t i)
+/* Event i comes behind all that its maker's task had done by then. */
+static void comes_behind_maker(struct making *k, uint32_t i)
 {
-	unsigned task = k->g->ev[maker].task;
+	const struct gevent *e = &k->g->ev[i];
 
-	while (i--) {
-		const struct gevent *e = &k->g->ev[i];
+	if (!k->pending->any)
+		memset(k->pending->of, 0xff, sizeof(k->pending->of));
+	k->pending->any = true;
+	for (uint32_t j = e->maker + 1u; j--;)
+		if (k->g->ev[j].task == k->g->ev[e->maker].task && k->at[j] != MM_NONE) {
+			const struct mm_event *v = &k->mm->ev[k->at[j]];
 
-		if (e->task == task && k->at[i] != MM_NONE && (e->kind == G_RMW_WRITE ? e->rf : i) <= maker)
-			return k->at[i];
-	}
-	return k->begun[task];
+			k->pending->of[e->task] = v->kind == MM_READ && v->pair != MM_NONE ? v->pair : k->at[j];
+			return;
+		}
 }
 
 static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
@@ -168,8 +171,10 @@ static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
 	v->loc = e->cls;
 	v->rank = e->rank;
 	k->at[i] = (uint16_t)(k->mm->n - 1);
-	v->after = k->after[e->task];
-	k->after[e->task] = MM_NONE;
+	if (k->pending->any) {
+		v->after = k->pending->of[e->task];
+		k->pending->of[e->task] = MM_NONE;
+	}
 	return v;
 }
 
@@ -212,6 +217,18 @@ static void fence(struct making *k, uint32_t i)
 	f->self = mem_of(k, i)->deps.self;
 	f->data = mem_of(k, i)->deps.data;
 	f->begun = mem_of(k, i)->deps.begun;
+}
+
+/* What failed to store orders nothing, and took no lock. */
+static void only_read(struct making *k, uint32_t i)
+{
+	struct mm_event *v = &k->mm->ev[k->at[i]];
+
+	if (k->g->ev[i].op == OP_LOAD || k->g->ev[i].op == OP_PLAIN_LOAD)
+		return;
+	v->order = ORD_ONCE;
+	if (v->flags & MM_LOCK)
+		v->flags = 0;
 }
 
 /* The write part of a read-modify-write; of a release or an acquire each has one side. */
@@ -272,21 +289,15 @@ static void add_event(struct making *k, uint32_t i)
 	const struct gevent *e = &k->g->ev[i];
 
 	k->at[i] = MM_NONE;
-	if (e->maker != GNONE) {
-		bool first = k->begun[e->task] == MM_NONE && k->after[e->task] == MM_NONE;
-
-		k->after[e->task] = made_behind(k, e->maker, i);
-		if (first)
-			k->begun[e->task] = k->after[e->task];
-	}
+	if (e->maker != GNONE && e->kind != G_RMW_WRITE)
+		comes_behind_maker(k, i);
 	if (e->flags & GF_WAITING)
 		return;
 	switch (e->kind) {
 	case G_READ: case G_RMW:
 		access(k, i, MM_READ);
-		/* what failed to store orders nothing */
-		if (k->ok && e->kind == G_READ && e->op != OP_LOAD && e->op != OP_PLAIN_LOAD)
-			k->mm->ev[k->at[i]].order = ORD_ONCE;
+		if (k->ok && e->kind == G_READ)
+			only_read(k, i);
 		break;
 	case G_WRITE:
 		access(k, i, MM_WRITE);
@@ -296,7 +307,7 @@ static void add_event(struct making *k, uint32_t i)
 		break;
 	case G_LOCK:
 		/* who has it has not given it back */
-		if (e->rf == GNONE || k->d->mm_unlock[e->rf] != GNONE)
+		if (e->rf == GNONE || k->unlock[e->rf] != GNONE)
 			lock(k, i);
 		break;
 	case G_UNLOCK:
@@ -320,13 +331,13 @@ static void find_unlocks(const struct graph *g, uint32_t n, uint16_t *unlock_of)
 			unlock_of[g->ev[i].rf] = (uint16_t)i;
 }
 
-/* Reads may refer to what stands behind them in the array. */
-static void read_from(struct making *k)
+/* Reads may refer to what stands behind them in the array.  Those since `from`. */
+static void read_from(struct making *k, uint32_t from)
 {
-	const uint16_t *unlock_of = k->d->mm_unlock;
+	const uint16_t *unlock_of = k->unlock;
 	const struct graph *g = k->g;
 
-	for (uint32_t i = 0; i < g->n; i++) {
+	for (uint32_t i = from; i < g->n; i++) {
 		const struct gevent *e = &g->ev[i];
 
 		if (k->at[i] == MM_NONE || e->rf == GNONE)
@@ -338,47 +349,60 @@ static void read_from(struct making *k)
 	}
 }
 
-/*
- * A load that heads dependencies: on it depends every access of its task to the object that
- * it found.  Each load of a pointer to a heap object does, for there is no other way to such
- * an object but for who made it; of other objects those that say so.
- */
+/* The object that the access is to; NULL: none. */
+static const struct object *accessed(const struct making *k, uint32_t i)
+{
+	const struct gevent *e = &k->g->ev[i];
+	uint32_t loc;
+
+	if (k->at[i] == MM_NONE)
+		return NULL;
+	loc = mem_of(k, e->kind == G_RMW_WRITE ? e->rf : i)->loc;
+	return loc == LOC_NONE ? NULL : object_at(k->d->w, arena_addr(k->d->w, loc));
+}
+
+/* Event i is made where read r said. */
+static void depends(struct making *k, uint32_t r, uint32_t i)
+{
+	/* a lock is two there */
+	for (unsigned back = k->g->ev[i].kind == G_LOCK; k->ok && back <= 1; back--)
+		k->ok = mm_add_addr(k->mm, k->at[r], k->at[i] - back);
+}
+
+/* Of loads that head dependencies, where the language does not show them. */
 static void addresses(struct making *k)
 {
-	struct dpor *d = k->d;
-
-	for (uint32_t r = 0; r < k->g->n; r++) {
+	for (uint32_t r = 0; r < k->g->n && !k->d->x->src.allows; r++) {
 		const struct gevent *e = &k->g->ev[r];
 		const struct object *o;
 
 		if (!g_reads(e) || k->at[r] == MM_NONE)
 			continue;
-		o = object_at(d->w, (void *)(uintptr_t)mem_of(k, r)->value);
-		if (!o || !(o->heap || mem_of(k, r)->deref))
-			continue;
-		k->mm->ev[k->at[r]].self |= (uint64_t)1 << (r % 64);
+		o = execution_head(k->d->w, mem_of(k, r)->value, (enum ev_order)mem_of(k, r)->order);
 		for (uint32_t i = r + 1; o && i < k->g->n; i++)
-			if (k->g->ev[i].task == e->task && k->at[i] != MM_NONE && mem_of(k, i)->loc != LOC_NONE &&
-			    object_at(d->w, arena_addr(d->w, mem_of(k, i)->loc)) == o)
-				k->mm->ev[k->at[i]].addr |= (uint64_t)1 << (r % 64);
+			if (k->g->ev[i].task == e->task && accessed(k, i) == o)
+				depends(k, r, i);
 	}
 }
 
 static bool make(struct making *k, uint32_t n)
 {
 	struct dpor *d = k->d;
+	struct mm_pending pending;
 
 	mm_clear(k->mm);
 	k->ok = true;
-	memset(k->after, 0xff, sizeof(k->after));
-	memset(k->begun, 0xff, sizeof(k->begun));
-	find_unlocks(k->g, n, d->mm_unlock);
+	pending.any = false;
+	k->pending = &pending;
+	k->unlock = d->mm_unlock;
+	find_unlocks(k->g, n, k->unlock);
 	for (uint32_t i = 0; i < n && k->ok; i++)
 		add_event(k, i);
 	if (k->ok) {
-		read_from(k);
+		read_from(k, 0);
 		addresses(k);
 	}
+	d->oom |= k->mm->oom;
 	return k->ok;
 }
 
@@ -395,6 +419,104 @@ bool consistent_make(struct dpor *d)
 	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at };
 
 	return make(&k, d->g.n);
+}
+
+/* --- one more event --- */
+
+uint32_t consistent_seen(const struct dpor *d, unsigned slot, uint16_t cls)
+{
+	for (uint32_t i = d->weak ? d->g.n : 0; i--;) {
+		const struct gevent *e = &d->g.ev[i];
+
+		if (e->task != slot || e->cls != cls || e->flags & GF_WAITING)
+			continue;
+		if (g_reads(e))
+			return e->rf == GNONE ? 0 : d->g.ev[e->rf].rank + 1u;
+		if (g_writes(e))
+			return e->rank + 1u;
+	}
+	return 0;
+}
+
+void consistent_reset(struct dpor *d)
+{
+	d->base_n = 0;
+	d->base_pending.any = false;
+	d->said_of = GNONE;
+	mm_clear(&d->base);
+}
+
+/* The graph's events, of which most are there from the last question.  False: no memory. */
+static bool make_base(struct making *k)
+{
+	struct dpor *d = k->d;
+	uint32_t from = d->base_n;
+
+	k->ok = true;
+	k->unlock = d->unlock;
+	k->pending = &d->base_pending;
+	for (; d->base_n < d->g.n && k->ok; d->base_n++)
+		add_event(k, d->base_n);
+	if (k->ok)
+		read_from(k, from);
+	return k->ok;
+}
+
+/* It has no place yet, and is not there for the next question. */
+static void add_newest(struct making *k, uint32_t i)
+{
+	const struct gevent *e = &k->g->ev[i];
+	struct mm_pending pending = { 0 };
+
+	if (k->pending->any)
+		pending = *k->pending;
+	k->pending = &pending;
+	if (e->maker != GNONE)
+		comes_behind_maker(k, i);
+	access(k, i, e->kind == G_WRITE ? MM_WRITE : MM_READ);
+	if (!k->ok)
+		return;
+	if (e->kind == G_READ)
+		only_read(k, i);
+	k->mm->ev[k->at[i]].rank = MM_NONE - 1;
+}
+
+/* What the model says of the new event, noted as the one that comes next, wherever it may
+ * stand.  False: nothing. */
+static bool ask_newest(struct dpor *d, const struct gevent *add)
+{
+	struct making k = { .d = d, .mm = &d->base, .g = &d->g, .at = d->base_at };
+	const struct memory_model *model = world_model(d->w);
+	uint32_t i = d->g.n;
+	size_t n;
+
+	if (d->said_of == i && d->said_kind == add->kind)
+		return true;
+	d->said_of = GNONE;
+	if (!model->newest || !make_base(&k))
+		return false;
+	n = d->base.n;
+	d->g.ev[i] = *add;
+	add_newest(&k, i);
+	if (k.ok && model->newest(&d->base))
+		d->said_of = (uint16_t)i;
+	d->said_kind = add->kind;
+	d->base.n = n;
+	return d->said_of == i;
+}
+
+enum mm_answer consistent_forward(struct dpor *d, const struct gevent *add, uint32_t rank)
+{
+	const struct gclass *c = &d->classes[add->cls];
+	uint32_t place = rank;
+	enum mm_answer answer = MM_ASK;
+
+	if (add->kind == G_READ)
+		place = add->rf == GNONE ? 0 : d->g.ev[add->rf].rank + 1u;
+	if (place < c->n && ask_newest(d, add))
+		answer = (enum mm_answer)d->base.said[d->base_at[c->w[place]]];
+	d->oom |= d->base.oom;
+	return answer;
 }
 
 bool consistent_next(struct dpor *d, const struct gchange *c)

@@ -185,9 +185,11 @@ bool dpor_run(struct explore *x)
 	free(d.mm_at);
 	free(d.mm_old);
 	free(d.mm_unlock);
+	free(d.base_at);
 	free(d.performed);
 	free(d.write);
 	free(d.loose);
 	mm_release(&d.mm);
+	mm_release(&d.base);
 	return ok;
 }

@@ -77,11 +77,16 @@ struct dinfo {
 /* And what the memory model does. */
 struct dmem {
 	uint8_t order, flags;	/* as in struct mm_event */
-	bool deref;
 	uint32_t loc;
 	uint64_t value;
 	struct event_deps deps;
 	uint64_t operand, operand2;
+};
+
+/* By task: what its next access comes behind because of its maker; MM_NONE. */
+struct mm_pending {
+	uint16_t of[UINT8_MAX + 1];
+	bool any;		/* else `of` says nothing */
 };
 
 #define DPOR_STEPS_MAX 30000	/* events are counted in 15 bits, writes twice */
@@ -103,6 +108,12 @@ struct dpor {
 	struct mm mm;		/* consistent.c's, as are the arrays */
 	struct dmem *mem;
 	uint16_t *mm_at, *mm_old, *mm_unlock;
+	struct mm base;		/* the graph's first base_n events, kept from one question to the next */
+	uint16_t *base_at;
+	uint32_t base_n;
+	struct mm_pending base_pending;
+	uint16_t said_of;	/* the event of which base.said is, as a said_kind; GNONE */
+	uint8_t said_kind;
 	uint16_t *write;	/* of each G_RMW: its write part, GNONE */
 	uint8_t *loose;		/* by class */
 	uint8_t *performed;	/* of writes: in this visit */
@@ -273,6 +284,13 @@ unsigned consistent_choice(const struct dpor *d, const struct gevent *e, uint32_
 void consistent_performed(struct dpor *d, const struct gevent *e, uint32_t i);
 /* Is the whole execution one that the source allows (explore_source.allows)? */
 bool consistent_allowed(struct dpor *d);
+/* So many of the first writes of the class has the task certainly seen: it reads none from
+ * before the last of them, and writes behind it. */
+uint32_t consistent_seen(const struct dpor *d, unsigned slot, uint16_t cls);
+/* A quick answer: may an event that was performed as the next one be added as `add`, at that
+ * place? */
+enum mm_answer consistent_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+void consistent_reset(struct dpor *d);	/* the graph has been changed otherwise than at its end */
 /* May d->next be, which was made by that change, or the graph itself? */
 bool consistent_next(struct dpor *d, const struct gchange *c);
 bool consistent_now(struct dpor *d);

@@ -195,7 +195,7 @@ bool explore_oom(struct explore *x);	/* the same for want of memory */
  * nothing that a trace oracle judges: no API call, lock, plain access (one that takes no step
  * least of all) or free. */
 #define EXPLORE_LEAN_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_XCHG | \
-	1ull << OP_CMPXCHG | 1ull << OP_AND | 1ull << OP_OR | 1ull << OP_FENCE | \
+	1ull << OP_CMPXCHG | 1ull << OP_AND | 1ull << OP_OR | 1ull << OP_XOR | 1ull << OP_FENCE | \
 	1ull << OP_ASSUME | 1ull << OP_CHOOSE | 1ull << OP_YIELD)
 static inline bool explore_lean(const struct task *t)
 {

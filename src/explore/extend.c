@@ -125,14 +125,22 @@ static bool instead_read(struct dpor *d, struct added *a, uint32_t k)
 	return true;
 }
 
+/* Does the write come before the new event for certain, so that what it overwrites cannot
+ * be seen any more?  Where stores reach memory in their order, each that is in its past does. */
+static bool is_overwritten(const struct dpor *d, const struct added *a, uint32_t write)
+{
+	if (!consistent_is_loose(d, a->e.cls))
+		return in_clock(d, a->hb, write);
+	return world_model(d->w)->buffers && in_clock(d, a->past, write);
+}
+
 static bool instead_read_all(struct dpor *d, struct added *a)
 {
 	const struct gclass *c = &d->classes[a->e.cls];
-	bool loose = consistent_is_loose(d, a->e.cls);
+	uint32_t seen = consistent_seen(d, a->e.task, a->e.cls);
 
-	for (uint32_t k = c->n + 1u; k--;) {
-		/* what happened before it cannot have been overwritten by then */
-		if (k < c->n && !loose && in_clock(d, a->hb, c->w[k]))
+	for (uint32_t k = c->n + 1u; k-- > seen;) {
+		if (k < c->n && is_overwritten(d, a, c->w[k]))
 			return true;
 		if (!instead_read(d, a, k))
 			return false;
@@ -143,13 +151,13 @@ static bool instead_read_all(struct dpor *d, struct added *a)
 static bool instead_write(struct dpor *d, struct added *a)
 {
 	const struct gclass *c = &d->classes[a->e.cls];
-	bool loose = consistent_is_loose(d, a->e.cls);
+	uint32_t seen = consistent_seen(d, a->e.task, a->e.cls);
 	struct gevent e = a->e;
 
 	e.flags = 0;
 	e.rf = GNONE;
-	for (uint32_t k = c->n; k--;) {
-		if (!loose && in_clock(d, a->hb, c->w[k]))
+	for (uint32_t k = c->n; k-- > seen;) {
+		if (is_overwritten(d, a, c->w[k]))
 			break;
 		if (d->g.ev[c->w[k]].kind != G_RMW_WRITE &&
 		    !(k && lacks_cpu_between(d, a, c->w[k - 1], c->w[k])) && !push_forward(d, &e, k))
@@ -263,12 +271,15 @@ static bool add_lock(struct dpor *d, struct added *a)
 
 static bool add_waiting(struct dpor *d, struct added *a)
 {
+	static const struct event_deps none;
 	struct dslot *s = &d->slots[a->e.task];
 
 	a->ev = s->t->ev;
 	a->e.kind = G_READ;
 	a->e.flags = GF_AWAIT | GF_WAITING;
 	d->info[a->i] = (struct dinfo){ .loc = LOC_NONE };
+	if (d->weak)
+		consistent_note(d, a->i, &a->ev, s->t->deps ? s->t->deps : &none);
 	s->waiting = true;
 	return instead(d, a) && append(d, a);
 }
@@ -349,6 +360,7 @@ static bool perform_lock(struct dpor *d, int slot)
 	if (!visit_perform(d, &e, i, &ev))
 		return false;
 	d->g.ev[i] = e;
+	consistent_reset(d);
 	if (e.flags & GF_FRESH)
 		d->g.ev[i].check = visit_check(d, i, &ev);
 	d->g.ev[i].flags &= (uint8_t)~GF_FRESH;

@@ -35,16 +35,20 @@ static struct gchange change_of(struct dpor *d, const struct gevent *add, uint32
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank)
 {
 	struct gchange c = change_of(d, add, rank);
+	enum mm_answer answer = MM_YES;
 
 	c.add.flags |= GF_FRESH;
-	if (d->weak) {
-		if (!graph_derive(&d->next, &d->g, &c))
-			return visit_oom(d);
-		if (!consistent_next(d, &c))
-			return true;
-		return (!d->oom && gstack_push(&d->stack, &d->next)) || visit_oom(d);
-	}
-	return push_graph(d, &c);
+	if (d->weak)
+		answer = consistent_forward(d, add, rank);
+	if (answer == MM_NO)
+		return true;
+	if (answer == MM_YES)
+		return (!d->oom && push_graph(d, &c)) || visit_oom(d);
+	if (!graph_derive(&d->next, &d->g, &c))
+		return visit_oom(d);
+	if (!consistent_next(d, &c))
+		return true;
+	return (!d->oom && gstack_push(&d->stack, &d->next)) || visit_oom(d);
 }
 
 /* --- maximality --- */

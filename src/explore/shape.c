@@ -199,6 +199,8 @@ static void lock_shape(struct dpor *d, const struct event *ev, struct shape *s)
 	if (ev->op == OP_LOCK_READ || ev->op == OP_UNLOCK_READ || ev->op == OP_LOCK_QUEUE ||
 	    ev->site->flags & SITE_WRITE)
 		needs_chain(d, s->cls); /* several words */
+	if (!d->cls[s->cls].lock)
+		needs_order(d, s->cls);
 	if (d->cls[s->cls].lock) {
 		s->kind = ev->op == OP_LOCK ? G_LOCK : G_UNLOCK;
 		return;
@@ -288,7 +290,8 @@ bool shape_writes(const struct dpor *d, const struct event *ev, uint64_t v)
 	if (d->weak && op_is_access((enum ev_op)ev->op))
 		return true;
 	switch (ev->op) {
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
 	case OP_MIN_ARM: case OP_MAX:
 		return narrow(ev, rmw_value(ev, v)) != v;
 	case OP_TRYLOCK:

@@ -50,6 +50,7 @@ bool visit_widen(struct dpor *d, uint32_t need)
 	    !visit_resize(&d->hb, cap * clock) || !visit_resize(&d->past, cap * clock) ||
 	    !visit_resize(&d->steps, cap * sizeof(*d->steps)) || !visit_resize(&d->mem, cap * sizeof(*d->mem)) ||
 	    !visit_resize(&d->mm_at, cap * sizeof(*d->mm_at)) || !visit_resize(&d->mm_old, cap * sizeof(*d->mm_old)) ||
+	    !visit_resize(&d->base_at, cap * sizeof(*d->base_at)) ||
 	    !visit_resize(&d->mm_unlock, cap * sizeof(*d->mm_unlock)) || !visit_resize(&d->performed, cap) ||
 	    !visit_resize(&d->write, cap * sizeof(*d->write)))
 		return visit_oom(d);
@@ -109,14 +110,19 @@ static dclock of_class(const struct dpor *d, uint16_t *clocks, uint16_t cls)
 	return clocks + (size_t)cls * d->stride;
 }
 
+static bool is_loose_access(const struct dpor *d, const struct gevent *e)
+{
+	return (g_reads(e) || g_writes(e)) && consistent_is_loose(d, e->cls);
+}
+
 /* What the event itself adds: reads-from, coherence, and what they imply. */
 void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	dclock hb = hb_of(d, i), past = past_of(d, i);
 
 	hb[e->task] = past[e->task] = (uint16_t)(d->po[i] + 1);
-	if ((g_reads(e) || e->kind == G_WRITE) && consistent_is_loose(d, e->cls)) {
-		/* what was written before it may be overwritten later, or not be seen */
+	if (is_loose_access(d, e)) {
+		/* of these, all orders of the steps have nothing in common but reads-from */
 		if (g_reads(e) && e->rf != GNONE) {
 			clock_join(d, past, past_of(d, e->rf));
 			clock_join(d, hb, hb_of(d, e->rf));

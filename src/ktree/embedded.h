@@ -2,7 +2,7 @@
 /*
  * What an image is compiled with beside the tree's own files, as text: the shim, the
  * glue, and those of our own headers that they include.  It is part of the program, which
- * so needs no files of its own wherever it is copied; build-aux/embed-text.sh writes the
+ * so needs no files of its own wherever it is copied; build-aux/embed.sh writes the
  * definition.
  */
 #ifndef SRCUSH_KTREE_EMBEDDED_H

@@ -40,6 +40,8 @@ static unsigned declare(struct litmus *t, struct proc *p, struct type type)
 	int i = find_local(p, name);
 	struct local *l = i >= 0 ? &p->locals[i] : NULL;
 
+	if (token_is(peek_token(t), "__attribute__"))
+		litmus_unsupported(t, peek_token(t)->line, peek_token(t)->column, "'__attribute__' is not supported");
 	if (token_is(peek_token(t), "["))
 		litmus_unsupported(t, k->line, k->column, "local arrays ('%s') are not supported", name);
 	if ((type.base == BT_SPINLOCK || type.base == BT_SRCU) && !type.pointers)
@@ -68,7 +70,7 @@ static struct stmt *declaration(struct litmus *t, struct proc *p, struct type ty
 		unsigned i = declare(t, p, type);
 
 		if (accept_token(t, "=")) {
-			*end = assignment(t, p, i, parse_expression(t));
+			*end = assignment(t, p, i, parse_assignment(t));
 			end = &(*end)->next;
 		}
 		if (!accept_token(t, ","))
@@ -134,6 +136,32 @@ static struct stmt *inner(struct litmus *t, struct proc *p)
 	return s;
 }
 
+/* The body of a loop.  What breaks out of it or continues with it stays in it. */
+static void body_of_loop(struct litmus *t, struct proc *p, struct stmt *s)
+{
+	uint8_t jumps = t->jumps;
+
+	t->jumps = 0;
+	s->body = inner(t, p);
+	s->jumps = t->jumps;
+	t->jumps = jumps | (s->jumps & JUMP_RETURN);
+}
+
+static struct stmt *if_else(struct litmus *t, struct proc *p)
+{
+	struct stmt *s = new_stmt(t, ST_IF);
+	uint8_t jumps = t->jumps;
+
+	s->cond = parenthesised(t, "behind if");
+	t->jumps = 0;
+	s->body = inner(t, p);
+	if (accept_token(t, "else"))
+		s->other = inner(t, p);
+	s->jumps = t->jumps;
+	t->jumps |= jumps;
+	return s;
+}
+
 static struct stmt *for_loop(struct litmus *t, struct proc *p)
 {
 	struct stmt *s = new_stmt(t, ST_FOR), *around = new_stmt(t, ST_BLOCK);
@@ -156,7 +184,7 @@ static struct stmt *for_loop(struct litmus *t, struct proc *p)
 	if (!token_is(peek_token(t), ")"))
 		s->step = parse_expression(t);
 	expect_token(t, ")", "in for");
-	s->body = inner(t, p);
+	body_of_loop(t, p, s);
 	leave(t, p);
 	if (around->body)
 		around->body->next = s;
@@ -169,23 +197,17 @@ static struct stmt *keyword(struct litmus *t, struct proc *p)
 {
 	struct stmt *s;
 
-	if (accept_token(t, "if")) {
-		s = new_stmt(t, ST_IF);
-		s->cond = parenthesised(t, "behind if");
-		s->body = inner(t, p);
-		if (accept_token(t, "else"))
-			s->other = inner(t, p);
-		return s;
-	}
+	if (accept_token(t, "if"))
+		return if_else(t, p);
 	if (accept_token(t, "while")) {
 		s = new_stmt(t, ST_WHILE);
 		s->cond = parenthesised(t, "behind while");
-		s->body = inner(t, p);
+		body_of_loop(t, p, s);
 		return s;
 	}
 	if (accept_token(t, "do")) {
 		s = new_stmt(t, ST_DO);
-		s->body = inner(t, p);
+		body_of_loop(t, p, s);
 		expect_token(t, "while", "behind the body of do");
 		s->cond = parenthesised(t, "behind while");
 		expect_token(t, ";", "behind do ... while (...)");
@@ -200,17 +222,23 @@ static struct stmt *jump(struct litmus *t)
 {
 	const struct token *k = peek_token(t);
 	struct stmt *s;
+	uint8_t jump;
 
 	if (token_is(k, "goto") || token_is(k, "switch") || token_is(k, "case") || token_is(k, "asm"))
 		litmus_unsupported(t, k->line, k->column, "'%s' is not supported", k->text);
-	if (accept_token(t, "break"))
+	if (accept_token(t, "break")) {
 		s = new_stmt(t, ST_BREAK);
-	else if (accept_token(t, "continue"))
+		jump = JUMP_BREAK;
+	} else if (accept_token(t, "continue")) {
 		s = new_stmt(t, ST_CONTINUE);
-	else if (accept_token(t, "return"))
+		jump = JUMP_CONTINUE;
+	} else if (accept_token(t, "return")) {
 		s = new_stmt(t, ST_RETURN);
-	else
+		jump = JUMP_RETURN;
+	} else {
 		return NULL;
+	}
+	t->jumps |= jump;
 	expect_token(t, ";", "");
 	return s;
 }
@@ -239,7 +267,7 @@ static struct stmt *statement(struct litmus *t, struct proc *p)
 
 void parse_body(struct litmus *t, struct proc *p)
 {
-	t->depth = 0;
+	t->depth = t->jumps = 0;
 	if (!token_is(peek_token(t), "{"))
 		expected(t, "'{' before the body of the process");
 	p->body = block(t, p);

@@ -74,6 +74,7 @@ static const struct { const char *suffix; enum ev_order order; } suffixes[] = {
 static const struct { const char *name; enum ev_op op; int sign; bool operand; } operations[] = {
 	{ "add", OP_ADD, 1, true }, { "sub", OP_ADD, -1, true }, { "inc", OP_ADD, 1, false },
 	{ "dec", OP_ADD, -1, false }, { "and", OP_AND, 1, true }, { "or", OP_OR, 1, true },
+	{ "xor", OP_XOR, 1, true },
 	/* the complement of its operand */
 	{ "andnot", OP_AND, 0, true },
 };
@@ -140,8 +141,8 @@ static const struct call *find_atomic(struct litmus *t, const char *whole, const
 
 	if (len <= 7 || strncmp(name, "atomic_", 7) || !atomic_operation(name + 7, len - 7, c))
 		return NULL;
-	/* what gives nothing has no order, and no variants */
-	if (suffixed && c->gives != GIVES_OLD && c->gives != GIVES_NEW)
+	/* what gives nothing has no order, and no variants; tests for zero have none either */
+	if (suffixed && c->gives != GIVES_OLD && c->gives != GIVES_NEW && c->gives != GIVES_IS_NEGATIVE)
 		return NULL;
 	c->name = whole;
 	c->kind = CALL_RMW;

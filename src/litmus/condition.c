@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define NESTING_MAX 200
+#define ATOMS_MAX 10000
 
 static struct cond *implication(struct litmus *t);
 
@@ -56,13 +57,13 @@ static struct place global_place(struct litmus *t)
 {
 	bool bracket = accept_token(t, "[");
 	struct place where = { .proc = -1 };
-	const struct token *k;
+	struct token *k;
 	const char *name;
 	int i;
 
 	/* x, *x, [x] */
 	accept_token(t, "*");
-	k = peek_token(t);
+	k = &t->tokens.v[t->at];
 	name = expect_name(t, "a local (0:r1) or shared variable");
 	i = find_global(t, name);
 	if (i < 0)
@@ -76,6 +77,8 @@ static struct place global_place(struct litmus *t)
 				    t->globals[i].elements == 1 ? "" : "s");
 		where.element = (unsigned)n;
 		expect_token(t, "]", "behind the index");
+	} else {
+		k->variable = !bracket;
 	}
 	if (bracket)
 		expect_token(t, "]", "behind the name");
@@ -131,6 +134,7 @@ static bool local_follows(struct litmus *t)
 static void right_side(struct litmus *t, struct cond *c)
 {
 	const struct token *k = peek_token(t);
+	size_t name;
 
 	if (local_follows(t)) {
 		c->right_is_place = true;
@@ -146,14 +150,19 @@ static void right_side(struct litmus *t, struct cond *c)
 		/* a name stands for the address, as in the initial values */
 		accept_token(t, "&");
 		c->right_is_address = true;
+		name = t->at;
 		c->right = global_place(t);
+		t->tokens.v[name].variable = false;
 	}
 }
 
 static struct cond *atom(struct litmus *t)
 {
+	const struct token *k = peek_token(t);
 	struct cond *c;
 
+	if (++t->links > ATOMS_MAX)
+		litmus_fail(t, k->line, k->column, "the condition compares more than %d times", ATOMS_MAX);
 	if (accept_token(t, "true"))
 		return new_cond(t, CO_TRUE, NULL, NULL);
 	if (accept_token(t, "false"))
@@ -164,7 +173,7 @@ static struct cond *atom(struct litmus *t)
 	c->left = a_place(t);
 	if (!t->in_cond)
 		show_place(t, c->left);
-	if (accept_token(t, "!="))
+	if (accept_token(t, "!=") || accept_token(t, "<>"))
 		c->kind = CO_NE;
 	else if (!accept_token(t, "=") && !accept_token(t, "=="))
 		expected(t, "'=' or '!='");
@@ -266,13 +275,14 @@ static const char *text_of(struct litmus *t, size_t from, size_t to)
 	char *text, *p;
 
 	for (size_t i = from; i < to; i++)
-		len += strlen(t->tokens.v[i].text) + 2;
+		len += strlen(t->tokens.v[i].text) + 3;
 	text = p = litmus_alloc(t, len);
 	for (size_t i = from; i < to; i++) {
 		const struct token *k = &t->tokens.v[i];
 		bool spaced = token_is(k, "/\\") || token_is(k, "\\/") || token_is(k, "=>");
 
-		p += sprintf(p, "%s%s%s", spaced ? " " : "", k->text, spaced ? " " : "");
+		p += sprintf(p, "%s%s%s%s%s", spaced ? " " : "", k->variable ? "[" : "", k->text, k->variable ? "]" : "",
+			     spaced || token_is(k, "not") ? " " : "");
 	}
 	return text;
 }
@@ -305,7 +315,7 @@ static void question(struct litmus *t)
 
 void parse_conditions(struct litmus *t)
 {
-	t->depth = 0;
+	t->depth = t->links = 0;
 	for (;;) {
 		if (accept_token(t, "locations")) {
 			locations(t);

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #define NESTING_MAX 200
+#define LINKS_MAX 250		/* operators in a row: a tree as deep */
 
+static struct expr *comma(struct litmus *t);
 static struct expr *binary(struct litmus *t, int least);
 static struct expr *unary(struct litmus *t);
 static struct expr *assignment(struct litmus *t);
@@ -25,6 +27,23 @@ static struct expr *new_expr(struct litmus *t, enum expr_kind kind, const struct
 	e->column = at->column;
 	e->type.base = BT_LONG;
 	return e;
+}
+
+enum base_type arithmetic_type(struct type a, struct type b)
+{
+	static const enum base_type ranks[] = { BT_ULONG, BT_LONG, BT_UINT };
+	bool address = a.pointers || b.pointers;
+
+	for (size_t i = 0; i < sizeof(ranks) / sizeof(*ranks) && !address; i++)
+		if (a.base == ranks[i] || b.base == ranks[i])
+			return ranks[i];
+	return address ? BT_LONG : BT_INT;
+}
+
+static void link_up(struct litmus *t, const struct token *at)
+{
+	if (++t->links > LINKS_MAX)
+		litmus_fail(t, at->line, at->column, "the expression has more than %d operators", LINKS_MAX);
 }
 
 /* --- calls --- */
@@ -81,14 +100,21 @@ static struct expr *call(struct litmus *t)
 
 /* --- operands --- */
 
+static struct expr *primary(struct litmus *t);
+
 static struct expr *name(struct litmus *t)
 {
 	const struct token *k = peek_token(t);
 	struct expr *e;
 	int i = find_local(t->proc, k->text);
 
-	if (token_is(peek_second(t), "(") && i < 0)
-		return call(t);
+	if (token_is(peek_second(t), "(") && i < 0) {
+		/* hints for the compiler */
+		if (!token_is(k, "likely") && !token_is(k, "unlikely"))
+			return call(t);
+		t->at++;
+		return primary(t);
+	}
 	t->at++;
 	if (!strcmp(k->text, "NULL") || !strcmp(k->text, "false") || !strcmp(k->text, "true")) {
 		e = new_expr(t, EX_NUMBER, k);
@@ -110,6 +136,16 @@ static struct expr *name(struct litmus *t)
 	return e;
 }
 
+/* The type of a literal: by its suffix and its size. */
+static enum base_type number_type(const struct token *k)
+{
+	bool is_unsigned = strpbrk(k->text, "uU"), is_long = strpbrk(k->text, "lL") || k->number != (int32_t)k->number;
+
+	if (is_unsigned && k->number == (uint32_t)k->number && !strpbrk(k->text, "lL"))
+		return BT_UINT;
+	return is_unsigned ? BT_ULONG : is_long ? BT_LONG : BT_INT;
+}
+
 static struct expr *primary(struct litmus *t)
 {
 	const struct token *k = peek_token(t);
@@ -119,12 +155,13 @@ static struct expr *primary(struct litmus *t)
 		t->at++;
 		e = new_expr(t, EX_NUMBER, k);
 		e->number = k->number;
+		e->type.base = (uint8_t)number_type(k);
 		return e;
 	}
 	if (k->kind == TOK_NAME)
 		return name(t);
 	if (accept_token(t, "(")) {
-		e = parse_expression(t);
+		e = comma(t);
 		expect_token(t, ")", "");
 		return e;
 	}
@@ -171,8 +208,9 @@ static struct expr *postfix(struct litmus *t)
 
 			sum->op = '+';
 			sum->a = e;
-			sum->b = parse_expression(t);
+			sum->b = comma(t);
 			sum->type = e->type;
+			link_up(t, k);
 			expect_token(t, "]", "behind the index");
 			e = deref(t, k, sum);
 		} else if (accept_token(t, "++") || accept_token(t, "--")) {
@@ -241,6 +279,7 @@ static struct expr *prefix(struct litmus *t)
 		e = new_expr(t, EX_UNARY, k);
 		e->op = k->text[0];
 		e->a = unary(t);
+		e->type.base = e->op == '!' ? BT_INT : (uint8_t)arithmetic_type(e->a->type, e->a->type);
 		return e;
 	}
 	if (token_is(k, "sizeof"))
@@ -282,6 +321,18 @@ static int operator_at(struct litmus *t)
 	return -1;
 }
 
+static enum base_type result_type(const struct expr *e)
+{
+	switch (e->op) {
+	case '+': case '-': case '*': case '/': case '%': case '&': case '|': case '^':
+		return arithmetic_type(e->a->type, e->b->type);
+	case OP2('<', '<'): case OP2('>', '>'):
+		return arithmetic_type(e->a->type, e->a->type);
+	default:
+		return BT_INT;
+	}
+}
+
 static struct expr *binary(struct litmus *t, int least)
 {
 	struct expr *a = unary(t);
@@ -298,6 +349,8 @@ static struct expr *binary(struct litmus *t, int least)
 		e->op = operators[i].op;
 		e->a = a;
 		e->b = binary(t, operators[i].level + 1);
+		e->type.base = (uint8_t)result_type(e);
+		link_up(t, k);
 		if (e->op == '+' || e->op == '-')
 			e->type = a->type.pointers ? a->type : e->b->type.pointers ? e->b->type : e->type;
 		if (e->op == '-' && a->type.pointers && e->b->type.pointers)
@@ -315,10 +368,13 @@ static struct expr *conditional(struct litmus *t)
 		return a;
 	e = new_expr(t, EX_COND, k);
 	e->a = a;
-	e->b = parse_expression(t);
+	link_up(t, k);
+	e->b = comma(t);
 	expect_token(t, ":", "behind '? ...'");
 	e->c = conditional(t);
-	e->type = e->b->type;
+	e->type = e->c->type.pointers ? e->c->type : e->b->type;
+	if (!e->type.pointers)
+		e->type.base = (uint8_t)arithmetic_type(e->b->type, e->c->type);
 	return e;
 }
 
@@ -353,7 +409,32 @@ static struct expr *assignment(struct litmus *t)
 	return a;
 }
 
+static struct expr *comma(struct litmus *t)
+{
+	struct expr *a = assignment(t);
+	const struct token *k = peek_token(t);
+
+	while (accept_token(t, ",")) {
+		struct expr *e = new_expr(t, EX_COMMA, k);
+
+		e->a = a;
+		e->b = assignment(t);
+		e->type = e->b->type;
+		link_up(t, k);
+		a = e;
+		k = peek_token(t);
+	}
+	return a;
+}
+
 struct expr *parse_expression(struct litmus *t)
 {
+	t->links = 0;
+	return comma(t);
+}
+
+struct expr *parse_assignment(struct litmus *t)
+{
+	t->links = 0;
 	return assignment(t);
 }

@@ -8,8 +8,10 @@
 
 #include "litmus/runner.h"
 
-/* Passes of a loop: more of them are not looked at. */
+/* Passes of a loop: more of them are not looked at.  The first is for loops that depend on
+ * what is read, which may have any number of them; the second for those that count. */
 #define LOOP_MAX 8
+#define LOOP_COUNTS_MAX 128
 
 enum flow { FLOW_NEXT, FLOW_BREAK, FLOW_CONTINUE, FLOW_RETURN };
 
@@ -49,13 +51,13 @@ static struct val both(int64_t v, struct val a, struct val b)
 
 /* --- operators --- */
 
-static int64_t divide(struct rproc *p, const struct expr *e, int64_t a, int64_t b)
+static int64_t divide(struct rproc *p, const struct expr *e, int op, int64_t a, int64_t b)
 {
 	if (!b)
 		runner_fail(p, e, "division by zero");
 	if (b == -1)
-		return e->op == '%' ? 0 : (int64_t)(0 - (uint64_t)a);
-	return e->op == '%' ? a % b : a / b;
+		return op == '%' ? 0 : (int64_t)(0 - (uint64_t)a);
+	return op == '%' ? a % b : a / b;
 }
 
 static int64_t shift(int op, int64_t a, int64_t b)
@@ -65,7 +67,39 @@ static int64_t shift(int op, int64_t a, int64_t b)
 	return op == OP2('<', '<') ? (int64_t)((uint64_t)a << n) : a >> n;
 }
 
-static int64_t operate(struct rproc *p, const struct expr *e, int op, int64_t a, int64_t b)
+/* Where unsigned long is another matter than long. */
+static int64_t operate_unsigned(struct rproc *p, const struct expr *e, int op, uint64_t a, uint64_t b)
+{
+	switch (op) {
+	case '/': case '%':
+		if (!b)
+			runner_fail(p, e, "division by zero");
+		return (int64_t)(op == '%' ? a % b : a / b);
+	case '<':
+		return a < b;
+	case '>':
+		return a > b;
+	case OP2('<', '='):
+		return a <= b;
+	case OP2('>', '='):
+		return a >= b;
+	default:
+		return (int64_t)(a >> (b & 63));
+	}
+}
+
+static bool is_shift(int op)
+{
+	return op == OP2('<', '<') || op == OP2('>', '>');
+}
+
+static bool minds_sign(int op)
+{
+	return op == '/' || op == '%' || op == '<' || op == '>' || op == OP2('<', '=') || op == OP2('>', '=') ||
+	       op == OP2('>', '>');
+}
+
+static int64_t operate_signed(struct rproc *p, const struct expr *e, int op, int64_t a, int64_t b)
 {
 	switch (op) {
 	case '+':
@@ -75,7 +109,7 @@ static int64_t operate(struct rproc *p, const struct expr *e, int op, int64_t a,
 	case '*':
 		return (int64_t)((uint64_t)a * (uint64_t)b);
 	case '/': case '%':
-		return divide(p, e, a, b);
+		return divide(p, e, op, a, b);
 	case '&':
 		return a & b;
 	case '|':
@@ -99,6 +133,21 @@ static int64_t operate(struct rproc *p, const struct expr *e, int op, int64_t a,
 	}
 }
 
+/* As C does it, operands of unsigned types included. */
+static int64_t operate(struct rproc *p, const struct expr *e, int op, const struct expr *left, const struct expr *right,
+		       int64_t a, int64_t b)
+{
+	enum base_type how = arithmetic_type(left->type, is_shift(op) ? left->type : right->type);
+	int64_t v;
+
+	if (how == BT_ULONG && minds_sign(op))
+		return operate_unsigned(p, e, op, (uint64_t)a, (uint64_t)b);
+	if (how != BT_UINT)
+		return operate_signed(p, e, op, a, b);
+	v = operate_signed(p, e, op, (uint32_t)a, is_shift(op) ? b : (uint32_t)b);
+	return (uint32_t)v;
+}
+
 /* Elements are eight bytes from one another. */
 static int64_t scaled(const struct expr *other, int op, int64_t v)
 {
@@ -111,11 +160,15 @@ static struct val binary(struct rproc *p, const struct expr *e)
 	bool pointers = e->a->type.pointers && e->b->type.pointers;
 
 	if (e->op == OP2('&', '&') || e->op == OP2('|', '|')) {
+		uint64_t ctrl = p->ctrl;
+
 		if (!a.v == (e->op == OP2('&', '&'))) {
 			a.v = a.v != 0;
 			return a;
 		}
+		p->ctrl |= a.reads;
 		b = evaluate(p, e->b);
+		p->ctrl = ctrl;
 		return both(b.v != 0, a, b);
 	}
 	b = evaluate(p, e->b);
@@ -127,7 +180,7 @@ static struct val binary(struct rproc *p, const struct expr *e)
 		b.v = scaled(e->a, e->op, b.v);
 		a.v = left;
 	}
-	return both(operate(p, e, e->op, a.v, b.v), a, b);
+	return both(operate(p, e, e->op, e->a, e->b, a.v, b.v), a, b);
 }
 
 static struct val unary(struct rproc *p, const struct expr *e)
@@ -147,6 +200,8 @@ static struct val unary(struct rproc *p, const struct expr *e)
 	default:
 		break;
 	}
+	if (e->type.base == BT_UINT && !e->type.pointers)
+		a.v = (uint32_t)a.v;
 	return a;
 }
 
@@ -165,9 +220,11 @@ static struct val read_lvalue(struct rproc *p, const struct expr *e, struct val 
 static void write_lvalue(struct rproc *p, const struct expr *e, struct val pointer, struct val v)
 {
 	v.v = runner_wrap(p->r, e->type, v.v);
-	if (e->kind == EX_LOCAL)
+	if (e->kind == EX_LOCAL) {
+		p->effects += p->locals[e->index].v != v.v;
 		p->locals[e->index] = v;
-	else
+		return;
+	}
 		perform_store(p, e, pointer, v, e->type);
 }
 
@@ -181,7 +238,7 @@ static struct val assign(struct rproc *p, const struct expr *e)
 	if (e->op) {
 		struct val old = read_lvalue(p, e->a, pointer);
 
-		v = both(operate(p, e, e->op, old.v, scaled(e->a, e->op, v.v)), old, v);
+		v = both(operate(p, e, e->op, e->a, e->b, old.v, scaled(e->a, e->op, v.v)), old, v);
 	}
 	v.v = runner_wrap(p->r, e->type, v.v);
 	write_lvalue(p, e->a, pointer, v);
@@ -195,7 +252,7 @@ static struct val step(struct rproc *p, const struct expr *e)
 	if (e->a->kind == EX_DEREF)
 		pointer = address_of_lvalue(p, e->a);
 	old = new = read_lvalue(p, e->a, pointer);
-	new.v = runner_wrap(p->r, e->type, operate(p, e, '+', old.v, scaled(e->a, '+', e->number)));
+	new.v = runner_wrap(p->r, e->type, operate_signed(p, e, '+', old.v, scaled(e->a, '+', e->number)));
 	write_lvalue(p, e->a, pointer, new);
 	return e->post ? old : new;
 }
@@ -236,6 +293,9 @@ struct val evaluate(struct rproc *p, const struct expr *e)
 		return assign(p, e);
 	case EX_STEP:
 		return step(p, e);
+	case EX_COMMA:
+		evaluate(p, e->a);
+		return evaluate(p, e->b);
 	case EX_CALL:
 		return perform_call(p, e);
 	default:
@@ -253,33 +313,56 @@ static enum flow if_else(struct rproc *p, const struct stmt *s)
 
 	p->ctrl |= c.reads;
 	f = execute(p, c.v ? s->body : s->other);
-	p->ctrl = ctrl;
+	/* if one arm leaves, it is for the condition that what follows is done at all */
+	if (!s->jumps)
+		p->ctrl = ctrl;
 	return f;
 }
 
-/* A pass of a loop stands in an arm of the condition of that pass, and the next one, too. */
+/* Is it for what was read that a loop turns as often as it does? */
+static bool depends(const struct rproc *p, const struct stmt *s, struct val cond, unsigned nreads)
+{
+	return cond.reads || ((!s->cond || s->cond->kind == EX_NUMBER) && p->nreads != nreads);
+}
+
+/*
+ * A pass of a loop stands in an arm of the condition of that pass, and the next one, too.
+ *
+ * A pass that did nothing but look is not followed by another: what that one would see,
+ * and all that comes then, this one sees in another execution, on which there are only fewer
+ * constraints for want of a pass.
+ */
 static enum flow loop(struct rproc *p, const struct stmt *s)
 {
-	uint64_t ctrl = p->ctrl;
+	uint64_t ctrl = p->ctrl, passed;
 	enum flow f = FLOW_NEXT;
+	bool dependent = false;
 
 	for (unsigned pass = 0;; pass++) {
-		if (s->cond && (pass || s->kind != ST_DO)) {
-			struct val c = evaluate(p, s->cond);
+		unsigned effects = p->effects, nreads = p->nreads;
+		struct val c = { .v = 1 };
 
-			if (!c.v)
-				break;
-			p->ctrl |= c.reads;
-		}
-		if (pass == LOOP_MAX)
+		if (s->cond && (pass || s->kind != ST_DO))
+			c = evaluate(p, s->cond);
+		if (!c.v)
+			break;
+		p->ctrl |= c.reads;
+		if (pass == (dependent || c.reads ? LOOP_MAX : LOOP_COUNTS_MAX))
 			runner_stop(p, STOP_LOOP);
+		passed = p->ctrl;
 		f = execute(p, s->body);
 		if (f == FLOW_BREAK || f == FLOW_RETURN)
 			break;
+		if (!(s->jumps & (JUMP_BREAK | JUMP_RETURN)))
+			p->ctrl = passed;
 		if (s->step)
 			evaluate(p, s->step);
+		if ((pass || s->kind != ST_DO) && p->effects == effects)
+			runner_stop(p, STOP_SPIN);
+		dependent |= depends(p, s, c, nreads);
 	}
-	p->ctrl = ctrl;
+	if (!(s->jumps & JUMP_RETURN))
+		p->ctrl = ctrl;
 	return f == FLOW_RETURN ? f : FLOW_NEXT;
 }
 
@@ -324,7 +407,7 @@ void interpret(void *arg)
 			p->locals[i].v = (int64_t)(uintptr_t)p->r->vars[l->init_address].base;
 	}
 	p->ctrl = 0;
-	p->nreads = p->nbegun = p->rcu_depth = p->nheld = 0;
+	p->nreads = p->nbegun = p->effects = p->rcu_depth = p->nheld = 0;
 	p->deps = (struct event_deps){ 0 };
 	p->stop = STOP_NOT;
 	task_current()->deps = &p->deps;

@@ -38,7 +38,7 @@ static void note_result(struct litmus *t, const char *from, const char *to)
 {
 	static const struct { const char *word; enum expected expected; } words[] = {
 		{ "Never", EXPECT_NEVER }, { "Sometimes", EXPECT_SOMETIMES }, { "Always", EXPECT_ALWAYS },
-		{ "DEADLOCK", EXPECT_NEVER },
+		{ "DEADLOCK", EXPECT_DEADLOCK },
 	};
 
 	for (; from + 7 < to && t->expected == EXPECT_NOTHING; from++) {
@@ -136,7 +136,7 @@ static void number(struct lexer *l)
 static size_t punct_length(const char *p)
 {
 	static const char *const long_ones[] = {
-		"<<=", ">>=", "/\\", "\\/", "=>", "==", "!=", "<=", ">=", "<<", ">>", "&&", "||", "++", "--",
+		"<<=", ">>=", "/\\", "\\/", "=>", "==", "!=", "<>", "<=", ">=", "<<", ">>", "&&", "||", "++", "--",
 		"+=", "-=", "*=", "%=", "&=", "|=", "^=", "->", "/=",
 	};
 
@@ -169,6 +169,8 @@ static void punct(struct lexer *l)
 /* The word of the first line, whatever it is made of. */
 static void test_name(struct lexer *l)
 {
+	if (!strncmp(l->p, "\xef\xbb\xbf", 3))	/* a byte order mark */
+		l->line_start = l->p += 3;
 	while (skip_space(l))
 		;
 	if (*l->p != 'C' || !isspace((unsigned char)l->p[1]))

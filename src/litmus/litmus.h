@@ -19,6 +19,7 @@
 enum tok_kind { TOK_END, TOK_NAME, TOK_NUMBER, TOK_PUNCT };
 struct token {
 	uint8_t kind;		/* enum tok_kind */
+	bool variable;		/* of a condition: "x" that is printed as [x] */
 	int line, column;
 	const char *text;	/* NAME, PUNCT: as written; NUMBER too */
 	int64_t number;
@@ -27,7 +28,7 @@ struct tokens { struct token *v; size_t n, cap; };
 
 /* --- types and expressions --- */
 
-enum base_type { BT_INT, BT_UINT, BT_SHORT, BT_USHORT, BT_CHAR, BT_UCHAR, BT_BOOL, BT_LONG, BT_ATOMIC,
+enum base_type { BT_INT, BT_UINT, BT_SHORT, BT_USHORT, BT_CHAR, BT_UCHAR, BT_BOOL, BT_LONG, BT_ULONG, BT_ATOMIC,
 		 BT_SPINLOCK, BT_SRCU, BT_VOID };
 struct type { uint8_t base; uint8_t pointers; };
 
@@ -38,12 +39,14 @@ enum expr_kind {
 	EX_CAST,
 	EX_ASSIGN,			/* a = b; op: of a compound one, or 0 */
 	EX_STEP,			/* ++ and --; number: +1 or -1; post */
+	EX_COMMA,			/* a, b */
 	EX_CALL,
 };
 /* Operators of two characters are known by both: '<' << 8 | '<'. */
 #define OP2(a, b) ((a) << 8 | (b))
 
 struct call;
+struct srcu_ops;
 struct expr {
 	uint8_t kind;		/* enum expr_kind */
 	bool post;
@@ -60,8 +63,11 @@ struct expr {
 };
 
 enum stmt_kind { ST_EXPR, ST_IF, ST_WHILE, ST_DO, ST_FOR, ST_BLOCK, ST_BREAK, ST_CONTINUE, ST_RETURN, ST_EMPTY };
+/* What may leave the arms of an if, or the body of a loop, before their end. */
+enum stmt_jumps { JUMP_CONTINUE = 1, JUMP_BREAK = 2, JUMP_RETURN = 4 };
 struct stmt {
 	uint8_t kind;		/* enum stmt_kind */
+	uint8_t jumps;		/* of ifs and loops: enum stmt_jumps in them */
 	struct expr *init, *cond, *step;
 	struct stmt *body, *other;
 	struct stmt *next;	/* in its block */
@@ -104,7 +110,7 @@ struct proc {
 };
 
 enum cond_quantifier { QUANT_EXISTS, QUANT_NOT_EXISTS, QUANT_FORALL };
-enum expected { EXPECT_NOTHING, EXPECT_NEVER, EXPECT_SOMETIMES, EXPECT_ALWAYS };
+enum expected { EXPECT_NOTHING, EXPECT_NEVER, EXPECT_SOMETIMES, EXPECT_ALWAYS, EXPECT_DEADLOCK };
 
 struct litmus {
 	const char *file;
@@ -127,9 +133,10 @@ struct litmus {
 	size_t plain;			/* accesses so far that are not marked */
 	/* reading */
 	size_t at;			/* next token */
-	unsigned depth;
+	unsigned depth, links;		/* of what is read: nested; in a row */
 	struct proc *proc;		/* whose body is read */
 	bool in_cond;
+	uint8_t jumps;			/* enum stmt_jumps so far in what is read */
 	jmp_buf failed;
 	bool skipped;			/* not malformed, but not supported */
 	char error[512];
@@ -168,6 +175,11 @@ _Noreturn void expected(struct litmus *t, const char *what);
 bool parse_type(struct litmus *t, struct type *type);
 void parse_body(struct litmus *t, struct proc *p);
 struct expr *parse_expression(struct litmus *t);
+/* The same, without commas. */
+struct expr *parse_assignment(struct litmus *t);
+/* What C computes with, given operands of these types: int, unsigned int, long, unsigned
+ * long. */
+enum base_type arithmetic_type(struct type a, struct type b);
 void parse_conditions(struct litmus *t);
 int find_global(const struct litmus *t, const char *name);
 unsigned need_global(struct litmus *t, const char *name);
@@ -182,6 +194,8 @@ struct litmus_opts {
 	double seconds;		/* for each test */
 	bool ideal, rcu_as_srcu;
 	bool quiet;
+	const struct srcu_ops *kernel;	/* a kernel tree stands for our own SRCU, and */
+	const char *kernel_version;	/* its version */
 };
 
 struct litmus_state { char *text; uint64_t count; bool positive; };

@@ -15,6 +15,7 @@
 #define ELEMENTS_MAX 1024
 #define PROCS_MAX 64
 #define FILE_MAX (1 << 20)
+#define VARS_MAX 1000
 
 /* --- memory, errors, tokens --- */
 
@@ -166,11 +167,14 @@ static void set_elements(struct litmus *t, struct global *g, unsigned n)
 /* The global of that name, made where there is none. */
 unsigned need_global(struct litmus *t, const char *name)
 {
+	const struct token *k = peek_token(t);
 	int i = find_global(t, name);
 	struct global *g;
 
 	if (i >= 0)
 		return (unsigned)i;
+	if (t->nglobals == VARS_MAX)
+		litmus_fail(t, k->line, k->column, "there are more than %d shared variables", VARS_MAX);
 	t->globals = litmus_grow(t, t->globals, &t->globals_cap, t->nglobals + 1, sizeof(*t->globals));
 	g = &t->globals[t->nglobals++];
 	*g = (struct global){ .name = name, .type = { .base = BT_INT } };
@@ -188,6 +192,10 @@ int find_local(const struct proc *p, const char *name)
 
 unsigned add_local(struct litmus *t, struct proc *p, const char *name, struct type type)
 {
+	const struct token *k = peek_token(t);
+
+	if (p->nlocals == VARS_MAX)
+		litmus_fail(t, k->line, k->column, "a process has more than %d local variables", VARS_MAX);
 	p->locals = litmus_grow(t, p->locals, &p->locals_cap, p->nlocals + 1, sizeof(*p->locals));
 	p->locals[p->nlocals] = (struct local){ .name = name, .type = type, .init_address = -1 };
 	return (unsigned)p->nlocals++;
@@ -210,17 +218,18 @@ static struct proc *need_proc(struct litmus *t, int64_t n)
 static const struct { const char *name; enum base_type base; } type_names[] = {
 	{ "int", BT_INT }, { "long", BT_LONG }, { "short", BT_SHORT }, { "char", BT_CHAR }, { "bool", BT_BOOL },
 	{ "_Bool", BT_BOOL }, { "unsigned", BT_UINT }, { "signed", BT_INT }, { "void", BT_VOID },
-	{ "intptr_t", BT_LONG }, { "uintptr_t", BT_LONG }, { "size_t", BT_LONG }, { "ssize_t", BT_LONG },
+	{ "intptr_t", BT_LONG }, { "uintptr_t", BT_ULONG }, { "size_t", BT_ULONG }, { "ssize_t", BT_LONG },
 	{ "s8", BT_CHAR }, { "u8", BT_UCHAR }, { "s16", BT_SHORT }, { "u16", BT_USHORT },
-	{ "s32", BT_INT }, { "u32", BT_UINT }, { "s64", BT_LONG }, { "u64", BT_LONG },
+	{ "s32", BT_INT }, { "u32", BT_UINT }, { "s64", BT_LONG }, { "u64", BT_ULONG },
 	{ "int8_t", BT_CHAR }, { "uint8_t", BT_UCHAR }, { "int16_t", BT_SHORT }, { "uint16_t", BT_USHORT },
-	{ "int32_t", BT_INT }, { "uint32_t", BT_UINT }, { "int64_t", BT_LONG }, { "uint64_t", BT_LONG },
+	{ "int32_t", BT_INT }, { "uint32_t", BT_UINT }, { "int64_t", BT_LONG }, { "uint64_t", BT_ULONG },
 	{ "atomic_t", BT_ATOMIC }, { "atomic64_t", BT_LONG }, { "atomic_long_t", BT_LONG },
 	{ "atomic_int", BT_ATOMIC },
 	{ "spinlock_t", BT_SPINLOCK }, { "raw_spinlock_t", BT_SPINLOCK },
 };
 
-static const char *const qualifiers[] = { "volatile", "const", "static", "register", "__rcu", "extern" };
+static const char *const qualifiers[] = { "volatile", "const", "static", "register", "__rcu", "extern",
+					  "__maybe_unused", "__iomem" };
 
 static bool qualifier(struct litmus *t)
 {
@@ -273,8 +282,9 @@ bool parse_type(struct litmus *t, struct type *type)
 	}
 	if (!some)
 		return false;
-	if (is_unsigned && type->base <= BT_CHAR && type->base != BT_UINT)
-		type->base = type->base == BT_SHORT ? BT_USHORT : type->base == BT_CHAR ? BT_UCHAR : BT_UINT;
+	if (is_unsigned)
+		type->base = type->base == BT_SHORT ? BT_USHORT : type->base == BT_CHAR ? BT_UCHAR :
+			     type->base == BT_LONG ? BT_ULONG : BT_UINT;
 	for (;;) {
 		if (accept_token(t, "*"))
 			type->pointers++;
@@ -389,10 +399,17 @@ static void initial_values(struct litmus *t)
 		struct type type = { .base = BT_INT };
 		bool typed = parse_type(t, &type);
 
-		if (peek_token(t)->kind == TOK_NUMBER)
-			init_register(t, type);
-		else
-			init_global(t, typed, type);
+		for (;;) {
+			if (peek_token(t)->kind == TOK_NUMBER)
+				init_register(t, type);
+			else
+				init_global(t, typed, type);
+			if (!accept_token(t, ","))
+				break;
+			type.pointers = 0;
+			while (accept_token(t, "*"))
+				type.pointers++;
+		}
 		if (!accept_token(t, ";") && !token_is(peek_token(t), "}"))
 			expected(t, "';' or '}' behind an initial value");
 		while (accept_token(t, ";"))
@@ -402,13 +419,25 @@ static void initial_values(struct litmus *t)
 
 /* --- processes --- */
 
+/* A parameter says what is at the variable that it points to, where nothing has before. */
+static void use_as(struct litmus *t, const struct token *k, struct global *v, struct type type)
+{
+	if (!v->typed) {
+		v->type = type;
+		v->typed = true;
+	} else if (v->type.base == BT_SRCU && type.base != BT_SPINLOCK) {
+		v->type = type;	/* used as a number: that it is a domain means nothing then */
+	} else if ((v->type.base == BT_SPINLOCK || type.base == BT_SPINLOCK) && v->type.base != type.base) {
+		litmus_fail(t, k->line, k->column, "'%s' has another type elsewhere", v->name);
+	}
+}
+
 static void parameter(struct litmus *t, struct proc *p)
 {
 	const struct token *k = peek_token(t);
 	struct type type;
 	const char *name;
-	unsigned g, l;
-	struct global *v;
+	int l;
 
 	if (!parse_type(t, &type))
 		expected(t, "the type of a parameter");
@@ -423,22 +452,19 @@ static void parameter(struct litmus *t, struct proc *p)
 	if (!type.pointers)
 		litmus_unsupported(t, k->line, k->column, "parameter '%s' is no pointer: parameters are the addresses of "
 				   "shared variables", name);
-	if (find_local(p, name) >= 0)
+	l = find_local(p, name);
+	if (l >= 0 && p->locals[l].parameter)
 		litmus_fail(t, k->line, k->column, "there is a '%s' in this process already", name);
-	g = need_global(t, name);
-	l = add_local(t, p, name, type);
-	p->locals[l].init_address = (int)g;
-	p->locals[l].parameter = true;
-	v = &t->globals[g];
-	type.pointers--;
-	if (!v->typed) {
-		v->type = type;
-		v->typed = true;
-	} else if (v->type.base == BT_SRCU && type.base != BT_SPINLOCK) {
-		v->type = type;	/* used as a number: that it is a domain means nothing then */
-	} else if ((v->type.base == BT_SPINLOCK || type.base == BT_SPINLOCK) && v->type.base != type.base) {
-		litmus_fail(t, k->line, k->column, "'%s' has another type elsewhere", name);
+	if (l < 0) {
+		l = (int)add_local(t, p, name, type);
+		p->locals[l].init_address = (int)need_global(t, name);
 	}
+	/* else "0:x=y" above: the address of another variable */
+	p->locals[l].type = type;
+	p->locals[l].parameter = true;
+	type.pointers--;
+	if (p->locals[l].init_address >= 0)
+		use_as(t, k, &t->globals[p->locals[l].init_address], type);
 }
 
 static bool process(struct litmus *t)
@@ -491,30 +517,31 @@ static void processes(struct litmus *t)
 
 /* --- files --- */
 
+/* The name of standard input is "-". */
 static void read_text(struct litmus *t)
 {
-	FILE *f = fopen(t->file, "r");
-	size_t n;
+	bool standard = !strcmp(t->file, "-");
+	FILE *f = standard ? stdin : fopen(t->file, "r");
+	bool more = false;
+	int err = f ? 0 : errno;
+	size_t n = 0;
 
-	if (!f)
-		litmus_fail(t, 0, 0, "%s", strerror(errno));
-	t->text = calloc(1, FILE_MAX + 1);
-	if (!t->text) {
-		fclose(f);
-		litmus_fail(t, 0, 0, "out of memory");
+	if (standard)
+		t->file = "stdin";
+	t->text = f ? calloc(1, FILE_MAX + 1) : NULL;
+	if (t->text) {
+		n = fread(t->text, 1, FILE_MAX, f);
+		more = fgetc(f) != EOF;
+		err = ferror(f) ? errno : 0;
+	} else if (f) {
+		err = ENOMEM;
 	}
-	n = fread(t->text, 1, FILE_MAX, f);
-	if (ferror(f)) {
-		int err = errno;
-
+	if (f && !standard)
 		fclose(f);
+	if (err)
 		litmus_fail(t, 0, 0, "%s", strerror(err));
-	}
-	if (fgetc(f) != EOF) {
-		fclose(f);
+	if (more)
 		litmus_fail(t, 0, 0, "the file is larger than a megabyte: no litmus test");
-	}
-	fclose(f);
 	if (memchr(t->text, '\0', n))
 		litmus_fail(t, 0, 0, "the file holds a byte 0: no litmus test");
 }

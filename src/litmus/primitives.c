@@ -56,7 +56,11 @@ static void *location(struct rproc *p, const struct expr *at, struct val pointer
 	if (!runner_find(p->r, pointer.v, &var, &element)) {
 		char what[80];
 
-		snprintf(what, sizeof(what), "a pointer that points to no variable (%lld) is followed", (long long)pointer.v);
+		/* what was an address is another one in each run */
+		if (pointer.v == (int32_t)pointer.v)
+			snprintf(what, sizeof(what), "a pointer that points to no variable (%d) is followed", (int)pointer.v);
+		else
+			snprintf(what, sizeof(what), "a pointer that points to no variable is followed");
 		runner_fail(p, at, what);
 	}
 	return (void *)(uintptr_t)pointer.v;
@@ -102,7 +106,10 @@ static struct val load(struct rproc *p, const struct expr *at, struct val pointe
 {
 	void *loc = data(p, at, pointer);
 	uint64_t self = new_read(p, at);
-	uint64_t v = event(p, op, order, loc, 0, 0, (struct event_deps){ .addr = pointer.reads, .self = self });
+	uint64_t v;
+
+	p->effects += op == OP_PLAIN_LOAD;	/* it may race */
+	v = event(p, op, order, loc, 0, 0, (struct event_deps){ .addr = pointer.reads, .self = self });
 
 	return (struct val){ .v = runner_wrap(p->r, type, (int64_t)v), .reads = self };
 }
@@ -112,6 +119,7 @@ static void store(struct rproc *p, const struct expr *at, struct val pointer, st
 {
 	void *loc = data(p, at, pointer);
 
+	p->effects++;
 	event(p, op, order, loc, (uint64_t)runner_wrap(p->r, type, v.v), 0,
 	      (struct event_deps){ .addr = pointer.reads, .data = v.reads, .begun = v.begun });
 }
@@ -134,6 +142,7 @@ static struct val rmw(struct rproc *p, const struct expr *at, enum ev_op op, enu
 	uint64_t v = event(p, op, order, loc, a, b, (struct event_deps){
 		.addr = pointer.reads, .data = from.reads, .begun = from.begun, .self = self });
 
+	p->effects += op != OP_CMPXCHG || v == a;
 	return (struct val){ .v = (int64_t)v, .reads = self };
 }
 
@@ -217,8 +226,10 @@ static struct val try_compare_and_exchange(struct rproc *p, const struct expr *e
 	old = rmw(p, e, OP_CMPXCHG, (enum ev_order)e->suffix, pointer, (uint64_t)runner_wrap(p->r, type, expected->v),
 		  (uint64_t)runner_wrap(p->r, type, new.v), new);
 	done = old.v == expected->v;
-	if (!done)
+	if (!done) {
 		*expected = old;
+		p->effects++;
+	}
 	old.v = done;
 	return old;
 }
@@ -304,6 +315,7 @@ static struct val spin_word(struct rproc *p, const struct expr *e, void *loc, st
 	switch (e->call->kind) {
 	case CALL_SPIN_UNLOCK:
 		gives_back(p, e, loc);
+		p->effects++;
 		event_at(p, &unlock, loc, 0, 0, deps);
 		return v;
 	case CALL_SPIN_IS_LOCKED:
@@ -313,6 +325,7 @@ static struct val spin_word(struct rproc *p, const struct expr *e, void *loc, st
 	default:
 		deps.self = v.reads = new_read(p, e);
 		v.v = !event_at(p, &lock, loc, 0, 1, deps);
+		p->effects += v.v != 0;
 		if (v.v)
 			took(p, e, loc);
 		else if (e->call->kind == CALL_SPIN_LOCK)
@@ -329,6 +342,7 @@ static struct val spin(struct rproc *p, const struct expr *e)
 
 	if (p->r->t->tries_locks)
 		return spin_word(p, e, loc, deps);
+	p->effects++;
 	if (e->call->kind == CALL_SPIN_LOCK) {
 		event(p, OP_LOCK, ORD_ACQUIRE, loc, 0, 0, deps);
 		took(p, e, loc);
@@ -371,6 +385,7 @@ static struct val srcu(struct rproc *p, const struct expr *e)
 	ss = p->r->vars[var].ss;
 	if (e->call->kind == CALL_SRCU_UNLOCK)
 		idx = evaluate(p, e->args[1]);
+	p->effects++;
 	p->deps = (struct event_deps){ .ctrl = p->ctrl };
 	switch (e->call->kind) {
 	case CALL_SRCU_LOCK:
@@ -403,6 +418,7 @@ static void rcu(struct rproc *p, const struct expr *e)
 {
 	struct srcu *ss = p->r->rcu;
 
+	p->effects++;
 	p->deps = (struct event_deps){ .ctrl = p->ctrl };
 	switch (e->call->kind) {
 	case CALL_RCU_LOCK:

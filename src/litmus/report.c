@@ -60,9 +60,15 @@ static enum litmus_score score(const struct litmus *t, const struct litmus_resul
 	if (t->expected == EXPECT_NOTHING)
 		return is_complete(r) ? SCORE_NONE : SCORE_UNDECIDED;
 	/* where there is a race a verdict means nothing */
-	if (t->expects_race || r->flags & MM_DATA_RACE)
-		return is_complete(r) ? SCORE_AGREES : SCORE_UNDECIDED;
+	if (r->flags & MM_DATA_RACE)
+		return t->expects_race ? SCORE_AGREES : SCORE_RACE;
+	if (t->expects_race)
+		return is_complete(r) ? SCORE_STRONGER : SCORE_UNDECIDED;
 	switch (t->expected) {
+	case EXPECT_DEADLOCK:
+		if (r->nstates || r->filtered)
+			return SCORE_FORBIDDEN;
+		return is_complete(r) ? SCORE_AGREES : SCORE_UNDECIDED;
 	case EXPECT_NEVER:
 		if (r->positive)
 			return SCORE_FORBIDDEN;
@@ -83,9 +89,11 @@ static enum litmus_score score(const struct litmus *t, const struct litmus_resul
 static const char *const score_texts[] = {
 	[SCORE_AGREES] = "agrees", [SCORE_STRONGER] = "stronger: allowed, never seen",
 	[SCORE_FORBIDDEN] = "FORBIDDEN OUTCOME SEEN", [SCORE_UNDECIDED] = "not decided: incomplete",
+	[SCORE_RACE] = "not compared: there is a data race",
 };
 static const char *const expected_texts[] = {
 	[EXPECT_NEVER] = "Never", [EXPECT_SOMETIMES] = "Sometimes", [EXPECT_ALWAYS] = "Always",
+	[EXPECT_DEADLOCK] = "DEADLOCK",
 };
 
 /* --- as text --- */
@@ -110,8 +118,8 @@ static void print_remarks(const struct litmus *t, const struct litmus_result *r,
 	if (!r->nstates && r->deadlocks && is_complete(r))
 		printf("Deadlock %s: no execution comes to its end\n", t->name);
 	if (score_texts[s])
-		printf("Result %s: %s expected, %s\n", t->name, expected_texts[t->expected] ? expected_texts[t->expected] :
-		       "nothing", score_texts[s]);
+		printf("Result %s: %s%s expected, %s\n", t->name, expected_texts[t->expected] ? expected_texts[t->expected] :
+		       "nothing", t->expects_race ? " DATARACE" : "", score_texts[s]);
 }
 
 static void print_text(const struct litmus *t, const struct litmus_opts *o, const struct litmus_result *r,
@@ -148,14 +156,15 @@ static void put_string(struct sbuf *b, const char *s)
 	sbuf_add(b, "\"");
 }
 
+static const char *const score_names[SCORE_COUNT] = {
+	[SCORE_NONE] = "none", [SCORE_AGREES] = "agrees", [SCORE_STRONGER] = "stronger",
+	[SCORE_FORBIDDEN] = "forbidden", [SCORE_UNDECIDED] = "undecided", [SCORE_RACE] = "race",
+	[SCORE_SKIPPED] = "skipped", [SCORE_BAD] = "bad",
+};
+
 static void print_json(const struct litmus *t, const struct litmus_opts *o, const struct litmus_result *r,
 		       enum litmus_score s)
 {
-	static const char *const names[] = {
-		[SCORE_NONE] = "none", [SCORE_AGREES] = "agrees", [SCORE_STRONGER] = "stronger",
-		[SCORE_FORBIDDEN] = "forbidden", [SCORE_UNDECIDED] = "undecided", [SCORE_SKIPPED] = "skipped",
-		[SCORE_BAD] = "bad",
-	};
 	struct sbuf b = { 0 };
 	const char *sep = "";
 
@@ -166,14 +175,19 @@ static void print_json(const struct litmus *t, const struct litmus_opts *o, cons
 	sbuf_addf(&b, ",\"model\":\"%s\",\"srcu\":\"%s\",\"observation\":\"%s\",\"complete\":%s,\"positive\":%" PRIu64
 		    ",\"negative\":%" PRIu64 ",\"ok\":%s,\"score\":\"%s\",\"deadlock\":%s,\"seconds\":%.3f,\"flags\":[",
 		    o->model, o->ideal ? "ideal" : "tree", observation(r), is_complete(r) ? "true" : "false",
-		    r->positive, r->negative, is_ok(t, r) ? "true" : "false", names[s],
+		    r->positive, r->negative, is_ok(t, r) ? "true" : "false", score_names[s],
 		    !r->nstates && r->deadlocks ? "true" : "false", r->seconds);
 	for (size_t i = 0; i < NFLAGS; i++)
 		if (r->flags & flag_names[i].flag) {
 			sbuf_addf(&b, "%s\"%s\"", sep, flag_names[i].name);
 			sep = ",";
 		}
-	sbuf_addf(&b, "],\"states\":[");
+	sbuf_addf(&b, "]");
+	if (o->kernel) {
+		sbuf_addf(&b, ",\"kernel\":");
+		put_string(&b, o->kernel_version);
+	}
+	sbuf_addf(&b, ",\"states\":[");
 	for (size_t i = 0; i < r->nstates; i++) {
 		sbuf_addf(&b, "%s{\"state\":", i ? "," : "");
 		put_string(&b, r->states[i].text);
@@ -196,7 +210,7 @@ static enum litmus_score refused(const struct litmus *t, const char *error, bool
 	if (json_active()) {
 		sbuf_addf(&b, "{\"type\":\"litmus\",\"file\":");
 		put_string(&b, t->file);
-		sbuf_addf(&b, ",\"score\":\"%s\",\"message\":", skipped ? "skipped" : "bad");
+		sbuf_addf(&b, ",\"score\":\"%s\",\"message\":", score_names[skipped ? SCORE_SKIPPED : SCORE_BAD]);
 		put_string(&b, error);
 		sbuf_add(&b, "}");
 		if (!sbuf_failed(&b))
@@ -228,6 +242,32 @@ void litmus_header(void)
 
 	if (json_active())
 		json_write(text, sizeof(text) - 1);
+}
+
+void litmus_summary(const size_t counts[SCORE_COUNT])
+{
+	static const struct { enum litmus_score score; const char *text; } parts[] = {
+		{ SCORE_AGREES, "agreed" }, { SCORE_STRONGER, "stronger" }, { SCORE_FORBIDDEN, "forbidden" },
+		{ SCORE_UNDECIDED, "undecided" }, { SCORE_RACE, "not compared" }, { SCORE_NONE, "nothing expected" },
+		{ SCORE_SKIPPED, "skipped" }, { SCORE_BAD, "malformed" },
+	};
+	struct sbuf b = { 0 };
+
+	sbuf_add(&b, json_active() ? "{\"type\":\"summary\"" : "Summary");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (json_active())
+			sbuf_addf(&b, ",\"%s\":%zu", score_names[parts[i].score], counts[parts[i].score]);
+		else
+			sbuf_addf(&b, "%s %s %zu", i ? "," : ":", parts[i].text, counts[parts[i].score]);
+	if (json_active())
+		sbuf_add(&b, "}");
+	if (sbuf_failed(&b))
+		complain("not enough memory to print this");
+	else if (json_active())
+		json_write(b.s, b.len);
+	else
+		printf("%s\n", b.s);
+	sbuf_release(&b);
 }
 
 enum litmus_score litmus_file(const char *file, const struct litmus_opts *o, bool (*interrupted)(void *), bool *cut)

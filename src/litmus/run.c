@@ -61,6 +61,8 @@ static bool build(struct world *w, void *arg)
 	bool ok = true;
 
 	r->w = w;
+	if (r->o->kernel)
+		srcu_use(w, r->o->kernel, NULL);
 	for (unsigned i = 0; i < r->t->nglobals && ok; i++)
 		ok = make_var(r, i);
 	for (unsigned i = 0; i < r->t->nglobals && ok; i++)
@@ -180,7 +182,7 @@ static const char *print_state(struct runner *r, bool positive)
 		else if (t->globals[p->index].is_array)
 			n += (size_t)snprintf(r->text + n, room - n, "%s[%u]=", t->globals[p->index].name, p->element);
 		else
-			n += (size_t)snprintf(r->text + n, room - n, "%s=", t->globals[p->index].name);
+			n += (size_t)snprintf(r->text + n, room - n, "[%s]=", t->globals[p->index].name);
 		n += print_value(r, r->text + n, room - n, value_at(r, *p));
 		n += (size_t)snprintf(r->text + n, room - n, "; ");
 	}
@@ -246,7 +248,7 @@ static const char *source_end(void *arg, struct world *w, enum exec_end how)
 	(void)w;
 	for (unsigned i = 0; i < r->t->nprocs; i++) {
 		stopped |= r->procs[i].stop != STOP_NOT;
-		r->stuck |= r->procs[i].stop == STOP_LOCK;
+		r->stuck |= r->procs[i].stop == STOP_LOCK || r->procs[i].stop == STOP_SPIN;
 		r->result->cut_loops += r->procs[i].stop == STOP_LOOP;
 	}
 	if (!done && !stopped && how == EXEC_COMPLETE)

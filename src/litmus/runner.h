@@ -16,7 +16,8 @@ struct val { int64_t v; uint64_t reads, begun; };
 #define RCU_DEPTH 64
 #define LOCKS_MAX 64
 
-enum stop { STOP_NOT, STOP_LOOP, STOP_RETRY, STOP_LOCK, STOP_ERROR };
+/* STOP_SPIN: a loop turns, and does no more than look */
+enum stop { STOP_NOT, STOP_LOOP, STOP_SPIN, STOP_RETRY, STOP_LOCK, STOP_ERROR };
 
 struct rproc {
 	struct runner *r;
@@ -25,6 +26,7 @@ struct rproc {
 	struct val *locals;
 	uint64_t ctrl;		/* reads on which it depends that we are here */
 	unsigned nreads, nbegun;
+	unsigned effects;	/* so much it did that was no look at memory and changed something */
 	struct event_deps deps;
 	enum stop stop;
 	void *held[LOCKS_MAX];	/* spinlocks */

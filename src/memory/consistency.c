@@ -49,20 +49,39 @@ struct mm_fence *mm_add_fence(struct mm *m)
 	return f;
 }
 
+bool mm_add_addr(struct mm *m, size_t read, size_t access)
+{
+	if (m->naddrs == m->addrs_cap) {
+		size_t cap = m->addrs_cap ? 2 * m->addrs_cap : 64;
+		struct mm_addr *v = realloc(m->addrs, cap * sizeof(*v));
+
+		if (!v) {
+			m->oom = true;
+			return false;
+		}
+		m->addrs = v;
+		m->addrs_cap = cap;
+	}
+	m->addrs[m->naddrs++] = (struct mm_addr){ (uint16_t)read, (uint16_t)access };
+	return true;
+}
+
 void mm_clear(struct mm *m)
 {
-	m->n = m->nfences = 0;
+	m->n = m->nfences = m->naddrs = 0;
 	m->oom = m->is_placed = false;
 }
 
 void mm_release(struct mm *m)
 {
 	free(m->fences);
+	free(m->addrs);
 	free(m->ev);
 	free(m->bits);
 	free(m->nums);
 	free(m->index);
 	free(m->placed);
+	free(m->said);
 	*m = (struct mm){ 0 };
 }
 
@@ -361,6 +380,32 @@ void mm_placed_edges(const struct mm *m, const struct mm_places *p, struct mm_ed
 				if (r < m->n && r != j)
 					mm_edge(e, i, r);
 			}
+}
+
+bool mm_edges_reach(struct mm *m, struct mm_edges *e, size_t nodes, size_t from)
+{
+	size_t n = 0, done = 0;
+
+	if (nodes > m->said_cap) {
+		uint8_t *p = realloc(m->said, 2 * nodes);
+
+		if (!p) {
+			m->oom = true;
+			return false;
+		}
+		m->said = p;
+		m->said_cap = 2 * nodes;
+	}
+	memset(m->said, MM_ASK, nodes);
+	m->said[from] = MM_NO;
+	e->queue[n++] = (uint16_t)from;
+	while (done < n)
+		for (uint16_t k = e->first[e->queue[done++]]; k != UINT16_MAX; k = e->next[k])
+			if (m->said[e->to[k]] == MM_ASK) {
+				m->said[e->to[k]] = MM_NO;
+				e->queue[n++] = e->to[k];
+			}
+	return true;
 }
 
 bool mm_edges_acyclic(struct mm_edges *e, size_t nodes)

@@ -59,9 +59,16 @@ struct mm_fence {
 	uint64_t value;		/* and that */
 };
 
+enum mm_answer { MM_ASK, MM_NO, MM_YES };
+
+/* An access is made where that read of its task said.  For those who have no bits for it. */
+struct mm_addr { uint16_t read, access; };
+
 struct mm {
 	struct mm_event *ev;
 	size_t n, cap;
+	struct mm_addr *addrs;
+	size_t naddrs, addrs_cap;
 	struct mm_fence *fences;
 	size_t nfences, fences_cap;
 	/* scratch of the models, kept from one question to the next */
@@ -75,11 +82,14 @@ struct mm {
 	size_t placed_cap;
 	bool is_placed;
 	const uint64_t *known;	/* see mm_order_tso() */
+	uint8_t *said;		/* by event: enum mm_answer, see mm_tso_newest() */
+	size_t said_cap;
 	bool oom;		/* there was no memory: the answer means nothing */
 };
 /* A new last event, all zero but rf, pair and after, which are MM_NONE.  NULL: no memory. */
 struct mm_event *mm_add(struct mm *m);
 struct mm_fence *mm_add_fence(struct mm *m);	/* the same, at the end */
+bool mm_add_addr(struct mm *m, size_t read, size_t access);	/* false: no memory */
 void mm_clear(struct mm *m);
 void mm_release(struct mm *m);
 
@@ -92,6 +102,15 @@ bool mm_tso(struct mm *m);
 /* The Linux-kernel memory model (Alglave, Maranget, McKenney, Parri, Stern 2018; as of
  * Linux 6.12), for what has no load buffering. */
 bool mm_lkmm(struct mm *m);
+/*
+ * Quick answers.  The last event of m is new: it has no place yet (a read reads from nothing,
+ * a write has a rank of its own behind all), and what m is without it the model allows.  m->said
+ * tells of each write whether the new event may have its place directly before that one, or
+ * read what that one overwrites, if that is coherent: MM_ASK where only the whole model
+ * knows.  False: nothing is known.
+ */
+bool mm_tso_newest(struct mm *m);
+bool mm_lkmm_newest(struct mm *m);
 /*
  * What sections and grace periods of ideal domains guarantee beside that (the model's axiom
  * "rcu"), whatever the model; and which of the model's flags are raised.  Of whole

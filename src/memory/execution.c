@@ -28,7 +28,7 @@ struct place {
 struct head {
 	const struct task *t;
 	const struct object *to;
-	unsigned nth;		/* of its reads */
+	uint16_t at;		/* the read */
 };
 
 struct reading {
@@ -39,47 +39,11 @@ struct reading {
 	struct place *places;
 	size_t nplaces, cap;
 	uint16_t *write_of;	/* by step: the event that is its write, MM_NONE */
-	uint64_t *steps;	/* by event: of which step it is */
-	size_t steps_cap;
+	uint16_t *upto;		/* by step: how many events there are behind it */
 	const struct execution_probe *probes;
 	size_t nprobes;
-	uint64_t step;		/* the one that is being read */
 	bool ok;
 };
-
-/* The last event of the task that it made in that step or before; MM_NONE. */
-static uint16_t last_by(const struct reading *k, unsigned task, uint64_t step)
-{
-	for (size_t i = k->mm.n; i--;)
-		if (k->mm.ev[i].task == task && k->steps[i] <= step)
-			return (uint16_t)i;
-	return MM_NONE;
-}
-
-/* A new event of the task.  Its first one comes behind all that its maker, or whoever made
- * that one, had done. */
-static struct mm_event *add_by(struct reading *k, const struct task *t)
-{
-	bool first = last_by(k, t->index, UINT64_MAX) == MM_NONE;
-	struct mm_event *e;
-	uint16_t after = MM_NONE;
-
-	for (const struct task *m = t; first && after == MM_NONE && m && m->maker != UINT32_MAX;) {
-		uint64_t made = m->made_at;
-
-		m = world_task(k->w, m->maker);
-		after = m ? last_by(k, m->index, made) : MM_NONE;
-	}
-	e = grow(&k->steps, &k->steps_cap, k->mm.n + 1, sizeof(*k->steps)) ? mm_add(&k->mm) : NULL;
-	if (!e) {
-		k->ok = false;
-		return NULL;
-	}
-	k->steps[k->mm.n - 1] = k->step;
-	e->task = (uint16_t)t->index;
-	e->after = after;
-	return e;
-}
 
 static struct place *place_at(struct reading *k, uint32_t loc)
 {
@@ -110,14 +74,32 @@ static void find_ordered(struct reading *k, uint64_t n)
 	}
 }
 
+/* The first event of a task that a step made comes behind what its maker had done by then. */
+static uint16_t made_by(const struct reading *k, const struct task *t)
+{
+	size_t i = t->made_at ? k->upto[t->made_at] : 0;
+
+	for (size_t j = 0; i && j + 1 < k->mm.n; j++)
+		if (k->mm.ev[j].task == t->index)
+			return MM_NONE;
+	while (i--)
+		if (k->mm.ev[i].task == t->maker)
+			return (uint16_t)i;
+	return MM_NONE;
+}
+
 static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct task *t, unsigned cpu,
 			    const struct site *s, const struct place *p)
 {
-	struct mm_event *e = add_by(k, t);
+	struct mm_event *e = mm_add(&k->mm);
 
-	if (!e)
+	if (!e) {
+		k->ok = false;
 		return NULL;
+	}
+	e->after = made_by(k, t);
 	e->kind = (uint8_t)kind;
+	e->task = (uint16_t)t->index;
 	e->cpu = (uint16_t)cpu;
 	e->loc = p->number;
 	e->order = s->order;
@@ -127,16 +109,16 @@ static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct t
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
-		e->flags |= MM_UNLOCK;
+		e->flags = MM_UNLOCK;
 		break;
 	case OP_LOCK: case OP_TRYLOCK:
-		e->flags |= MM_LOCK | MM_LOCKED;
+		e->flags = MM_LOCK | MM_LOCKED;
 		break;
-	case OP_WAIT: case OP_WQ_WAIT: case OP_WORK_WAIT: case OP_TIMER_WAIT:
-		e->flags |= MM_LOCKED | MM_SWITCH;
+	case OP_WAIT: case OP_WQ_WAIT: case OP_COND: case OP_WORK_WAIT: case OP_TIMER_WAIT:
+		e->flags = MM_LOCKED | MM_SWITCH;
 		break;
 	default:
-		e->flags |= MM_LOCKED;
+		e->flags = MM_LOCKED;
 		break;
 	}
 	return e;
@@ -150,13 +132,23 @@ static bool stores_only(enum ev_op op)
 static bool loads_only(const struct site *s, bool changed)
 {
 	switch (s->op) {
-	case OP_LOAD: case OP_PLAIN_LOAD: case OP_WQ_WAIT:
+	case OP_LOAD: case OP_PLAIN_LOAD: case OP_WQ_WAIT: case OP_COND:
 		return true;
-	case OP_CMPXCHG: case OP_TRYLOCK:
+	case OP_CMPXCHG: case OP_TRYLOCK: case OP_WAIT: case OP_MIN_ARM: case OP_MAX:
 		return !changed;
 	default:
 		return false;
 	}
+}
+
+/* What failed to store orders nothing, and took no lock. */
+static void only_loaded(struct mm_event *e, const struct site *s)
+{
+	if (s->op == OP_LOAD || s->op == OP_PLAIN_LOAD)
+		return;
+	e->order = ORD_ONCE;
+	if (e->flags & MM_LOCK)
+		e->flags = 0;
 }
 
 /* Makes the last two events the parts of one read-modify-write. */
@@ -185,38 +177,40 @@ struct touch {
 	uint64_t step;		/* 0: to come */
 };
 
-/* As in explore/consistent.c: loads of pointers to heap objects, and those that say so. */
+const struct object *execution_head(struct world *w, uint64_t value, enum ev_order order)
+{
+	const struct object *o = object_at(w, (void *)(uintptr_t)value);
+
+	return o && (o->heap || order == ORD_DEREF) ? o : NULL;
+}
+
+/* The read that was added last may head dependencies. */
 static void head(struct reading *k, const struct touch *a)
 {
-	const struct object *o = object_at(k->w, (void *)(uintptr_t)a->value);
-	unsigned nth = 0;
+	const struct object *o = execution_head(k->w, a->value, (enum ev_order)a->site->order);
 
-	if (!o || !(o->heap || a->site->order == ORD_DEREF))
+	if (!o)
 		return;
 	if (!grow(&k->heads, &k->heads_cap, k->nheads + 1, sizeof(*k->heads))) {
 		k->ok = false;
 		return;
 	}
-	for (size_t i = 0; i + 1 < k->mm.n; i++)
-		nth += k->mm.ev[i].task == a->t->index && k->mm.ev[i].kind == MM_READ;
-	k->heads[k->nheads++] = (struct head){ .t = a->t, .to = o, .nth = nth };
+	k->heads[k->nheads++] = (struct head){ .t = a->t, .to = o, .at = (uint16_t)(k->mm.n - 1) };
 }
 
-static uint64_t address(const struct reading *k, const struct touch *a)
+/* What the access that was added last depends on. */
+static void address(struct reading *k, const struct touch *a)
 {
 	const struct object *o = k->nheads ? object_at(k->w, a->loc) : NULL;
-	uint64_t bits = 0;
 
 	for (size_t i = 0; o && i < k->nheads; i++)
 		if (k->heads[i].t == a->t && k->heads[i].to == o)
-			bits |= (uint64_t)1 << (k->heads[i].nth % 64);
-	return bits;
+			k->ok &= mm_add_addr(&k->mm, k->heads[i].at, k->mm.n - 1);
 }
 
 static void touch(struct reading *k, const struct touch *a)
 {
 	bool reads = !stores_only((enum ev_op)a->site->op), writes = !loads_only(a->site, a->changed);
-	uint64_t addr = address(k, a);
 	struct mm_event *e;
 
 	if (reads) {
@@ -224,10 +218,10 @@ static void touch(struct reading *k, const struct touch *a)
 		if (!e)
 			return;
 		e->rf = a->rf;
-		e->addr = addr;
+		if (!writes)
+			only_loaded(e, a->site);
+		address(k, a);
 		head(k, a);
-		if (!writes && a->site->op != OP_LOAD && a->site->op != OP_PLAIN_LOAD)
-			e->order = ORD_ONCE; /* what failed to store orders nothing */
 	}
 	if (!writes)
 		return;
@@ -235,7 +229,7 @@ static void touch(struct reading *k, const struct touch *a)
 	if (!e)
 		return;
 	e->rank = a->rank;
-	e->addr = addr;
+	address(k, a);
 	if (reads)
 		make_pair(k);
 	if (a->step)
@@ -334,11 +328,14 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 
 		if (p->step != step || p->behind != behind)
 			continue;
-		e = add_by(k, p->t);
-		if (!e)
+		e = mm_add(&k->mm);
+		if (!e) {
+			k->ok = false;
 			return;
+		}
 		e->kind = p->writes ? MM_WRITE : MM_READ;
 		e->order = ORD_ONCE;
+		e->task = (uint16_t)p->t->index;
 		e->cpu = (uint16_t)p->t->cpu;
 		e->loc = (uint16_t)(UINT16_MAX - p->var);
 	}
@@ -352,22 +349,22 @@ static bool consistent_with(struct world *w, const struct task *t, const struct 
 	uint64_t n = world_steps(w);
 	bool ok = false;
 
-	k.write_of = malloc((n + 1) * sizeof(*k.write_of));
+	k.write_of = malloc(2 * (n + 1) * sizeof(*k.write_of));
 	if (k.write_of) {
+		k.upto = k.write_of + n + 1;
 		find_ordered(&k, n);
 		probe(&k, 0, true);
 		for (uint64_t i = 1; i <= n && k.ok; i++) {
-			k.step = i;
 			k.write_of[i] = MM_NONE;
 			probe(&k, i, false);
 			read_step(&k, i);
+			k.upto[i] = (uint16_t)k.mm.n;
 			probe(&k, i, true);
 		}
 		ok = k.ok && (!t || read_pending(&k, t, ev, choice)) && w->model->consistent(&k.mm) && !k.mm.oom;
 	}
 	free(k.write_of);
 	free(k.places);
-	free(k.steps);
 	free(k.heads);
 	mm_release(&k.mm);
 	return ok;

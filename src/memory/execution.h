@@ -8,6 +8,12 @@
 
 #include "engine/world.h"
 
+/*
+ * The object to which all later accesses of its task depend on a load that returned that; NULL:
+ * it heads no dependencies.  Each load of a pointer to a heap object does, for there is no other
+ * way to such an object but for who made it; of other objects those that say so.
+ */
+const struct object *execution_head(struct world *w, uint64_t value, enum ev_order order);
 /* May t's pending access read from, or be put behind, the `choice`-th newest store?  The
  * newest, 1, it always may.  False with world_error() when it may not.  Needs the log. */
 bool execution_may_choose(struct world *w, struct task *t, unsigned choice);

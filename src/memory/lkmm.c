@@ -204,11 +204,9 @@ static void hand_overs(struct lkmm *k)
 
 /* --- dependencies --- */
 
-static void depends(struct lkmm *k, size_t r, size_t j)
+static void depends(struct lkmm *k, size_t r, size_t j, bool addr, bool dep, bool ctrl)
 {
 	const struct mm_event *y = &k->m->ev[j];
-	uint64_t bits = k->m->ev[r].self;
-	bool addr = y->addr & bits, dep = addr || y->data & bits, ctrl = y->ctrl & bits;
 
 	if ((y->kind == MM_WRITE && (dep || ctrl)) || (y->kind == MM_READ && addr))
 		rel_set(&k->s, k->r[PPO], r, j);
@@ -230,9 +228,12 @@ static void dependencies(struct lkmm *k, size_t j)
 	const struct mm_event *y = &k->m->ev[j];
 	uint64_t bits = y->addr | y->data | y->ctrl;
 
-	for (size_t i = 0; bits && i < j; i++)
-		if (k->m->ev[i].task == y->task && k->m->ev[i].self & bits)
-			depends(k, i, j);
+	for (size_t i = 0; bits && i < j; i++) {
+		uint64_t self = k->m->ev[i].self;
+
+		if (k->m->ev[i].task == y->task && self & bits)
+			depends(k, i, j, y->addr & self, (y->addr | y->data) & self, y->ctrl & self);
+	}
 }
 
 /* What a task stores and loads again is still made of the same. */
@@ -242,9 +243,12 @@ static void carry_dependencies(struct mm *m)
 		const struct mm_event *e = &m->ev[i];
 		uint64_t data;
 
-		if (!e->self || e->rf == MM_NONE || e->rf > i || m->ev[e->rf].task != e->task)
+		if (e->kind != MM_READ || e->rf == MM_NONE || e->rf > i || m->ev[e->rf].task != e->task)
 			continue;
 		data = m->ev[e->rf].data;
+		for (size_t a = 0; data && a < m->naddrs; a++)
+			if (m->addrs[a].read == i)
+				m->ev[m->addrs[a].access].addr |= data;
 		for (size_t j = i + 1; data && j < m->n; j++) {
 			struct mm_event *y = &m->ev[j];
 
@@ -377,6 +381,8 @@ bool lkmm_relations(struct mm *m, struct lkmm *k)
 		fences_behind(k, i);
 		dependencies(k, i);
 	}
+	for (size_t a = 0; a < m->naddrs; a++)
+		depends(k, m->addrs[a].read, m->addrs[a].access, true, true, false);
 	hand_overs(k);
 	mm_made(m, &k->s, k->r[STRONG]);
 	mm_made(m, &k->s, k->r[PPO]);

@@ -92,26 +92,58 @@ static bool has_plain(const struct mm *m)
 	return false;
 }
 
+/* All edges, but communication only of the first so many.  False: nothing can be said. */
+static bool make_edges(struct quick *q, struct mm *m, size_t placed)
+{
+	/* what is plain orders less */
+	if (has_plain(m) || !mm_edges_begin(m, &q->e, 3 * m->n, 9 * m->n))
+		return false;
+	program_order(q);
+	for (size_t i = 0; i < placed; i++) {
+		const struct mm_event *e = &m->ev[i];
+		uint16_t behind = q->p->behind[i];
+
+		if (behind != MM_NONE && behind != i) {
+			mm_edge(&q->e, i, overwritten(q, behind));
+			if (e->kind == MM_WRITE)
+				mm_edge(&q->e, overwritten(q, i), overwritten(q, behind));
+		}
+		if (e->kind == MM_WRITE && q->p->same[i] != MM_NONE)
+			mm_edge(&q->e, q->p->same[i], i);
+		if (e->kind == MM_READ && e->rf != MM_NONE && mm_ext(m, e->rf, i))
+			mm_edge(&q->e, e->rf, i);
+	}
+	return true;
+}
+
 bool mm_is_no_lkmm(struct mm *m, const struct mm_places *p)
 {
 	struct quick q = { .m = m, .p = p };
 
-	/* what is plain orders less */
-	if (has_plain(m) || !mm_edges_begin(m, &q.e, 3 * m->n, 9 * m->n))
-		return false;
-	program_order(&q);
-	for (size_t i = 0; i < m->n; i++) {
-		const struct mm_event *e = &m->ev[i];
+	return make_edges(&q, m, m->n) && !mm_edges_acyclic(&q.e, 3 * m->n);
+}
 
-		if (p->behind[i] != MM_NONE && p->behind[i] != i) {
-			mm_edge(&q.e, i, overwritten(&q, p->behind[i]));
-			if (e->kind == MM_WRITE)
-				mm_edge(&q.e, overwritten(&q, i), overwritten(&q, p->behind[i]));
-		}
-		if (e->kind == MM_WRITE && p->same[i] != MM_NONE)
-			mm_edge(&q.e, p->same[i], i);
-		if (e->kind == MM_READ && e->rf != MM_NONE && mm_ext(m, e->rf, i))
-			mm_edge(&q.e, e->rf, i);
-	}
-	return !mm_edges_acyclic(&q.e, 3 * m->n);
+/*
+ * The new event may not be overwritten by a write of which it is known that something that
+ * it, or one before it, overwrites comes before the new event; and what x86 does the model
+ * allows.
+ */
+bool mm_lkmm_newest(struct mm *m)
+{
+	struct mm_places p;
+	struct quick q = { .m = m, .p = &p, .e.backwards = true };
+	size_t n = m->n;
+	bool tso, known;
+
+	if (!mm_index(m, &p))
+		return false;
+	known = make_edges(&q, m, n - 1);
+	if (m->oom || (known && !mm_edges_reach(m, &q.e, 3 * n, n - 1)) || !mm_tso_before(m, &p, &tso))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (known && m->said[overwritten(&q, i)] == MM_NO)
+			m->said[i] = MM_NO;
+		else
+			m->said[i] = tso && m->said[i] == MM_ASK ? MM_YES : MM_ASK;
+	return true;
 }

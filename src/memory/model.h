@@ -15,6 +15,8 @@ struct memory_model {
 	bool (*consistent)(struct mm *m);
 	/* The same with m->known.  NULL: what tasks of one CPU do is no more than coherent. */
 	bool (*order)(struct mm *m);
+	/* Quick answers about one more event (consistency.h).  NULL: there are none. */
+	bool (*newest)(struct mm *m);
 	/* A store waits in its CPU's buffer and then is seen by all others at once. */
 	bool buffers;
 };

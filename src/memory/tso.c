@@ -84,6 +84,7 @@ static void program_edges(const struct mm *m, const struct mm_places *p, struct 
 		if (drains(a))
 			t->drained = t->write;
 	}
+	memset(tasks, 0xff, p->ntasks * sizeof(*tasks));
 }
 
 /*
@@ -189,6 +190,23 @@ static bool drain_switches(const struct mm *m, const struct rels *s, struct rel 
  * Where no two tasks share a CPU: of program order, every read to the next access, every
  * write to the next write and to the first read behind a fence; the rest follows from these.
  */
+static void all_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e, size_t placed)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mm_event *a = &m->ev[i];
+
+		if (a->after != MM_NONE)
+			made_edges(m, p, e, i);
+		if (i >= placed)
+			continue;
+		if (p->behind[i] != MM_NONE && p->behind[i] != i)
+			mm_edge(e, i, p->behind[i]);
+		if (a->kind == MM_READ && a->rf != MM_NONE && mm_ext(m, a->rf, i))
+			mm_edge(e, a->rf, i);
+	}
+	program_edges(m, p, e);
+}
+
 bool mm_is_tso(struct mm *m, const struct mm_places *p)
 {
 	struct mm_edges e;
@@ -196,18 +214,40 @@ bool mm_is_tso(struct mm *m, const struct mm_places *p)
 	if (!mm_edges_begin(m, &e, m->n, 10 * m->n + mm_placed_most(m, p)))
 		return false;
 	mm_placed_edges(m, p, &e);
-	for (size_t i = 0; i < m->n; i++) {
-		const struct mm_event *a = &m->ev[i];
-
-		if (p->behind[i] != MM_NONE && p->behind[i] != i)
-			mm_edge(&e, i, p->behind[i]);
-		if (a->kind == MM_READ && a->rf != MM_NONE && mm_ext(m, a->rf, i))
-			mm_edge(&e, a->rf, i);
-		if (a->after != MM_NONE)
-			made_edges(m, p, &e, i);
-	}
-	program_edges(m, p, &e);
+	all_edges(m, p, &e, m->n);
 	return mm_edges_acyclic(&e, m->n);
+}
+
+/*
+ * Wherever it stands, what the new event adds leads to it from what comes before it in
+ * program order, or from the write that it reads from and those that read that one, too,
+ * and from it to the write behind its place.  The latter do not lie behind that write as
+ * it is: so there is a circle if and only if that write comes before it already.
+ */
+bool mm_tso_before(struct mm *m, const struct mm_places *p, bool *allowed)
+{
+	struct mm_edges e = { .backwards = true };
+
+	if (!mm_edges_begin(m, &e, m->n, 10 * m->n))
+		return false;
+	all_edges(m, p, &e, m->n - 1);
+	if (!mm_edges_reach(m, &e, m->n, m->n - 1))
+		return false;
+	if (allowed)
+		*allowed = mm_edges_acyclic(&e, m->n);
+	return true;
+}
+
+bool mm_tso_newest(struct mm *m)
+{
+	struct mm_places p;
+
+	if (!mm_index(m, &p) || any_shares_cpu(m, &p) || !mm_tso_before(m, &p, NULL))
+		return false;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->said[i] == MM_ASK)
+			m->said[i] = MM_YES;
+	return true;
 }
 
 /* The whole order, into m->known. */

@@ -178,7 +178,7 @@ static void help_command(enum command c)
 	      "                           one object a line; see srcush(1)\n" :
 	      "  --json                   write events, violations and the outcome to standard\n"
 	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
-	if (c != CMD_COMPARE && c != CMD_LITMUS)
+	if (c != CMD_COMPARE)
 		fputs(help_kernel, stdout);
 	fputs(c == CMD_LITMUS ? help_litmus : help_common, stdout);
 	fputs(help_status, stdout);
@@ -415,7 +415,7 @@ static const struct long_option {
 	{ "carrier", true, FOR_ALL & ~FOR(CMD_LITMUS), set_carrier },
 	{ "color", true, FOR_ALL, set_color },
 	{ "cpus", true, FOR_ALL & ~FOR(CMD_LITMUS), set_cpus },
-	{ "kernel", true, FOR_ALL & ~FOR(CMD_LITMUS), set_kernel },
+	{ "kernel", true, FOR_ALL, set_kernel },
 	{ "model", true, FOR_ALL, set_model },
 	{ "quiet", false, FOR_ALL, set_flag },
 	{ "help", false, FOR_ALL, show_help },
@@ -626,6 +626,8 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 				 "usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	if (o->command == CMD_COMPARE && !o->carrier_given)
 		o->fiber = true;	/* a run of it is many short ones */
+	if (o->command == CMD_LITMUS && o->kernel && o->ideal)
+		return bad_usage("--srcu ideal is no kernel's: it does not go with --kernel %s", o->kernel, NULL);
 	if (o->command == CMD_REPLAY && !o->schedule)
 		return bad_usage("which schedule? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	return -1;

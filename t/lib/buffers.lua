@@ -11,7 +11,7 @@ local KEEPS = { L = true, P = true, I = true, U = false, p = false, i = false, u
 
 -- What drains the buffer first.
 local DRAINS = {}
-for op in ("X Y C F N mb L M T V D d Z Q"):gmatch("%S+") do DRAINS[op] = true end
+for op in ("X Y C F N mb L M D d Z Q"):gmatch("%S+") do DRAINS[op] = true end
 
 -- Special locations: of the locks, of what is waited for; and markers, which are negative.
 local SPIN, MUTEX, FLAG = "spin", "mutex", "flag"
@@ -115,9 +115,11 @@ function does.M(s, t)
   take(s, t, MUTEX)
 end
 function does.m(s, t, cpu) store(s, cpu, MUTEX, 0) end
+-- Who finds it taken need not have written anything.
 local function try(lock)
-  return function(s, t)
-    local free = s.mem[lock] == 0
+  return function(s, t, cpu)
+    local free = read(s, cpu, lock) == 0
+    if free and (#s.buffer[cpu] > 0 or s.mem[lock] ~= 0) then return false end
     -- whoever has it since when makes it fail
     if free then take(s, t, lock) else s.failed[t] = s.failed[t] .. #s.taken .. "," end
     s.holds[t] = free

@@ -15,23 +15,17 @@ local M = {}
 
 local HERE = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
 
-local function quoted(s)
-  return "'" .. s:gsub("'", "'\\''") .. "'"
-end
-
-local function output(command)
-  local p = assert(io.popen(command))
-  local text = p:read "a":gsub("\n$", "")
-  return text, (p:close())
-end
+local sh = require "sh"
+local quoted = sh.quoted
 
 local dirs = {}
 
 -- The directory of that version, or nil and why there is none.
 function M.dir(version)
   if not dirs[version] then
-    local text, ok = output(("sh %skerneltree.sh %s"):format(quoted(HERE), quoted(version)))
-    dirs[version] = {ok and text or nil, not ok and text or nil}
+    local text, status = sh.run(("sh %skerneltree.sh %s"):format(quoted(HERE), quoted(version)))
+    text = text:gsub("\n$", "")
+    dirs[version] = status == 0 and {text} or {nil, text}
   end
   return dirs[version][1], dirs[version][2]
 end
@@ -50,17 +44,12 @@ end
 
 -- All of them are in one directory, which goes when the test ends.
 local temporary
+local count = 0
 
 local function new_directory()
-  if not temporary then
-    local text, ok = output("mktemp -d \"${TMPDIR:-/tmp}/srcush-trees.XXXXXX\"")
-    assert(ok, "no directory for copies of kernel trees")
-    temporary = setmetatable({path = text, count = 0}, {__gc = function(t)
-      os.execute("rm -rf " .. quoted(t.path))
-    end})
-  end
-  temporary.count = temporary.count + 1
-  return ("%s/%d"):format(temporary.path, temporary.count)
+  temporary = temporary or sh.directory "trees"
+  count = count + 1
+  return ("%s/%d"):format(temporary.path, count)
 end
 
 local function contents(path)
@@ -113,9 +102,9 @@ end
 function M.copy(version, edits)
   local dir = assert(M.dir(version))
   local copy = new_directory()
-  local _, ok = output(("mkdir -p %s && cd %s && tar -c Makefile include/linux/*rcu*.h kernel/rcu | tar -x -C %s")
-                       :format(quoted(copy), quoted(dir), quoted(copy)))
-  assert(ok, "the tree cannot be copied")
+  local _, status = sh.run(("mkdir -p %s && cd %s && tar -c Makefile include/linux/*rcu*.h kernel/rcu | tar -x -C %s")
+                            :format(quoted(copy), quoted(dir), quoted(copy)))
+  assert(status == 0, "the tree cannot be copied")
   for _, e in ipairs(edits or {}) do
     local path = copy .. "/" .. e.file
     local text = edited(contents(path), e)

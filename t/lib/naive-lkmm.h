@@ -134,18 +134,18 @@ static inline void naive_sets(struct naive *k)
 static inline void naive_depend(struct naive *k, unsigned j)
 {
 	const struct mm_event *y = &k->m->ev[j];
-	unsigned nth = 0;
 
 	for (unsigned i = 0; i < j; i++) {
-		if (k->m->ev[i].task != y->task || k->m->ev[i].kind != MM_READ)
+		const struct mm_event *x = &k->m->ev[i];
+
+		if (x->task != y->task || x->kind != MM_READ)
 			continue;
-		if (y->addr >> nth & 1)
+		if (y->addr & x->self)
 			n_add(&k->addr, i, j);
-		if (y->data >> nth & 1 && y->kind == MM_WRITE)
+		if (y->data & x->self && y->kind == MM_WRITE)
 			n_add(&k->data, i, j);
-		if (y->ctrl >> nth & 1)
+		if (y->ctrl & x->self)
 			n_add(&k->ctrl, i, j);
-		nth++;
 	}
 }
 
@@ -179,6 +179,8 @@ static inline struct naive naive_begin(const struct mm *m)
 			n_add(&k.rmw, i, a->pair);
 		naive_depend(&k, i);
 	}
+	for (unsigned a = 0; a < m->naddrs; a++)
+		n_add(&k.addr, m->addrs[a].read, m->addrs[a].access);
 	for (unsigned i = 0; i < m->n; i++)
 		for (unsigned a = 0; m->ev[i].after != MM_NONE && a < m->n; a++)
 			for (unsigned b = 0; b < m->n; b++)
