@@ -75,26 +75,26 @@ compare("two CPUs and locks", { tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = 
 -- One CPU for several tasks, of which one keeps it for a while
 local mixed = { "R", "W", "R", "W" }
 local function with(kind) return { "R", "W", "R", "W", kind } end
-compare("preemption off", { rounds = 8, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "P" })
-compare("interrupts off", { rounds = 8, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "I" })
-compare("one CPU", { rounds = 8, others = true, tasks = 2, ops = 5, locs = 2, cpus = 1, kinds = with "P" })
-compare("an interrupt", { rounds = 8, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, irq = true, kinds = with "I" })
-compare("a spinlock that is tried", { rounds = 8, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "T" })
-compare("mutexes", { rounds = 6, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "M" })
-compare("a mutex that is tried", { rounds = 5, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "V" })
+compare("preemption off", { rounds = 4, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "P" })
+compare("interrupts off", { rounds = 4, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "I" })
+compare("one CPU", { rounds = 4, others = true, tasks = 2, ops = 5, locs = 2, cpus = 1, kinds = with "P" })
+compare("an interrupt", { rounds = 4, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, irq = true, kinds = with "I" })
+compare("a spinlock that is tried", { rounds = 4, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "T" })
+compare("mutexes", { rounds = 3, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "M" })
+compare("a mutex that is tried", { rounds = 3, others = true, tasks = 3, ops = 3, locs = 2, cpus = 2, kinds = with "V" })
 
 -- Atomics that fail, return nothing, have barriers of their own; those who wait and are made
-compare("atomics", { rounds = 10, others = "fences", tasks = 2, ops = 3, locs = 2, cpus = 2,
+compare("atomics", { rounds = 4, others = "fences", tasks = 2, ops = 3, locs = 2, cpus = 2,
   kinds = { "R", "W", "SM", "F", "N", "R", "W" } })
-compare("completions", { rounds = 6, others = "fences", tasks = 3, ops = 2, locs = 2, cpus = 3, waits = "completion",
+compare("completions", { rounds = 3, others = "fences", tasks = 3, ops = 2, locs = 2, cpus = 3, waits = "completion",
   kinds = mixed })
-compare("completions on two CPUs", { rounds = 5, others = true, tasks = 3, ops = 2, locs = 2, cpus = 2,
+compare("completions on two CPUs", { rounds = 3, others = true, tasks = 3, ops = 2, locs = 2, cpus = 2,
   waits = "completion", kinds = mixed })
-compare("a condition", { rounds = 8, others = "fences", tasks = 3, ops = 2, locs = 2, cpus = 3, waits = "flag",
+compare("a condition", { rounds = 4, others = "fences", tasks = 3, ops = 2, locs = 2, cpus = 3, waits = "flag",
   kinds = mixed })
-compare("a thread that is made", { rounds = 8, others = "fences", tasks = 3, ops = 3, locs = 2, cpus = 3,
+compare("a thread that is made", { rounds = 4, others = "fences", tasks = 3, ops = 3, locs = 2, cpus = 3,
   makes = "thread", kinds = mixed })
-compare("a work item", { rounds = 8, others = true, tasks = 3, ops = 3, locs = 2, cpus = 3, makes = "work",
+compare("a work item", { rounds = 4, others = true, tasks = 3, ops = 3, locs = 2, cpus = 3, makes = "work",
   kinds = mixed })
 
 tap.done()

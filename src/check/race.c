@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "check/trace_internal.h"
+#include "memory/execution.h"
 
 /* The last access of each sort by one task at one location. */
 enum sort { PLAIN_READ_, PLAIN_WRITE_, MARKED_READ_, MARKED_WRITE_ };
@@ -152,4 +153,19 @@ bool race_judge(struct trace *tr)
 		    tr->ev[n].how & (TR_READ | TR_WRITE) && !check_event(tr, n))
 			return false;
 	return true;
+}
+
+/* --- under other models than sequential consistency --- */
+
+static void found(void *arg, uint32_t a, uint32_t b)
+{
+	struct trace *tr = arg;
+
+	if (!kept_apart(tr, &tr->ev[a], &tr->ev[b]))
+		report(tr, a, b);
+}
+
+bool race_model_judge(struct trace *tr)
+{
+	return !tr->may_race || execution_races(tr->w, found, tr);
 }

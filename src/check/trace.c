@@ -538,7 +538,7 @@ static bool judge(struct trace *tr, struct trace_finding *f)
 		return false;
 	/* an order of steps, and what it implies, is no argument under other models */
 	if (tr->w->history)
-		return gp_model_judge(tr);
+		return gp_model_judge(tr) && race_model_judge(tr);
 	plain = race_plain_possible(tr, &ok);
 	if (!ok)
 		return false;

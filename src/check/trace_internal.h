@@ -215,6 +215,8 @@ bool hb_compute(struct trace *tr, enum hb_mode mode);
 
 /* race.c.  False: no memory.  Wants the clocks of HB_RACE. */
 bool race_judge(struct trace *tr);
+/* The same by the Linux-kernel memory model, of accesses that took a step. */
+bool race_model_judge(struct trace *tr);
 
 /* race_plain.c: the plain accesses that took no step */
 /* Is there one that could race?  False as well: no memory, then *ok is, too. */

@@ -81,6 +81,7 @@ void mm_release(struct mm *m)
 	free(m->nums);
 	free(m->index);
 	free(m->placed);
+	free(m->races);
 	free(m->said);
 	*m = (struct mm){ 0 };
 }

@@ -82,6 +82,8 @@ struct mm {
 	size_t placed_cap;
 	bool is_placed;
 	const uint64_t *known;	/* see mm_order_tso() */
+	uint16_t *races;	/* pairs of events: see mm_rcu() */
+	size_t nraces, races_cap;
 	uint8_t *said;		/* by event: enum mm_answer, see mm_tso_newest() */
 	size_t said_cap;
 	bool oom;		/* there was no memory: the answer means nothing */
@@ -119,6 +121,7 @@ bool mm_lkmm_newest(struct mm *m);
 enum mm_rcu_flag { MM_UNMATCHED_LOCK = 1u << 0, MM_UNMATCHED_UNLOCK = 1u << 1, MM_MULTIPLE_MATCHES = 1u << 2,
 		   MM_BAD_VALUE = 1u << 3, MM_INVALID_SLEEP = 1u << 4, MM_UNMATCHED_RCU_LOCK = 1u << 5,
 		   MM_UNMATCHED_RCU_UNLOCK = 1u << 6, MM_DATA_RACE = 1u << 7 };
+/* Which plain accesses race is in m->races afterwards. */
 bool mm_rcu(struct mm *m, unsigned *flags);
 /* Sequential consistency, for comparison. */
 bool mm_sc(struct mm *m);

@@ -42,6 +42,7 @@ struct reading {
 	uint16_t *upto;		/* by step: how many events there are behind it */
 	const struct execution_probe *probes;
 	size_t nprobes;
+	bool plain;		/* plain accesses are to be known as such */
 	bool ok;
 };
 
@@ -106,6 +107,8 @@ static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct t
 	switch (s->op) {
 	/* plain ones are ordered as these are: see explore/consistent.c */
 	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
+		e->flags = k->plain ? MM_PLAIN : 0;
+		break;
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
@@ -333,6 +336,7 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 			k->ok = false;
 			return;
 		}
+		e->after = made_by(k, p->t);
 		e->kind = p->writes ? MM_WRITE : MM_READ;
 		e->order = ORD_ONCE;
 		e->task = (uint16_t)p->t->index;
@@ -341,32 +345,72 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 	}
 }
 
+/* All that has happened.  False: no memory. */
+static bool read_all(struct reading *k)
+{
+	uint64_t n = world_steps(k->w);
+
+	k->write_of = malloc(2 * (n + 1) * sizeof(*k->write_of));
+	if (!k->write_of)
+		return false;
+	k->upto = k->write_of + n + 1;
+	k->upto[0] = 0;
+	find_ordered(k, n);
+	probe(k, 0, true);
+	for (uint64_t i = 1; i <= n && k->ok; i++) {
+		k->write_of[i] = MM_NONE;
+		probe(k, i, false);
+		read_step(k, i);
+		k->upto[i] = (uint16_t)k->mm.n;
+		probe(k, i, true);
+	}
+	return k->ok;
+}
+
+static void release(struct reading *k)
+{
+	free(k->write_of);
+	free(k->places);
+	free(k->heads);
+	mm_release(&k->mm);
+}
+
 /* What has happened, and an access by t with that choice; t NULL: nothing more. */
 static bool consistent_with(struct world *w, const struct task *t, const struct event *ev, unsigned choice,
 			    const struct execution_probe *probes, size_t nprobes)
 {
 	struct reading k = { .w = w, .ok = true, .probes = probes, .nprobes = nprobes };
-	uint64_t n = world_steps(w);
-	bool ok = false;
+	bool ok = read_all(&k) && (!t || read_pending(&k, t, ev, choice)) && w->model->consistent(&k.mm) && !k.mm.oom;
 
-	k.write_of = malloc(2 * (n + 1) * sizeof(*k.write_of));
-	if (k.write_of) {
-		k.upto = k.write_of + n + 1;
-		find_ordered(&k, n);
-		probe(&k, 0, true);
-		for (uint64_t i = 1; i <= n && k.ok; i++) {
-			k.write_of[i] = MM_NONE;
-			probe(&k, i, false);
-			read_step(&k, i);
-			k.upto[i] = (uint16_t)k.mm.n;
-			probe(&k, i, true);
+	release(&k);
+	return ok;
+}
+
+/* The step in which an event was made. */
+static uint32_t step_of(const struct reading *k, uint16_t event)
+{
+	uint32_t n = 1;
+
+	while (k->upto[n] <= event)
+		n++;
+	return n;
+}
+
+bool execution_races(struct world *w, void (*race)(void *arg, uint32_t a, uint32_t b), void *arg)
+{
+	struct reading k = { .w = w, .ok = true, .plain = true };
+	unsigned flags = 0;
+	bool ok = read_all(&k);
+
+	/* one that cannot be if plain accesses are no more than that shows no race */
+	if (ok && mm_rcu(&k.mm, &flags) && flags & MM_DATA_RACE)
+		for (size_t i = 0; i < k.mm.nraces; i++) {
+			uint32_t a = step_of(&k, k.mm.races[2 * i]), b = step_of(&k, k.mm.races[2 * i + 1]);
+
+			race(arg, a < b ? a : b, a < b ? b : a);
 		}
-		ok = k.ok && (!t || read_pending(&k, t, ev, choice)) && w->model->consistent(&k.mm) && !k.mm.oom;
-	}
-	free(k.write_of);
-	free(k.places);
-	free(k.heads);
-	mm_release(&k.mm);
+	ok = ok && !k.mm.oom;
+	release(&k);
 	return ok;
 }
 

@@ -50,4 +50,8 @@ struct execution_probe {
  * return 0?  False also where there is no memory. */
 bool execution_allows(struct world *w, const struct execution_probe *p, size_t n);
 
+/* Which plain accesses race, by the Linux-kernel memory model, whatever the world's own: by
+ * their steps, the earlier one first.  False: no memory. */
+bool execution_races(struct world *w, void (*race)(void *arg, uint32_t a, uint32_t b), void *arg);
+
 #endif
