@@ -29,7 +29,7 @@ static bool too_short(struct trace *tr, const struct tr_wait *x, const struct tr
 		{ .t = after, .step = x->end, .behind = true, .var = 1 },
 	};
 
-	return waiter && reader && after && execution_allows(tr->w, p, 4);
+	return waiter && reader && after && execution_allows(tr->w, tr->peeks, tr->npeeks, p, 4);
 }
 
 static void report(struct trace *tr, const struct tr_wait *x, const struct tr_section *s)

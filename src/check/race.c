@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "check/trace_internal.h"
-#include "memory/execution.h"
 
 /* The last access of each sort by one task at one location. */
 enum sort { PLAIN_READ_, PLAIN_WRITE_, MARKED_READ_, MARKED_WRITE_ };
@@ -167,5 +166,5 @@ static void found(void *arg, uint32_t a, uint32_t b)
 
 bool race_model_judge(struct trace *tr)
 {
-	return !tr->may_race || execution_races(tr->w, found, tr);
+	return !tr->may_race || execution_races(tr->w, tr->peeks, tr->npeeks, found, tr);
 }

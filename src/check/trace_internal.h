@@ -8,6 +8,7 @@
 
 #include "check/internal.h"
 #include "check/trace.h"
+#include "memory/execution.h"
 
 /* How an event treats its location. */
 enum tr_how {
@@ -137,6 +138,8 @@ struct trace {
 	size_t clocks_cap;
 	struct tr_node *nodes;
 	size_t nnodes, nodes_cap;
+	struct execution_peek *peeks;
+	size_t npeeks, peeks_cap;
 	struct race_node *race_nodes;
 	size_t nrace_nodes, race_cap;
 	struct tr_group *groups;
@@ -255,5 +258,7 @@ bool trace_index_tasks(struct trace *tr);
 
 /* gp_model.c: grace periods under other models than sc.  False: no memory. */
 bool gp_model_judge(struct trace *tr);
+/* What conditions have looked at, into tr->peeks.  False: no memory. */
+bool trace_peeks(struct trace *tr);
 
 #endif

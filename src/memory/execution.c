@@ -42,6 +42,8 @@ struct reading {
 	uint16_t *upto;		/* by step: how many events there are behind it */
 	const struct execution_probe *probes;
 	size_t nprobes;
+	const struct execution_peek *peeks;
+	size_t npeeks;		/* still to come */
 	bool plain;		/* plain accesses are to be known as such */
 	bool ok;
 };
@@ -296,6 +298,29 @@ static void read_step(struct reading *k, uint64_t n)
 	touch(k, &a);
 }
 
+/* A condition has seen what was stored last, for all see one order of that; and whoever made
+ * it true had done so after all else. */
+static void read_peeks(struct reading *k, uint64_t n)
+{
+	const struct record *r = log_record(k->w, n);
+	const struct task *t = r->task == UINT16_MAX ? NULL : world_task(k->w, r->task);
+	static const struct site site = { .op = OP_COND, .order = ORD_RELEASE };
+
+	for (; k->npeeks && k->peeks->step <= n; k->peeks++, k->npeeks--) {
+		struct place *p = t && k->peeks->step == n ? place_at(k, k->peeks->loc) : NULL;
+		struct mm_event *e = p ? add(k, k->peeks->writes ? MM_WRITE : MM_READ, t, t->cpu, &site, p) : NULL;
+
+		if (!e)
+			continue;
+		if (!k->peeks->writes) {
+			e->rf = p->last;
+			continue;
+		}
+		e->rank = p->writes++;
+		p->last = (uint16_t)(k->mm.n - 1);
+	}
+}
+
 /* An access by t that is yet to come, if it went that way.  False: where it goes all see one
  * order, and it goes the newest way. */
 static bool read_pending(struct reading *k, const struct task *t, const struct event *ev, unsigned choice)
@@ -361,6 +386,7 @@ static bool read_all(struct reading *k)
 		k->write_of[i] = MM_NONE;
 		probe(k, i, false);
 		read_step(k, i);
+		read_peeks(k, i);
 		k->upto[i] = (uint16_t)k->mm.n;
 		probe(k, i, true);
 	}
@@ -375,12 +401,11 @@ static void release(struct reading *k)
 	mm_release(&k->mm);
 }
 
-/* What has happened, and an access by t with that choice; t NULL: nothing more. */
-static bool consistent_with(struct world *w, const struct task *t, const struct event *ev, unsigned choice,
-			    const struct execution_probe *probes, size_t nprobes)
+/* What has happened, and an access by t with that choice. */
+static bool consistent_with(struct world *w, const struct task *t, const struct event *ev, unsigned choice)
 {
-	struct reading k = { .w = w, .ok = true, .probes = probes, .nprobes = nprobes };
-	bool ok = read_all(&k) && (!t || read_pending(&k, t, ev, choice)) && w->model->consistent(&k.mm) && !k.mm.oom;
+	struct reading k = { .w = w, .ok = true };
+	bool ok = read_all(&k) && read_pending(&k, t, ev, choice) && w->model->consistent(&k.mm) && !k.mm.oom;
 
 	release(&k);
 	return ok;
@@ -396,9 +421,10 @@ static uint32_t step_of(const struct reading *k, uint16_t event)
 	return n;
 }
 
-bool execution_races(struct world *w, void (*race)(void *arg, uint32_t a, uint32_t b), void *arg)
+bool execution_races(struct world *w, const struct execution_peek *peeks, size_t npeeks,
+		     void (*race)(void *arg, uint32_t a, uint32_t b), void *arg)
 {
-	struct reading k = { .w = w, .ok = true, .plain = true };
+	struct reading k = { .w = w, .ok = true, .plain = true, .peeks = peeks, .npeeks = npeeks };
 	unsigned flags = 0;
 	bool ok = read_all(&k);
 
@@ -441,7 +467,7 @@ bool execution_may_choose(struct world *w, struct task *t, unsigned choice)
 	if (choice > n)
 		return world_fail(w, "there is no choice %u: the location has had %zu value%s", choice, n,
 				  n == 1 ? "" : "s");
-	return consistent_with(w, t, &t->ev, choice, NULL, 0) ||
+	return consistent_with(w, t, &t->ev, choice) ||
 	       world_fail(w, "the %s model does not allow choice %u here", w->model->name, choice);
 }
 
@@ -451,7 +477,7 @@ uint64_t execution_choices(struct world *w, struct task *t)
 	uint64_t bits = 1;
 
 	for (unsigned k = 2; k <= n && k <= 64; k++)
-		if (consistent_with(w, t, &t->ev, k, NULL, 0))
+		if (consistent_with(w, t, &t->ev, k))
 			bits |= (uint64_t)1 << (k - 1);
 	return bits;
 }
@@ -470,7 +496,7 @@ uint64_t execution_readable(struct world *w, const struct task *t, const void *l
 	uint64_t bits = 1;
 
 	for (unsigned k = 2; l && k <= l->n && k <= 64; k++)
-		if (consistent_with(w, t, &ev, k, NULL, 0))
+		if (consistent_with(w, t, &ev, k))
 			bits |= (uint64_t)1 << (k - 1);
 	return bits;
 }
@@ -537,7 +563,12 @@ uint64_t execution_missed_by(struct world *w, uint64_t step)
 	return 0;
 }
 
-bool execution_allows(struct world *w, const struct execution_probe *p, size_t n)
+bool execution_allows(struct world *w, const struct execution_peek *peeks, size_t npeeks,
+		      const struct execution_probe *p, size_t n)
 {
-	return consistent_with(w, NULL, NULL, 0, p, n);
+	struct reading k = { .w = w, .ok = true, .peeks = peeks, .npeeks = npeeks, .probes = p, .nprobes = n };
+	bool ok = read_all(&k) && w->model->consistent(&k.mm) && !k.mm.oom;
+
+	release(&k);
+	return ok;
 }
