@@ -294,7 +294,7 @@ return function(native)
 
 	-- Options of .explore that are no numbers.
 	local words_of = { strategy = true, model = true, lockdep = true }
-	local flags = { keep_going = true }
+	local flags = { keep_going = true, promises = true }
 
 	-- "--max-executions 100 --keep-going" as explore() takes it.
 	local function explore_options(args)

@@ -248,7 +248,7 @@ static enum status run_litmus(const struct run *r, const struct ktree *kernel)
 	const struct options *o = &r->opts;
 	struct litmus_opts l = {
 		.model = o->model ? o->model : "sc", .seconds = o->time > 0 ? o->time : 10, .ideal = o->ideal,
-		.rcu_as_srcu = o->rcu_as_srcu, .quiet = o->quiet,
+		.rcu_as_srcu = o->rcu_as_srcu, .quiet = o->quiet, .promises = o->promises,
 	};
 	size_t counts[SCORE_COUNT] = { 0 };
 	bool cut = false;

@@ -110,7 +110,8 @@ end
 gives("$S run --max-steps 0 a.lua", 2, "",
 	"srcush: option '--max-steps' needs a number from 1, not '0'\n" .. TRY)
 gives("$S run --model pso a.lua", 2, "", "srcush: unknown memory model 'pso' (sc, tso, weak)\n" .. TRY)
-gives("$S run --promises a.lua", 2, "", "srcush: option '--promises' is not in this version\n" .. TRY)
+gives("$S run --promises a.lua", 2, "",
+	"srcush: option '--promises' is for explore and litmus and stands behind it\n" .. TRY)
 gives("$S --seed 1", 2, "", "srcush: option '--seed' is for run, explore and compare and stands behind it\n" .. TRY)
 gives("$S run --jobs 2 a.lua", 2, "", "srcush: option '--jobs' is for explore and stands behind it\n" .. TRY)
 gives("$S run --quiet=1 a.lua", 2, "", "srcush: option '--quiet' takes no value\n" .. TRY)

@@ -162,6 +162,11 @@ static void opt_keep_going(lua_State *L, struct exploring *e)
 	e->x.opts.keep_going = need_boolean(L, "keep_going");
 }
 
+static void opt_promises(lua_State *L, struct exploring *e)
+{
+	e->x.opts.promises = need_boolean(L, "promises");
+}
+
 static void opt_progress(lua_State *L, struct exploring *e)
 {
 	e->progress = need_boolean(L, "progress");
@@ -184,6 +189,7 @@ static const struct { const char *name; void (*set)(lua_State *, struct explorin
 	{ "model", opt_model },
 	{ "preemptions", opt_preemptions },
 	{ "progress", opt_progress },
+	{ "promises", opt_promises },
 	{ "seed", opt_seed },
 	{ "show", opt_show },
 	{ "strategy", opt_strategy },

@@ -160,6 +160,9 @@ static inline bool is_quiet(const struct world *w, const struct event *ev)
 {
 	const struct engine_hooks *h = &w->hooks;
 
+	/* somebody else makes the store of a promise */
+	if (ev->site->flags & SITE_PROMISE)
+		return true;
 	return h->noise[0] && !*h->noise[0] && !*h->noise[1] && QUIET_OPS >> ev->op & 1 &&
 	       !(ev->site->flags & (SITE_SPIN | SITE_IRQ | SITE_BH));
 }
@@ -211,6 +214,7 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 {
 	struct record *r, none;
 	size_t violations;
+	bool quiet;
 
 	assert(!task_current());
 	if (w->nfresh && !world_prime(w))
@@ -239,11 +243,12 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 	w->log.n--; /* the oracles and `since` count what is performed already */
 	fill_record(w, t, choice, r);
 	violations = w->nviolations;
-	if (t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
+	quiet = t->promise;
+	if (!quiet && t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
 		refuse_step(w, t, r, violations);
 		return STEP_OK;
 	}
-	return perform(w, t, choice, r) ? step_on(w, t, false) : STEP_ERROR;
+	return perform(w, t, choice, r) ? step_on(w, t, quiet) : STEP_ERROR;
 }
 
 enum step_result world_step_again(struct world *w, struct task *t, unsigned choice)

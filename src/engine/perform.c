@@ -312,6 +312,16 @@ bool op_is_access(enum ev_op op)
 	}
 }
 
+/* The newest store that memory itself has. */
+static size_t newest(const struct mem_location *l)
+{
+	size_t at = l->n - 1;
+
+	while (at && l->v[at].promise)
+		at--;
+	return at;
+}
+
 bool event_access(struct world *w, const struct event *ev, unsigned choice, struct access_done *done)
 {
 	uint64_t latest = mem_read(ev->loc, ev->size);
@@ -321,7 +331,7 @@ bool event_access(struct world *w, const struct event *ev, unsigned choice, stru
 
 	if (!l || l->n < choice)
 		return world_fail(w, l ? "there is no such store" : "out of memory");
-	l->v[l->n - 1].value = latest;	/* something may have been stored without a step */
+	l->v[newest(l)].value = latest;	/* something may have been stored without a step */
 	at = l->n - (choice ? choice : 1);
 	*done = (struct access_done){ .value = l->v[at].value, .stored = l->v[at].value,
 				      .source = store ? 0 : l->v[at].step };
@@ -335,9 +345,10 @@ bool event_access(struct world *w, const struct event *ev, unsigned choice, stru
 	if (ev->op == OP_CMPXCHG && done->value != (ev->a & mask(ev->size)))
 		return true;
 	if (!history_put(l, at + 1, (struct mem_store){ .value = done->stored, .step = (uint32_t)w->log.n + 1,
-							.behind = !store }))
+							.behind = !store,
+							.promise = ev->site->flags & SITE_PROMISE }))
 		return world_oom(w);
-	mem_write(ev->loc, ev->size, l->v[l->n - 1].value);
+	mem_write(ev->loc, ev->size, l->v[newest(l)].value);
 	return true;
 }
 
@@ -345,8 +356,12 @@ uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choi
 {
 	uint64_t latest = mem_read(ev->loc, ev->size);
 	const struct mem_location *l = history_at(w->history, ev->loc, latest);
+	size_t at;
 
-	return l && choice > 1 && choice <= l->n ? l->v[l->n - choice].value : latest;
+	if (!l || choice > l->n)
+		return latest;
+	at = l->n - (choice ? choice : 1);
+	return at == newest(l) ? latest : l->v[at].value;
 }
 
 /* An access under a model in which they do not stand in one order. */

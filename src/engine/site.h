@@ -91,6 +91,7 @@ enum {
 	SITE_DYNAMIC  = 1u << 8, /* allocated by site_intern(), freed with the process */
 	SITE_WRITE    = 1u << 9, /* rwsem taken for writing */
 	SITE_RACED    = 1u << 10, /* data_race(): a read that may race with plain writes */
+	SITE_PROMISE  = 1u << 11, /* a store that another task is to make (memory/promise.c) */
 };
 
 struct site {

@@ -114,6 +114,7 @@ struct task {
 	void *work;		/* workers and timers: the item */
 	const struct event_deps *deps; /* or NULL: nothing is known */
 	void *user;		/* the binding's */
+	bool promise;		/* makes a store that another task is to make again (memory/promise.c) */
 	bool kept;		/* of a checkpoint: not released when it is over */
 	/* last: what nobody looks at where the two numbers are 0 */
 	struct kcall calls[TASK_CALLS_MAX];

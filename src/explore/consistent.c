@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "explore/promise.h"
 #include "memory/execution.h"
 
 #include <string.h>
@@ -136,7 +137,7 @@ struct making {
 	uint16_t *at;		/* of each event its (last) one in mm, MM_NONE */
 	uint16_t *unlock;	/* of each lock event: its end, GNONE */
 	struct mm_pending *pending;
-	bool ok;
+	bool whole, ok;
 };
 
 /* Event i comes behind all that its maker's task had done by then. */
@@ -170,6 +171,7 @@ static struct mm_event *add(struct making *k, uint32_t i, enum mm_kind kind)
 	v->cpu = e->cpu;
 	v->loc = e->cls;
 	v->rank = e->rank;
+	v->flags = k->d->slots[e->task].promise ? MM_PROMISE : 0;
 	k->at[i] = (uint16_t)(k->mm->n - 1);
 	if (k->pending->any) {
 		v->after = k->pending->of[e->task];
@@ -191,7 +193,7 @@ static void access(struct making *k, uint32_t i, enum mm_kind kind)
 	if (!v)
 		return;
 	v->order = m->order;
-	v->flags = m->flags;
+	v->flags |= m->flags;
 	v->addr = m->deps.addr;
 	v->data = m->deps.data;
 	v->ctrl = m->deps.ctrl;
@@ -408,8 +410,10 @@ static bool make(struct making *k, uint32_t n)
 
 static bool ask(struct making *k, uint32_t n)
 {
-	bool ok = make(k, n) && world_model(k->d->w)->consistent(k->mm);
+	bool ok = make(k, n);
 
+	k->mm->whole = k->whole;
+	ok = ok && world_model(k->d->w)->consistent(k->mm);
 	k->d->oom |= k->mm->oom;
 	return ok || k->mm->oom;
 }
@@ -425,7 +429,8 @@ bool consistent_make(struct dpor *d)
 
 uint32_t consistent_seen(const struct dpor *d, unsigned slot, uint16_t cls)
 {
-	for (uint32_t i = d->weak ? d->g.n : 0; i--;) {
+	/* he may go on to read what keeps a promise that he has read */
+	for (uint32_t i = d->weak && !promises_are_made(d) ? d->g.n : 0; i--;) {
 		const struct gevent *e = &d->g.ev[i];
 
 		if (e->task != slot || e->cls != cls || e->flags & GF_WAITING)
@@ -511,6 +516,9 @@ enum mm_answer consistent_forward(struct dpor *d, const struct gevent *add, uint
 	uint32_t place = rank;
 	enum mm_answer answer = MM_ASK;
 
+	/* a store that keeps a promise may stand where it does not alone */
+	if (promises_are_made(d))
+		return MM_ASK;
 	if (add->kind == G_READ)
 		place = add->rf == GNONE ? 0 : d->g.ev[add->rf].rank + 1u;
 	if (place < c->n && ask_newest(d, add))
@@ -541,6 +549,13 @@ bool consistent_now(struct dpor *d)
 	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at };
 
 	return !d->weak || ask(&k, d->g.n);
+}
+
+bool consistent_whole(struct dpor *d)
+{
+	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at, .whole = true };
+
+	return ask(&k, d->g.n);
 }
 
 /* The axioms that are not asked at each step: of what comes later. */

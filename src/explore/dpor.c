@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include "explore/jobs.h"
+#include "explore/promise.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -158,7 +159,7 @@ bool dpor_run(struct explore *x)
 	d.clock = malloc(STRIDE * sizeof(*d.clock));
 	ok = (d.clock || visit_oom(&d)) && places_init(&d) && search(&d);
 	note_bounds(&d);
-	if (ok && !x->report.bound && !x->executions && !x->src.allows)
+	if (ok && !x->report.bound && !x->executions && !x->src.allows && !(x->promising && x->promising->n))
 		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
 	snare_release(&d);
 	if (x->shared)
@@ -187,6 +188,8 @@ bool dpor_run(struct explore *x)
 	free(d.mm_unlock);
 	free(d.base_at);
 	free(d.performed);
+	free(d.revisited);
+	free(d.lane);
 	free(d.write);
 	free(d.loose);
 	mm_release(&d.mm);

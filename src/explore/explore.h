@@ -77,6 +77,7 @@ struct explore_opts {
 	unsigned jobs;
 	bool lockdep_61;		/* the order of locks as Linux 6.1 sees it: without SRCU */
 	bool unjudged;			/* no oracles: outcomes alone are of interest */
+	bool promises;			/* load buffering, too: promise.c; of models that have it */
 	bool keep_going;		/* all violations of distinct kinds and places */
 	uint64_t show;			/* keep the schedule of the n-th complete execution; 0: none */
 };
@@ -104,6 +105,8 @@ struct explore_report {
 	uint64_t traces;		/* naive: complete executions that differ in more than the
 					 * order of independent steps; 0: not counted */
 	uint64_t deepest;		/* steps of the longest execution */
+	uint64_t promised;		/* complete executions that nothing but promises shows */
+	unsigned promises;		/* so many were made in one execution at most */
 	double seconds;
 	const char *bound;		/* which bound cut it, as the option is spelt
 					 * ("max_executions 1000"), "interrupted", or NULL */
@@ -142,6 +145,7 @@ struct explore {
 	struct explore_progress others;	/* the same and more, of processes that work on it */
 	bool unnumbered;		/* of several at the same time none is the n-th */
 	uint64_t first;			/* executions before those that this process counts */
+	struct promising *promising;	/* promise.c's; NULL: no promises */
 	struct judge *judge;		/* judge.c's: what was found so far */
 };
 

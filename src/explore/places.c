@@ -444,6 +444,7 @@ int place_task(struct dpor *d, struct task *t)
 		if (d->nslots > d->stride)
 			return -1;
 	}
+	d->slots[d->slot_of[id] - 1].promise = t->promise;
 	return d->slot_of[id] - 1;
 }
 

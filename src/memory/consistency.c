@@ -69,12 +69,13 @@ bool mm_add_addr(struct mm *m, size_t read, size_t access)
 void mm_clear(struct mm *m)
 {
 	m->n = m->nfences = m->naddrs = 0;
-	m->oom = m->is_placed = false;
+	m->oom = m->whole = m->is_placed = false;
 }
 
 void mm_release(struct mm *m)
 {
 	free(m->fences);
+	free(m->kept);
 	free(m->addrs);
 	free(m->ev);
 	free(m->bits);

@@ -4,8 +4,8 @@
  * are given, and the model says whether that may be.  Whoever explores builds graphs and
  * asks; whoever steps by hand asks of each store whether a load may return it.
  *
- * Program order and reads-from together are without a circle here: no load buffering
- * (semantics.md section 6).
+ * Program order and reads-from together are without a circle here, unless some of the writes
+ * are promises of others: load buffering (promise.c).
  */
 #ifndef SRCUSH_MEMORY_CONSISTENCY_H
 #define SRCUSH_MEMORY_CONSISTENCY_H
@@ -21,6 +21,7 @@ enum mm_flag {
 	MM_UNLOCK  = 1u << 2,
 	MM_LOCKED  = 1u << 3,	/* x86: part of a locked instruction, or as good as one */
 	MM_SWITCH  = 1u << 4,	/* its task slept: a full fence */
+	MM_PROMISE = 1u << 5,	/* a write that another one is to keep: see mm_promises() */
 };
 #define MM_NONE UINT16_MAX	/* reads from the initial value; no partner */
 
@@ -84,6 +85,9 @@ struct mm {
 	const uint64_t *known;	/* see mm_order_tso() */
 	uint16_t *races;	/* pairs of events: see mm_rcu() */
 	size_t nraces, races_cap;
+	struct mm_event *kept;	/* promise.c's */
+	size_t kept_cap;
+	bool whole;		/* nothing is to come: every promise has been kept */
 	uint8_t *said;		/* by event: enum mm_answer, see mm_tso_newest() */
 	size_t said_cap;
 	bool oom;		/* there was no memory: the answer means nothing */
@@ -123,6 +127,20 @@ enum mm_rcu_flag { MM_UNMATCHED_LOCK = 1u << 0, MM_UNMATCHED_UNLOCK = 1u << 1, M
 		   MM_UNMATCHED_RCU_UNLOCK = 1u << 6, MM_DATA_RACE = 1u << 7 };
 /* Which plain accesses race is in m->races afterwards. */
 bool mm_rcu(struct mm *m, unsigned *flags);
+/*
+ * The same with load buffering: program order and reads-from may have a circle, but hb has
+ * none, so that no value comes out of thin air.  A promise (MM_PROMISE) is a write of
+ * a task of its own that stands for one that comes later in its own task.  What stands
+ * directly before it in coherence order keeps it: then there is but the one write, and what
+ * read the promise reads that.  As long as the execution goes on (m->whole is not set) a
+ * promise may be kept by what stands there, or by what is still to come.
+ */
+bool mm_promises(struct mm *m);
+/* Is there a circle of program order and reads-from?  False, too, where there is no memory. */
+bool mm_circular(struct mm *m);
+/* Tells of each read and each write behind it in program order that nothing in their task
+ * orders.  False: there is no memory, or the execution is none. */
+bool mm_relaxed(struct mm *m, bool (*tell)(void *arg, size_t r, size_t w), void *arg);
 /* Sequential consistency, for comparison. */
 bool mm_sc(struct mm *m);
 

@@ -15,6 +15,7 @@ struct mem_store {
 	uint64_t value;
 	uint32_t step;		/* that made it; 0: it was there before */
 	bool behind;		/* part of a read-modify-write: nothing comes before it */
+	bool promise;		/* not made yet: memory itself does not have it */
 };
 struct mem_location {
 	const void *loc;	/* NULL: a free slot */

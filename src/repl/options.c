@@ -35,9 +35,6 @@ static const struct {
 	{ "stress", -1, NULL }, { "torture", -1, NULL }, { "bench", -1, NULL },
 };
 
-/* Options of subcommands that this version does not have. */
-static const char *const later[] = { "promises" };
-
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static const char help_common[] =
@@ -102,6 +99,7 @@ static const char help_explore[] =
 	"  --max-executions N       stop after N executions (random, pct: 10000)\n"
 	"  --max-steps N            cut each execution after N steps (100000)\n"
 	"  --preemptions N          no execution with more than N preemptions\n"
+	"  --promises               --model weak: load buffering, too\n"
 	"  --time SECONDS           stop after so long\n"
 	"  --jobs N                 work in N processes\n"
 	"  --keep-going             look for all violations, not only for the first\n"
@@ -145,6 +143,7 @@ static void help_command(enum command c)
 		     "  --srcu tree|ideal        what a struct srcu_struct is: the kernel's tree SRCU\n"
 		     "                           (the default), or nothing but what SRCU guarantees\n"
 		     "  --rcu-as-srcu            RCU is an srcu_struct, too; without it RCU is ideal\n"
+		     "  --promises               --model weak: load buffering, too\n"
 		     "  --time SECONDS           stop each test after so long (10)");
 		break;
 	default:
@@ -378,6 +377,8 @@ static int set_flag(struct options *o, const char *name, const char *v)
 		o->json = true;
 	else if (!strcmp(name, "rcu-as-srcu"))
 		o->rcu_as_srcu = true;
+	else if (!strcmp(name, "promises"))
+		o->promises = true;
 	else
 		o->keep_going = true;
 	return -1;
@@ -430,6 +431,7 @@ static const struct long_option {
 	{ "time", true, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS), set_time },
 	{ "srcu", true, FOR(CMD_LITMUS), set_srcu },
 	{ "rcu-as-srcu", false, FOR(CMD_LITMUS), set_flag },
+	{ "promises", false, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS), set_flag },
 	{ "jobs", true, FOR(CMD_EXPLORE), set_jobs },
 	{ "keep-going", false, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_flag },
 	{ "lockdep", true, FOR(CMD_REPLAY) | FOR(CMD_EXPLORE), set_lockdep },
@@ -470,14 +472,6 @@ static int misplaced(const struct long_option *opt, const char *word)
 	return bad_usage("option '%s' is for %s and stands behind it", word, list);
 }
 
-static bool is_later(const char *name, size_t len)
-{
-	for (size_t i = 0; i < COUNT(later); i++)
-		if (strlen(later[i]) == len && !strncmp(name, later[i], len))
-			return true;
-	return false;
-}
-
 /* A long option, argv[*i]; *i is moved over its value. */
 static int parse_long(struct options *o, int argc, char **argv, int *i)
 {
@@ -486,8 +480,6 @@ static int parse_long(struct options *o, int argc, char **argv, int *i)
 	const char *value = arg[len] ? arg + len + 1 : NULL;
 	const struct long_option *opt;
 
-	if (is_later(arg, len))
-		return bad_usage("option '%s' is not in this version", word, NULL);
 	while (n < COUNT(long_options) && (strlen(long_options[n].name) != len ||
 					   strncmp(arg, long_options[n].name, len)))
 		n++;
@@ -626,6 +618,9 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 				 "usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	if (o->command == CMD_COMPARE && !o->carrier_given)
 		o->fiber = true;	/* a run of it is many short ones */
+	if (o->promises && strcmp(o->model ? o->model : o->command == CMD_LITMUS ? "sc" : "weak", "weak"))
+		return bad_usage("'--promises' is for --model weak: the model '%s' has no load buffering",
+				 o->model ? o->model : "sc", NULL);
 	if (o->command == CMD_LITMUS && o->kernel && o->ideal)
 		return bad_usage("--srcu ideal is no kernel's: it does not go with --kernel %s", o->kernel, NULL);
 	if (o->command == CMD_REPLAY && !o->schedule)

@@ -37,6 +37,7 @@ struct options {
 	uint64_t preemptions;
 	double time;			/* seconds */
 
+	bool promises;			/* explore, litmus */
 	bool ideal, rcu_as_srcu;	/* litmus */
 
 	/* plain scripts */

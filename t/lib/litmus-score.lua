@@ -38,8 +38,8 @@ end
 local function run(dir, rows, opts)
 	local list = {}
 	for i, r in ipairs(rows) do list[i] = "'" .. dir .. "/" .. r.file .. "'" end
-	local p = assert(io.popen(("'%s' litmus --json --model %s --srcu %s --time %g %s 2>/dev/null"):format(
-		os.getenv("SRCUSH") or "./srcush", opts.model, opts.srcu, opts.time or 10, table.concat(list, " "))))
+	local p = assert(io.popen(("'%s' litmus --json --model %s %s --srcu %s --time %g %s 2>/dev/null"):format(
+		os.getenv("SRCUSH") or "./srcush", opts.model, opts.promises and "--promises" or "", opts.srcu, opts.time or 10, table.concat(list, " "))))
 	local said = {}
 	for line in p:lines() do
 		local file = field(line, "file")
@@ -59,12 +59,16 @@ end
 
 local columns = { sc = "sc", tso = "tso", weak = "inorder" }
 
+-- With promises a model is all that the index expects; the column says what barriers leave of it.
+local function column(opts)
+	return opts.promises and "lkmm" or columns[opts.model]
+end
+
 -- The verdict that can be shown at most.
 local function bound(r, opts)
-	local c = columns[opts.model]
-	local mb = r["v_mb_" .. c]
-	if opts.srcu == "ideal" or not mb or mb == "" then return r["v_" .. c] end
-	return mb
+	local mb = r["v_mb_" .. column(opts)]
+	if opts.srcu == "tree" and mb and mb ~= "" then return mb end
+	return opts.promises and r.expected or r["v_" .. column(opts)]
 end
 
 local function judge(r, s, opts)
@@ -89,7 +93,7 @@ score.explained = {
 
 score.kinds = { "agreed", "stronger", "omitted", "forbidden", "skipped", "undecided" }
 
--- opts: model=, srcu=, time=.  Gives counts by kind; list[kind], the files; and figures.
+-- opts: model=, promises=, srcu=, time=.  Gives counts by kind; list[kind], the files; and figures.
 function score.run(dir, rows, opts)
 	local said = run(dir, rows, opts)
 	local result = { list = {}, complete = 0, times = {}, seconds = 0, said = said }
@@ -113,7 +117,7 @@ function score.line(opts, result)
 	local parts, t = {}, result.times
 	for _, k in ipairs(score.kinds) do parts[#parts + 1] = k .. " " .. result[k] end
 	return ("%s, %s SRCU: %s; %d complete, %.1f s, median %.3f s, 95th percentile %.3f s"):format(
-		opts.model, opts.srcu, table.concat(parts, ", "), result.complete, result.seconds,
+		opts.model .. (opts.promises and " with promises" or ""), opts.srcu, table.concat(parts, ", "), result.complete, result.seconds,
 		t[(#t + 1) // 2] or 0, t[(#t * 95 + 99) // 100] or 0)
 end
 
