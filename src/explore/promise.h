@@ -7,7 +7,7 @@
 #ifndef SRCUSH_EXPLORE_PROMISE_H
 #define SRCUSH_EXPLORE_PROMISE_H
 
-#include "explore/explore.h"
+#include "explore/dpor.h"
 
 /* More promises than that in one execution are not looked at: a bound, which is reported. */
 #define PROMISES_MAX 3
@@ -36,7 +36,6 @@ struct wish { uint32_t loc; bool stores; uint64_t task; };
 /* An execution with a circle, by hashes of all that it consists of. */
 struct merged { uint64_t a, b; uint32_t run, attempt; };
 
-struct dpor;
 struct promising {
 	const struct promise *now[PROMISES_MAX]; /* of the runs that are made now */
 	unsigned n;
@@ -57,6 +56,12 @@ struct promising {
 	uint64_t *named;
 	size_t scratch_cap;
 };
+
+/* Are there any in the executions that are made now? */
+static inline bool promises_are_made(const struct dpor *d)
+{
+	return d->x->promising && d->x->promising->n;
+}
 
 /* Explores without promises, then with them. */
 bool promise_run(struct explore *x, bool (*strategy)(struct explore *x));
