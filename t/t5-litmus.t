@@ -176,6 +176,9 @@ Time T
 	tap.like(first or "", '^{"srcush":"[%d.]+","format":1,"type":"header","command":"litmus"}$', "JSON: the version comes first")
 	tap.like(second or "", '"observation":"Sometimes","complete":true,"positive":1,"negative":3', "JSON: the verdict")
 	tap.like(second or "", '{"state":"1:r0=1; 1:r1=0;","count":1,"positive":true}', "JSON: a state")
+	write("latin.litmus", "C caf\xe9-\u{e9}\n{}\nP0(int *x) { }\nexists (x=0)\n")
+	s, out = litmus("--json latin.litmus")
+	tap.like(out, '"test":"caf\\ufffd%-\u{e9}"', "JSON: no other bytes than UTF-8")
 end
 
 -- Against the verdict that the test expects.

@@ -157,16 +157,38 @@ static void print_text(const struct litmus *t, const struct litmus_opts *o, cons
 
 /* --- as JSON --- */
 
+/* The length of the UTF-8 sequence at s; 0: there is none. */
+static size_t utf8_length(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 :
+		   *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* longer than they have to be, surrogates, beyond U+10FFFF */
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+	    (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
 static void put_string(struct sbuf *b, const char *s)
 {
+	size_t n;
+
 	sbuf_add(b, "\"");
-	for (; *s; s++) {
+	for (; *s; s += n ? n : 1) {
+		n = utf8_length(s);
 		if (*s == '"' || *s == '\\')
 			sbuf_addf(b, "\\%c", *s);
 		else if ((unsigned char)*s < 32)
 			sbuf_addf(b, "\\u%04x", (unsigned char)*s);
+		else if (n)
+			sbuf_addn(b, s, n);
 		else
-			sbuf_addn(b, s, 1);
+			sbuf_add(b, "\\ufffd");	/* no character */
 	}
 	sbuf_add(b, "\"");
 }
