@@ -513,13 +513,12 @@ bool trace_peeks(struct trace *tr)
 	tr->npeeks = 0;
 	for (size_t i = 0; i < tr->nextras; i++) {
 		const struct tr_extra *x = &tr->extras[i];
-		bool writes = x->kind == EXTRA_WRITE && is_peeked(tr, x->what);
 
-		if (x->kind != EXTRA_PEEK && !writes)
+		if (x->kind != EXTRA_WRITE || !is_peeked(tr, x->what))
 			continue;
 		if (!check_grow(tr->c, (void **)&tr->peeks, &tr->peeks_cap, tr->npeeks + 1, sizeof(*tr->peeks)))
 			return false;
-		tr->peeks[tr->npeeks++] = (struct execution_peek){ x->step, x->what, writes };
+		tr->peeks[tr->npeeks++] = (struct execution_peek){ x->step, x->what };
 	}
 	return true;
 }

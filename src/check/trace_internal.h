@@ -258,7 +258,8 @@ bool trace_index_tasks(struct trace *tr);
 
 /* gp_model.c: grace periods under other models than sc.  False: no memory. */
 bool gp_model_judge(struct trace *tr);
-/* What conditions have looked at, into tr->peeks.  False: no memory. */
+/* What was written beside the steps and conditions have looked at, into tr->peeks.  False: no
+ * memory. */
 bool trace_peeks(struct trace *tr);
 
 #endif

@@ -323,8 +323,7 @@ static void read_step(struct reading *k, uint64_t n)
 	touch(k, &a);
 }
 
-/* A condition has seen what was stored last, for all see one order of that; and whoever made
- * it true had done so after all else. */
+/* What makes conditions true, and is no access: whoever wrote it had done so after all else. */
 static void read_peeks(struct reading *k, uint64_t n)
 {
 	const struct record *r = log_record(k->w, n);
@@ -333,14 +332,11 @@ static void read_peeks(struct reading *k, uint64_t n)
 
 	for (; k->npeeks && k->peeks->step <= n; k->peeks++, k->npeeks--) {
 		struct place *p = t && k->peeks->step == n ? place_at(k, k->peeks->loc) : NULL;
-		struct mm_event *e = p ? add(k, k->peeks->writes ? MM_WRITE : MM_READ, t, t->cpu, &site, p) : NULL;
+		struct mm_event *e = p ? add(k, MM_WRITE, t, t->cpu, &site, p) : NULL;
 
 		if (!e)
 			continue;
-		if (!k->peeks->writes) {
-			e->rf = p->last;
-			continue;
-		}
+		p->ordered = true;
 		e->rank = p->writes++;
 		p->last = (uint16_t)(k->mm.n - 1);
 	}
@@ -395,26 +391,45 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 	}
 }
 
+/* What somebody knows of dependencies that no language shows. */
+static void told_dependencies(struct reading *k, uint64_t n, const uint16_t *read_of)
+{
+	const struct world *w = k->w;
+
+	for (uint64_t i = 1; w->depends && i <= n; i++)
+		for (uint64_t r = 1; k->write_of[i] != MM_NONE && k->ok && r < i; r++)
+			if (read_of[r] != MM_NONE && k->mm.ev[read_of[r]].task == k->mm.ev[k->write_of[i]].task &&
+			    w->depends(w->depends_arg, r, i))
+				k->ok = mm_add_addr(&k->mm, read_of[r], k->write_of[i]);
+}
+
 /* All that has happened.  False: no memory. */
 static bool read_all(struct reading *k)
 {
 	uint64_t n = world_steps(k->w);
+	uint16_t *read_of;
 
-	k->write_of = malloc(2 * (n + 1) * sizeof(*k->write_of));
+	k->write_of = malloc(3 * (n + 1) * sizeof(*k->write_of));
 	if (!k->write_of)
 		return false;
 	k->upto = k->write_of + n + 1;
+	read_of = k->upto + n + 1;
 	k->upto[0] = 0;
 	find_ordered(k, n);
 	probe(k, 0, true);
 	for (uint64_t i = 1; i <= n && k->ok; i++) {
+		size_t first;
+
 		k->write_of[i] = MM_NONE;
 		probe(k, i, false);
+		first = k->mm.n;
 		read_step(k, i);
+		read_of[i] = k->mm.n > first && k->mm.ev[first].kind == MM_READ ? (uint16_t)first : MM_NONE;
 		read_peeks(k, i);
 		k->upto[i] = (uint16_t)k->mm.n;
 		probe(k, i, true);
 	}
+	told_dependencies(k, n, read_of);
 	return k->ok;
 }
 

@@ -46,9 +46,9 @@ struct execution_probe {
 	bool behind, writes;
 	uint8_t var;
 };
-/* What a condition looked at when it was passed in that step, by its place in the arena, or what
- * such a condition may look at and was written behind that step; in the order of the steps. */
-struct execution_peek { uint32_t step, loc; bool writes; };
+/* What is no access, was written behind that step and is what a condition looks at, by its place
+ * in the arena; in the order of the steps. */
+struct execution_peek { uint32_t step, loc; };
 /* Does the model allow what has happened, with these accesses in it, of which the reads all
  * return 0?  False also where there is no memory. */
 bool execution_allows(struct world *w, const struct execution_peek *peeks, size_t npeeks,
