@@ -237,6 +237,7 @@ static void release(struct promising *p)
 	free(p->wishes);
 	free(p->merged);
 	promise_leaf_release(p);
+	promise_deps_release(p->deps);
 }
 
 void promise_forget(struct promising *p)

@@ -42,6 +42,7 @@ struct promising {
 	unsigned n;
 	struct promise **all;
 	size_t nall, all_cap;
+	struct promise_deps *deps;
 	struct offer *offers;
 	size_t noffers, offers_cap;
 	struct wish *wishes;
@@ -72,5 +73,17 @@ bool promise_note(struct dpor *d);
 /* With promises: is it an execution, all of them kept, and one that has not been counted? */
 bool promise_kept(struct dpor *d, enum exec_end how);
 void promise_leaf_release(struct promising *p);
+
+/* --- promise_deps.c --- */
+
+/* Event i has been performed: what was its task's way there? */
+struct gevent;
+struct event;
+struct dmem;
+void promise_deps_of(struct dpor *d, const struct gevent *e, uint32_t i, const struct event *ev);
+/* The execution is over, and there were no promises in it.  False: there is no memory. */
+bool promise_deps_note(struct dpor *d);
+bool promise_deps_are(const struct dmem *w, const struct dmem *r);
+void promise_deps_release(struct promise_deps *p);
 
 #endif

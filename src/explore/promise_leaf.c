@@ -146,7 +146,11 @@ static bool note(struct dpor *d)
 
 bool promise_note(struct dpor *d)
 {
-	return prepare(d) && (consistent_whole(d) ? note(d) : !d->oom);
+	if (!prepare(d) || !promise_deps_note(d)) {
+		d->oom = true;
+		return false;
+	}
+	return consistent_whole(d) ? note(d) : !d->oom;
 }
 
 /* --- promises kept --- */

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which stores depend on which loads, where the language does not show it: in Lua and in the
+ * code of SRCU.  The exploration without promises says: a store does not depend on a load if
+ * the task has been seen to do it the same way after another value, everything else that
+ * it had read being equal, and never to do it another way.  What was not seen is taken to
+ * depend, so that no value comes out of thin air.
+ */
+#include <config.h>
+
+#include "explore/dpor.h"
+#include "explore/promise.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a task did, as far as it can have depended on anything. */
+struct deed {
+	uint16_t op;
+	bool reads;
+	uint32_t loc;
+	uint64_t value;		/* that it read */
+	uint64_t a, b;		/* operands of a store */
+	uint64_t before;	/* hash of all that the task had done and read before */
+};
+struct life { struct deed *v; size_t n; uint64_t task, all; };
+
+/* An answer that was given before. */
+struct known { uint64_t before, on; bool is; };
+
+struct promise_deps {
+	struct life *lives;
+	size_t n, cap;
+	struct known *known;	/* open addressing */
+	size_t nknown, known_cap;
+	struct deed *scratch;
+	size_t scratch_cap;
+};
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15u;
+	return h ^ h >> 29;
+}
+
+/* What comes after a deed. */
+static uint64_t after(const struct deed *d)
+{
+	uint64_t h = mix(d->before, (uint64_t)d->op << 32 | d->loc);
+
+	return d->reads ? mix(h, d->value) : h;
+}
+
+void promise_deps_release(struct promise_deps *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		free(p->lives[i].v);
+	free(p->lives);
+	free(p->known);
+	free(p->scratch);
+	free(p);
+}
+
+static bool is_read(const struct event *ev)
+{
+	return ev->op == OP_CHOOSE || (ev->loc && op_reads((enum ev_op)ev->op));
+}
+
+/* --- what tasks have done --- */
+
+static struct deed deed_of(const struct dpor *d, uint32_t i)
+{
+	const struct dmem *m = &d->mem[i];
+
+	return (struct deed){ .op = d->g.ev[i].op, .reads = m->reads, .loc = d->info[i].loc, .value = d->info[i].value,
+			      .a = m->operand, .b = m->operand2, .before = m->before };
+}
+
+static bool add_life(struct promise_deps *p, uint64_t task, size_t n)
+{
+	uint64_t all = n ? after(&p->scratch[n - 1]) : task;
+	struct deed *v;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->lives[i].task == task && p->lives[i].all == all && p->lives[i].n == n)
+			return true;
+	v = malloc((n + 1) * sizeof(*v));
+	if (!v || !grow(&p->lives, &p->cap, p->n + 1, sizeof(*p->lives))) {
+		free(v);
+		return false;
+	}
+	memcpy(v, p->scratch, n * sizeof(*v));
+	p->lives[p->n++] = (struct life){ v, n, task, all };
+	return true;
+}
+
+/* All tasks of an execution that was made without promises. */
+bool promise_deps_note(struct dpor *d)
+{
+	struct promise_deps *p = d->x->promising->deps;
+
+	if (!p)
+		p = d->x->promising->deps = calloc(1, sizeof(*p));
+	if (!p || !grow(&p->scratch, &p->scratch_cap, d->g.n + 1, sizeof(*p->scratch)))
+		return false;
+	for (unsigned slot = 0; slot < d->nslots; slot++) {
+		size_t n = 0;
+
+		for (uint32_t i = 0; i < d->g.n; i++)
+			if (d->g.ev[i].task == slot && g_steps(&d->g.ev[i]) && !(d->g.ev[i].flags & GF_WAITING))
+				p->scratch[n++] = deed_of(d, i);
+		if (!add_life(p, d->slots[slot].id, n))
+			return false;
+	}
+	return true;
+}
+
+/* --- on what a store depends --- */
+
+/* Of two lives that are the same before i, where another value was read: is deed j of the one
+ * also in the other?  -1: they read other things in between, which may be why. */
+static int is_same(const struct life *l, const struct life *o, size_t i, size_t j)
+{
+	for (size_t k = i + 1; k <= j; k++) {
+		const struct deed *a = &l->v[k], *b = &o->v[k];
+
+		if (k >= o->n || a->op != b->op || a->loc != b->loc)
+			return false;
+		if (k < j && a->reads && a->value != b->value)
+			return -1;
+	}
+	return l->v[j].a == o->v[j].a && l->v[j].b == o->v[j].b;
+}
+
+static bool depends(const struct promise_deps *p, const struct life *l, size_t i, size_t j)
+{
+	bool seen = false;
+
+	for (size_t k = 0; k < p->n; k++) {
+		const struct life *o = &p->lives[k];
+		int same;
+
+		if (o->task != l->task || o->n <= i || o->v[i].before != l->v[i].before ||
+		    o->v[i].op != l->v[i].op || o->v[i].loc != l->v[i].loc || o->v[i].value == l->v[i].value)
+			continue;
+		same = is_same(l, o, i, j);
+		if (!same)
+			return true;
+		seen |= same > 0;
+	}
+	return !seen;
+}
+
+/* A life with a deed behind all that the hash stands for; *j is its number. */
+static const struct life *find_life(const struct promise_deps *p, uint64_t before, uint16_t op, uint32_t loc, size_t *j)
+{
+	for (size_t k = 0; k < p->n; k++)
+		for (*j = 0; *j < p->lives[k].n; (*j)++) {
+			const struct deed *a = &p->lives[k].v[*j];
+
+			if (a->before == before && a->op == op && a->loc == loc)
+				return &p->lives[k];
+		}
+	return NULL;
+}
+
+static struct known *place_of(const struct promise_deps *p, uint64_t before)
+{
+	size_t i = before & (p->known_cap - 1);
+
+	while (p->known[i].is && p->known[i].before != before)
+		i = (i + 1) & (p->known_cap - 1);
+	return &p->known[i];
+}
+
+static bool widen(struct promise_deps *p)
+{
+	struct promise_deps old = *p;
+
+	if (2 * (p->nknown + 1) <= p->known_cap)
+		return true;
+	p->known_cap = old.known_cap ? 2 * old.known_cap : 256;
+	p->known = calloc(p->known_cap, sizeof(*p->known));
+	if (!p->known) {
+		*p = old;
+		return false;
+	}
+	for (size_t i = 0; i < old.known_cap; i++)
+		if (old.known[i].is)
+			*place_of(p, old.known[i].before) = old.known[i];
+	free(old.known);
+	return true;
+}
+
+/* Bits of the task's reads, counted from its first. */
+static uint64_t ask(const struct promise_deps *p, uint64_t before, uint16_t op, uint32_t loc)
+{
+	size_t j;
+	const struct life *l = find_life(p, before, op, loc, &j);
+	uint64_t on = 0;
+	unsigned nth = 0;
+
+	if (!l)
+		return UINT64_MAX;
+	for (size_t i = 0; i < j; i++)
+		if (l->v[i].reads) {
+			if (nth < 64 && depends(p, l, i, j))
+				on |= (uint64_t)1 << nth;
+			nth++;
+		}
+	return on;
+}
+
+void promise_deps_of(struct dpor *d, const struct gevent *e, uint32_t i, const struct event *ev)
+{
+	struct dslot *s = &d->slots[e->task];
+	struct promise_deps *p = d->x->promising->deps;
+	struct dmem *m = &d->mem[i];
+	struct deed deed = { .op = ev->op, .reads = is_read(ev), .loc = d->info[i].loc, .value = d->info[i].value,
+			     .before = s->done };
+	struct known *k;
+
+	m->before = s->done;
+	m->reads = deed.reads;
+	m->nth = s->nread;
+	m->on = UINT64_MAX;
+	s->done = after(&deed);
+	s->nread += deed.reads;
+	if (!d->x->promising->n || !p || !ev->loc || !op_writes((enum ev_op)ev->op))
+		return;
+	if (!widen(p)) {
+		d->oom = true;
+		return;
+	}
+	k = place_of(p, m->before);
+	if (!k->is) {
+		*k = (struct known){ m->before, ask(p, m->before, ev->op, deed.loc), true };
+		p->nknown++;
+	}
+	m->on = k->on;
+}
+
+/* Does what is stored by the one depend on what the other, of its task, read before? */
+bool promise_deps_are(const struct dmem *w, const struct dmem *r)
+{
+	return r->reads && !r->deps.self && (r->nth >= 64 || w->on >> r->nth & 1);
+}
