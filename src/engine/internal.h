@@ -94,6 +94,10 @@ struct world {
 	size_t objects_max;
 	bool muted;
 	bool trusted;		/* who steps has asked the memory model already */
+	/* Does what is stored in the one step depend on what was read in the other?  NULL: nobody
+	 * knows more than the code says (explore/promise_deps.c). */
+	bool (*depends)(void *arg, uint64_t read, uint64_t write);
+	void *depends_arg;
 	bool voluntary;		/* no task is preempted: world_set_voluntary() */
 	unsigned batch;
 

@@ -6,6 +6,7 @@
 #define SRCUSH_EXPLORE_JUDGE_H
 
 #include "explore/explore.h"
+#include "explore/promise.h"
 
 /* A copy of an execution's steps. */
 struct run {
@@ -14,6 +15,7 @@ struct run {
 	bool is;
 	bool told;		/* to the process that puts it all together */
 	uint64_t hash;		/* of the steps; the same in all processes */
+	struct promise_set promises;
 };
 
 struct seen { char *key; size_t n; uint64_t hash; };

@@ -126,6 +126,11 @@ static bool take_offers(struct explore *x)
 
 /* --- sets --- */
 
+static bool goes_on(struct explore *x)
+{
+	return explore_go_on(x) && (x->opts.keep_going || !x->report.nviolations);
+}
+
 /* One exploration more; what it counted is added to what there was. */
 static bool explore_set(struct explore *x, bool (*strategy)(struct explore *), struct wire *sum)
 {
@@ -157,7 +162,7 @@ static bool explore_sets(struct sets *s, unsigned k, size_t from, size_t top)
 	struct promising *p = s->x->promising;
 	bool last = k + 1 == s->size;
 
-	for (size_t i = last ? top : from; i <= top && explore_go_on(s->x); i++) {
+	for (size_t i = last ? top : from; i <= top && goes_on(s->x); i++) {
 		unsigned times = 1;
 
 		for (unsigned j = 0; j < k; j++)
@@ -202,7 +207,7 @@ static bool explore_sizes(struct sets *all, size_t *done, unsigned size)
 		}
 		if (!take_offers(all->x))
 			return false;
-	} while (p->nall > n && explore_go_on(all->x));
+	} while (p->nall > n && goes_on(all->x));
 	return true;
 }
 
@@ -211,7 +216,7 @@ static bool explore_promises(struct sets *all)
 	size_t done[PROMISES_MAX + 1] = { 0 };
 	struct explore *x = all->x;
 
-	for (unsigned size = 1; explore_go_on(x); size++) {
+	for (unsigned size = 1; goes_on(x); size++) {
 		if (size > PROMISES_MAX) {
 			explore_bound(x, "promises %d", PROMISES_MAX);
 			break;
@@ -228,8 +233,12 @@ static bool explore_promises(struct sets *all)
 
 /* --- all of it --- */
 
-static void release(struct promising *p)
+void promise_release(struct explore *x)
 {
+	struct promising *p = x->promising;
+
+	if (!p)
+		return;
 	for (size_t i = 0; i < p->nall; i++)
 		free(p->all[i]);
 	free(p->all);
@@ -238,6 +247,26 @@ static void release(struct promising *p)
 	free(p->merged);
 	promise_leaf_release(p);
 	promise_deps_release(p->deps);
+	free(p);
+	x->promising = NULL;
+}
+
+struct promise_set promise_now(const struct explore *x)
+{
+	struct promise_set s = { .n = x->promising ? x->promising->n : 0 };
+
+	for (unsigned i = 0; i < s.n; i++)
+		s.v[i] = x->promising->now[i];
+	return s;
+}
+
+void promise_use(struct explore *x, const struct promise_set *s)
+{
+	if (!x->promising)
+		return;
+	x->promising->n = s->n;
+	for (unsigned i = 0; i < s->n; i++)
+		x->promising->now[i] = s->v[i];
 }
 
 void promise_forget(struct promising *p)
@@ -264,23 +293,21 @@ static bool has_promises(struct explore *x)
 
 bool promise_run(struct explore *x, bool (*strategy)(struct explore *x))
 {
-	struct promising p = { 0 };
 	struct wire sum = { 0 };
 	struct sets all = { .x = x, .strategy = strategy, .sum = &sum };
 	bool ok;
 
 	if (!has_promises(x))
 		return false;
-	x->promising = &p;
+	x->promising = calloc(1, sizeof(*x->promising));
+	if (!x->promising)
+		return explore_oom(x);
 	x->opts.jobs = 1;
 	ok = explore_set(x, strategy, &sum) && explore_promises(&all);
 	x->first = 0;
 	x->others = (struct explore_progress){ 0 };
-	p.n = 0;
-	for (uint32_t i = 0; ok && i < p.run; i++)
-		ok = results_get(x, &sum, true);
+	for (uint32_t i = 0; ok && i < x->promising->run; i++)
+		ok = results_get(x, &sum, false);
 	wire_release(&sum);
-	release(&p);
-	x->promising = NULL;
 	return ok;
 }

@@ -21,6 +21,9 @@ struct promise {
 	char name[112];		/* of the task that makes it beforehand */
 };
 
+/* Those of one execution. */
+struct promise_set { const struct promise *v[PROMISES_MAX]; unsigned n; };
+
 /* A store that was made behind a load for which it need not wait. */
 struct offer {
 	uint32_t loc, size;
@@ -56,11 +59,17 @@ struct promising {
 	uint16_t *event;	/* of the graph, by that of the model */
 	uint16_t *keeper;
 	uint64_t *named;
+	uint16_t *at_step;
 	size_t scratch_cap;
 };
 
-/* Explores without promises, then with them. */
+/* Explores without promises, then with them.  Until promise_release() the executions that were
+ * found can be made again. */
 bool promise_run(struct explore *x, bool (*strategy)(struct explore *x));
+void promise_release(struct explore *x);
+/* The promises of the executions that are made now, and other ones from now on. */
+struct promise_set promise_now(const struct explore *x);
+void promise_use(struct explore *x, const struct promise_set *s);
 /* An execution begins: the tasks of its promises are made.  False: world_error(). */
 bool promise_begin(const struct promising *p, struct world *w);
 /* The exploration that runs begins anew: what it has found so far was not. */
