@@ -181,6 +181,29 @@ static uint64_t hash_of(const struct explore *x, struct world *w, const struct e
 	return h;
 }
 
+void judge_drop_promised(struct explore *x)
+{
+	struct explore_report *r = &x->report;
+	struct run *runs = x->judge->runs;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nviolations; i++) {
+		if (runs[i].promises.n) {
+			violation_release(&r->violations[i]);
+			free(runs[i].steps);
+			continue;
+		}
+		r->violations[n] = r->violations[i];
+		runs[n++] = runs[i];
+	}
+	for (size_t i = n; i < r->nviolations; i++)
+		runs[i] = (struct run){ 0 };
+	r->nviolations = n;
+	for (size_t i = 0; i < x->judge->nseen; i++)
+		free(x->judge->seen[i].key);
+	x->judge->nseen = 0;
+}
+
 bool judge_take(struct explore *x, size_t i, const struct explore_violation *v, const struct run *r)
 {
 	struct judge *j = x->judge;

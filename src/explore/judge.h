@@ -49,6 +49,8 @@ static inline bool run_is_less(size_t n, uint64_t hash, size_t n2, uint64_t hash
 	return n != n2 ? n < n2 : hash < hash2;
 }
 void violation_release(struct explore_violation *v);
+/* Forgets the violations of executions with promises. */
+void judge_drop_promised(struct explore *x);
 /* The exploration is over: puts violations and examples into their final form. */
 bool judge_conclude(struct explore *x);
 

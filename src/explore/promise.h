@@ -7,6 +7,7 @@
 #ifndef SRCUSH_EXPLORE_PROMISE_H
 #define SRCUSH_EXPLORE_PROMISE_H
 
+#include "engine/internal.h"
 #include "explore/explore.h"
 
 /* More promises than that in one execution are not looked at: a bound, which is reported. */
@@ -14,11 +15,8 @@
 
 /* A store that somebody may make earlier than its turn is. */
 struct promise {
-	uint32_t loc;		/* arena offset */
-	uint32_t size;
-	uint64_t value;
+	struct promise_store store;
 	unsigned times;		/* it was seen in one execution */
-	char name[112];		/* of the task that makes it beforehand */
 };
 
 /* Those of one execution. */
@@ -90,8 +88,10 @@ struct gevent;
 struct event;
 struct dmem;
 void promise_deps_of(struct dpor *d, const struct gevent *e, uint32_t i, const struct event *ev);
-/* The execution is over, and there were no promises in it.  False: there is no memory. */
+/* The execution is over, whether it is one or not.  False: there is no memory. */
 bool promise_deps_note(struct dpor *d);
+/* From now on what has been seen counts.  Is anything that was asked for answered otherwise? */
+bool promise_deps_learn(struct promise_deps *p);
 bool promise_deps_are(const struct dmem *w, const struct dmem *r);
 void promise_deps_release(struct promise_deps *p);
 

@@ -4,7 +4,9 @@
  * code of SRCU.  The exploration without promises says: a store does not depend on a load if
  * the task has been seen to do it the same way after another value, everything else that
  * it had read being equal, and never to do it another way.  What was not seen is taken to
- * depend, so that no value comes out of thin air.
+ * depend, so that no value comes out of thin air.  What a task does with what it reads is
+ * its own: executions in which a promise was not kept tell of it, too, and the sets of
+ * promises are explored again if they tell something new.
  */
 #include <config.h>
 
@@ -26,11 +28,12 @@ struct deed {
 struct life { struct deed *v; size_t n; uint64_t task, all; };
 
 /* An answer that was given before. */
-struct known { uint64_t before, on; bool is; };
+struct known { uint64_t before, on; uint16_t op; bool is; uint32_t loc; };
 
 struct promise_deps {
 	struct life *lives;
 	size_t n, cap;
+	size_t told;		/* so many of them have been looked at for what is known */
 	struct known *known;	/* open addressing */
 	size_t nknown, known_cap;
 	struct deed *scratch;
@@ -96,7 +99,6 @@ static bool add_life(struct promise_deps *p, uint64_t task, size_t n)
 	return true;
 }
 
-/* All tasks of an execution that was made without promises. */
 bool promise_deps_note(struct dpor *d)
 {
 	struct promise_deps *p = d->x->promising->deps;
@@ -138,7 +140,7 @@ static bool depends(const struct promise_deps *p, const struct life *l, size_t i
 {
 	bool seen = false;
 
-	for (size_t k = 0; k < p->n; k++) {
+	for (size_t k = 0; k < p->told; k++) {
 		const struct life *o = &p->lives[k];
 		int same;
 
@@ -156,7 +158,7 @@ static bool depends(const struct promise_deps *p, const struct life *l, size_t i
 /* A life with a deed behind all that the hash stands for; *j is its number. */
 static const struct life *find_life(const struct promise_deps *p, uint64_t before, uint16_t op, uint32_t loc, size_t *j)
 {
-	for (size_t k = 0; k < p->n; k++)
+	for (size_t k = 0; k < p->told; k++)
 		for (*j = 0; *j < p->lives[k].n; (*j)++) {
 			const struct deed *a = &p->lives[k].v[*j];
 
@@ -213,6 +215,23 @@ static uint64_t ask(const struct promise_deps *p, uint64_t before, uint16_t op, 
 	return on;
 }
 
+bool promise_deps_learn(struct promise_deps *p)
+{
+	bool changed = false;
+
+	if (!p || p->told == p->n)
+		return false;
+	p->told = p->n;
+	for (size_t i = 0; i < p->known_cap; i++) {
+		struct known *k = &p->known[i];
+		uint64_t on = k->is ? ask(p, k->before, k->op, k->loc) : 0;
+
+		changed |= k->is && on != k->on;
+		k->on = on;
+	}
+	return changed;
+}
+
 void promise_deps_of(struct dpor *d, const struct gevent *e, uint32_t i, const struct event *ev)
 {
 	struct dslot *s = &d->slots[e->task];
@@ -236,7 +255,7 @@ void promise_deps_of(struct dpor *d, const struct gevent *e, uint32_t i, const s
 	}
 	k = place_of(p, m->before);
 	if (!k->is) {
-		*k = (struct known){ m->before, ask(p, m->before, ev->op, deed.loc), true };
+		*k = (struct known){ m->before, ask(p, m->before, ev->op, deed.loc), ev->op, true, deed.loc };
 		p->nknown++;
 	}
 	m->on = k->on;

@@ -39,7 +39,8 @@ static bool prepare(struct dpor *d)
 	}
 	for (unsigned k = 0; k < d->nslots; k++)
 		p->named[k] = hash_name(d->slots[k].name);
-	return true;
+	d->oom |= !promise_deps_note(d);
+	return !d->oom;
 }
 
 void promise_leaf_release(struct promising *p)
@@ -148,11 +149,7 @@ static bool note(struct dpor *d)
 
 bool promise_note(struct dpor *d)
 {
-	if (!prepare(d) || !promise_deps_note(d)) {
-		d->oom = true;
-		return false;
-	}
-	return consistent_whole(d) ? note(d) : !d->oom;
+	return prepare(d) && (consistent_whole(d) ? note(d) : !d->oom);
 }
 
 /* --- promises kept --- */
