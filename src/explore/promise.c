@@ -101,6 +101,7 @@ static bool goes_on(struct explore *x)
 static bool explore_set(struct explore *x, bool (*strategy)(struct explore *), struct wire *sum)
 {
 	struct promising *p = x->promising;
+	uint64_t found;
 	bool ok;
 
 	p->run++;
@@ -110,7 +111,11 @@ static bool explore_set(struct explore *x, bool (*strategy)(struct explore *), s
 	x->first += x->executions;
 	x->others.complete += x->report.complete;
 	x->others.blocked += x->report.blocked;
-	return ok && results_put(x, sum);
+	/* counting begins anew behind this */
+	found = p->found;
+	ok = ok && results_put(x, sum);
+	p->found = found;
+	return ok;
 }
 
 struct sets {
