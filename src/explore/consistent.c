@@ -434,7 +434,8 @@ static bool ask(struct making *k, uint32_t n)
 
 uint32_t consistent_seen(const struct dpor *d, unsigned slot, uint16_t cls)
 {
-	for (uint32_t i = d->weak ? d->g.n : 0; i--;) {
+	/* he may go on to read what keeps a promise that he has read */
+	for (uint32_t i = d->weak && !promises_are_made(d) ? d->g.n : 0; i--;) {
 		const struct gevent *e = &d->g.ev[i];
 
 		if (e->task != slot || e->cls != cls || e->flags & GF_WAITING)
@@ -521,7 +522,7 @@ enum mm_answer consistent_forward(struct dpor *d, const struct gevent *add, uint
 	enum mm_answer answer = MM_ASK;
 
 	/* a store that keeps a promise may stand where it does not alone */
-	if (d->x->promising && d->x->promising->n)
+	if (promises_are_made(d))
 		return MM_ASK;
 	if (add->kind == G_READ)
 		place = add->rf == GNONE ? 0 : d->g.ev[add->rf].rank + 1u;

@@ -188,6 +188,8 @@ bool dpor_run(struct explore *x)
 	free(d.mm_unlock);
 	free(d.base_at);
 	free(d.performed);
+	free(d.revisited);
+	free(d.lane);
 	free(d.write);
 	free(d.loose);
 	mm_release(&d.mm);

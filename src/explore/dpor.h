@@ -112,6 +112,8 @@ struct dpor {
 	uint16_t *po, *where;
 	struct dinfo *info;
 	uint16_t *unlock;	/* of each lock event: its end, GNONE */
+	uint8_t *revisited;	/* of each write or lock: an event that was there before reads from it */
+	uint16_t *lane;		/* scratch, by event */
 	bool weak;		/* the memory model is another than sc */
 	struct mm mm;		/* consistent.c's, as are the arrays */
 	struct dmem *mem;
@@ -125,6 +127,7 @@ struct dpor {
 	uint16_t *write;	/* of each G_RMW: its write part, GNONE */
 	uint8_t *loose;		/* by class */
 	uint8_t *performed;	/* of writes: in this visit */
+	unsigned kept_choice;	/* of the event of which keep_follows() was asked last */
 	uint16_t rewriting;	/* a revisited read-modify-write that was made, but whose write is not
 				 * in the graph again; GNONE */
 	bool oom;
@@ -322,6 +325,9 @@ bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
 /* --- prune.c --- */
 /* Can no execution come from the graph that was popped, as its CPUs stand? */
 bool prune_hopeless(struct dpor *d);
+/* Does an event stand between two of another task's, by their clocks, although that kept its
+ * CPU from the one to the other?  Of events in that clock; `stays` NULL: all. */
+bool prune_breaks(const struct dpor *d, const uint16_t *po, const uint16_t *clocks, const uint16_t *stays);
 
 /* --- visit.c --- */
 /* How much of its CPU a task owns, as in struct gevent. */

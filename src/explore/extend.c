@@ -215,6 +215,7 @@ static bool append(struct dpor *d, struct added *a)
 	}
 	d->g.ev[i] = a->e;
 	d->unlock[i] = GNONE;
+	d->revisited[i] = 0;
 	if (a->e.kind == G_UNLOCK)
 		d->unlock[a->e.rf] = (uint16_t)i;
 	d->g.n = i + 1;
@@ -224,6 +225,7 @@ static bool append(struct dpor *d, struct added *a)
 
 		d->g.ev[w] = g_write_part(&a->e, i, c->n);
 		d->unlock[w] = GNONE;
+		d->revisited[w] = 0;
 		d->performed[w] = 1;
 		clocks_share(d, i, w);
 		if (!class_put(d, a->e.cls, c->n, (uint16_t)w))

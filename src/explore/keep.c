@@ -103,16 +103,22 @@ bool keep_catch_up(struct dpor *d, struct dslot *s)
 	return told.i == told.n || visit_diverged(d, s, told.i, NULL);
 }
 
+/* Does the event of which keep_follows() was asked find what memory holds? */
+static bool finds_memory(const struct dpor *d)
+{
+	return d->kept_choice <= 1 && !promises_are_made(d);
+}
+
 /* What the task would be answered now: is it what it was? */
-static bool same_answer(const struct dpor *d, const struct dkept *k, const struct gevent *e, uint32_t i)
+static bool same_answer(const struct dpor *d, const struct dkept *k, const struct gevent *e)
 {
 	const struct event *ev = &k->ev;
 
 	if (ev->op == OP_CHOOSE)
 		return k->answer == (e->choice ? e->choice : 1u);
 	/* who stores is not told what was there */
-	if (ev->loc && ev->op != OP_STORE && d->weak)
-		return event_would_read(d->w, ev, consistent_choice(d, e, i)) == k->answer;
+	if (ev->loc && ev->op != OP_STORE && d->weak && !finds_memory(d))
+		return event_would_read(d->w, ev, d->kept_choice) == k->answer;
 	return !ev->loc || ev->op == OP_STORE || mem_read(ev->loc, ev->size) == k->answer;
 }
 
@@ -120,8 +126,12 @@ bool keep_follows(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	struct dslot *s = &d->slots[e->task];
 
-	return s->follows && s->count < s->nkept && s->kept[s->count].ev.op == e->op &&
-	       !(e->flags & GF_AWAIT) && e->maker == GNONE && same_answer(d, &s->kept[s->count], e, i);
+	if (!s->follows || s->count >= s->nkept || s->kept[s->count].ev.op != e->op ||
+	    e->flags & GF_AWAIT || e->maker != GNONE)
+		return false;
+	if (d->weak)
+		d->kept_choice = consistent_choice(d, e, i);
+	return same_answer(d, &s->kept[s->count], e);
 }
 
 /* What performing it does to memory. */
@@ -151,10 +161,11 @@ const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
 
 	info->size = k->ev.size;
 	info->loc = k->loc;
-	if (k->ev.loc && d->weak) {
+	if (d->weak)
+		choice = d->kept_choice;
+	if (k->ev.loc && d->weak && !(k->ev.op == OP_LOAD && finds_memory(d))) {
 		struct access_done done = { 0 };
 
-		choice = consistent_choice(d, e, i);
 		d->oom |= !event_access(d->w, &k->ev, choice, &done);
 		info->value = done.value;
 		info->stored = done.stored;

@@ -255,53 +255,12 @@ static bool leaf_rerun(struct dpor *d)
 				    "independent steps were put into another order", at + 1);
 }
 
-/* Is `inner` ordered behind the first and before the last event of a stretch in which its
- * CPU was not to be had? */
-static bool stands_inside(const struct dpor *d, uint32_t first, uint32_t last, uint8_t level)
-{
-	const struct gevent *s = &d->g.ev[first];
-
-	for (uint32_t i = 0; i < d->g.n; i++) {
-		const struct gevent *e = &d->g.ev[i];
-
-		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) ||
-		    level < level_of(&d->slots[e->task]))
-			continue;
-		if (in_clock(d, hb_of(d, i), first) && in_clock(d, hb_of(d, last), i))
-			return true;
-	}
-	return false;
-}
-
-/* The commonest reason why there is no order that respects the CPUs, found with little work. */
-static bool cpus_violated(const struct dpor *d)
-{
-	for (uint32_t i = 0; i < d->g.n; i++) {
-		const struct gevent *e = &d->g.ev[i];
-		uint8_t level = e->own;
-		uint32_t last = i;
-
-		/* from each event that owns: the first of its stretch will do, the others
-		 * are as good */
-		if (!e->own || !g_steps(e))
-			continue;
-		for (uint32_t j = i + 1; j < d->g.n && d->g.ev[last].own; j++)
-			if (d->g.ev[j].task == e->task && g_steps(&d->g.ev[j])) {
-				last = j;
-				if (d->g.ev[j].own && d->g.ev[j].own < level)
-					level = d->g.ev[j].own;
-			}
-		if (last != i && stands_inside(d, i, last, level))
-			return true;
-	}
-	return false;
-}
-
 /* Makes the steps again in an order that can be.  False: there is none, or failure. */
 static bool straighten(struct dpor *d)
 {
 	size_t n = 0;
-	bool ordered = !cpus_violated(d);
+	/* the commonest reason why there is none, found with little work */
+	bool ordered = !prune_breaks(d, d->po, d->hb, NULL);
 
 	if (ordered) {
 		ordered = order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_CPUS);

@@ -7,8 +7,7 @@
 #ifndef SRCUSH_EXPLORE_PROMISE_H
 #define SRCUSH_EXPLORE_PROMISE_H
 
-#include "engine/internal.h"
-#include "explore/explore.h"
+#include "explore/dpor.h"
 
 /* More promises than that in one execution are not looked at: a bound, which is reported. */
 #define PROMISES_MAX 3
@@ -37,7 +36,6 @@ struct wish { uint32_t loc; bool stores; uint64_t task; };
 /* An execution with a circle, by hashes of all that it consists of. */
 struct merged { uint64_t a, b; uint32_t run, attempt; };
 
-struct dpor;
 struct promising {
 	const struct promise *now[PROMISES_MAX]; /* of the runs that are made now */
 	unsigned n;
@@ -60,6 +58,12 @@ struct promising {
 	uint16_t *at_step;
 	size_t scratch_cap;
 };
+
+/* Are there any in the executions that are made now? */
+static inline bool promises_are_made(const struct dpor *d)
+{
+	return d->x->promising && d->x->promising->n;
+}
 
 /* Explores without promises, then with them.  Until promise_release() the executions that were
  * found can be made again. */
@@ -84,9 +88,6 @@ void promise_leaf_release(struct promising *p);
 /* --- promise_deps.c --- */
 
 /* Event i has been performed: what was its task's way there? */
-struct gevent;
-struct event;
-struct dmem;
 void promise_deps_of(struct dpor *d, const struct gevent *e, uint32_t i, const struct event *ev);
 /* The execution is over, whether it is one or not.  False: there is no memory. */
 bool promise_deps_note(struct dpor *d);

@@ -30,7 +30,15 @@ struct life { struct deed *v; size_t n; uint64_t task, all; };
 /* An answer that was given before. */
 struct known { uint64_t before, on; uint16_t op; bool is; uint32_t loc; };
 
+/* Where a deed stands. */
+struct spot { uint64_t before; uint32_t life, deed; bool is; };
+
+/* More lives than that are not kept: what they would tell is not known. */
+#define LIVES_MAX 20000
+
 struct promise_deps {
+	struct spot *marks;	/* open addressing */
+	size_t marks_cap;
 	struct life *lives;
 	size_t n, cap;
 	size_t told;		/* so many of them have been looked at for what is known */
@@ -62,6 +70,7 @@ void promise_deps_release(struct promise_deps *p)
 		free(p->lives[i].v);
 	free(p->lives);
 	free(p->known);
+	free(p->marks);
 	free(p->scratch);
 	free(p);
 }
@@ -86,6 +95,8 @@ static bool add_life(struct promise_deps *p, uint64_t task, size_t n)
 	uint64_t all = n ? after(&p->scratch[n - 1]) : task;
 	struct deed *v;
 
+	if (p->n >= LIVES_MAX)
+		return true;
 	for (size_t i = 0; i < p->n; i++)
 		if (p->lives[i].task == task && p->lives[i].all == all && p->lives[i].n == n)
 			return true;
@@ -155,17 +166,45 @@ static bool depends(const struct promise_deps *p, const struct life *l, size_t i
 	return !seen;
 }
 
+static struct spot *mark_of(const struct promise_deps *p, uint64_t before)
+{
+	size_t i = before & (p->marks_cap - 1);
+
+	while (p->marks[i].is && p->marks[i].before != before)
+		i = (i + 1) & (p->marks_cap - 1);
+	return &p->marks[i];
+}
+
+/* Of each deed of the lives that count, one life that has it.  False: no memory. */
+static bool make_marks(struct promise_deps *p)
+{
+	size_t n = 0, cap = 256;
+
+	for (size_t k = 0; k < p->told; k++)
+		n += p->lives[k].n;
+	while (cap < 2 * n)
+		cap *= 2;
+	free(p->marks);
+	p->marks = calloc(cap, sizeof(*p->marks));
+	p->marks_cap = p->marks ? cap : 0;
+	for (size_t k = 0; p->marks && k < p->told; k++)
+		for (size_t i = 0; i < p->lives[k].n; i++)
+			*mark_of(p, p->lives[k].v[i].before) =
+				(struct spot){ p->lives[k].v[i].before, (uint32_t)k, (uint32_t)i, true };
+	return p->marks;
+}
+
 /* A life with a deed behind all that the hash stands for; *j is its number. */
 static const struct life *find_life(const struct promise_deps *p, uint64_t before, uint16_t op, uint32_t loc, size_t *j)
 {
-	for (size_t k = 0; k < p->told; k++)
-		for (*j = 0; *j < p->lives[k].n; (*j)++) {
-			const struct deed *a = &p->lives[k].v[*j];
+	const struct spot *m = p->marks_cap ? mark_of(p, before) : NULL;
+	const struct deed *a;
 
-			if (a->before == before && a->op == op && a->loc == loc)
-				return &p->lives[k];
-		}
-	return NULL;
+	if (!m || !m->is)
+		return NULL;
+	*j = m->deed;
+	a = &p->lives[m->life].v[m->deed];
+	return a->op == op && a->loc == loc ? &p->lives[m->life] : NULL;
 }
 
 static struct known *place_of(const struct promise_deps *p, uint64_t before)
@@ -222,6 +261,8 @@ bool promise_deps_learn(struct promise_deps *p)
 	if (!p || p->told == p->n)
 		return false;
 	p->told = p->n;
+	/* without them everything depends on everything */
+	make_marks(p);
 	for (size_t i = 0; i < p->known_cap; i++) {
 		struct known *k = &p->known[i];
 		uint64_t on = k->is ? ask(p, k->before, k->op, k->loc) : 0;

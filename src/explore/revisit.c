@@ -70,18 +70,6 @@ static bool overtaken(const struct dpor *d, uint32_t e, uint32_t rank, const uin
 	return false;
 }
 
-/* Does an event that was there before i read from it?  Then i revisited that one. */
-static bool read_by_earlier(const struct dpor *d, uint32_t i)
-{
-	for (uint32_t j = 0; j < i; j++) {
-		const struct gevent *e = &d->g.ev[j];
-
-		if ((g_reads(e) || e->kind == G_LOCK) && e->rf == i)
-			return true;
-	}
-	return false;
-}
-
 /* But for the number that it chose: that stays when it is revisited itself. */
 static bool maximal_but_choice(const struct dpor *d, uint32_t i, const uint16_t *past)
 {
@@ -101,10 +89,10 @@ static bool maximal_but_choice(const struct dpor *d, uint32_t i, const uint16_t 
 	case G_LOCK:
 		source = e->rf;
 		return (source == GNONE || previous(d, source, i, past)) &&
-		       !overtaken(d, i, e->rank + 1u, past) && !read_by_earlier(d, i);
+		       !overtaken(d, i, e->rank + 1u, past) && !d->revisited[i];
 	case G_WRITE:
 	case G_RMW_WRITE:
-		return !overtaken(d, i, e->rank + 1u, past) && !read_by_earlier(d, i);
+		return !overtaken(d, i, e->rank + 1u, past) && !d->revisited[i];
 	default:
 		return true;
 	}

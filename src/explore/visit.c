@@ -53,6 +53,7 @@ bool visit_widen(struct dpor *d, uint32_t need)
 	    !visit_resize(&d->mm_at, cap * sizeof(*d->mm_at)) || !visit_resize(&d->mm_old, cap * sizeof(*d->mm_old)) ||
 	    !visit_resize(&d->base_at, cap * sizeof(*d->base_at)) ||
 	    !visit_resize(&d->mm_unlock, cap * sizeof(*d->mm_unlock)) || !visit_resize(&d->performed, cap) ||
+	    !visit_resize(&d->revisited, cap) || !visit_resize(&d->lane, cap * sizeof(*d->lane)) ||
 	    !visit_resize(&d->write, cap * sizeof(*d->write)))
 		return visit_oom(d);
 	memset(d->performed, 0, cap);
@@ -494,11 +495,15 @@ static bool index_graph(struct dpor *d)
 	}
 	for (uint32_t i = 0; i < d->g.n; i++)
 		d->unlock[i] = d->where[i] = GNONE;
+	if (d->g.n)
+		memset(d->revisited, 0, d->g.n);
 	consistent_begin(d);
 	for (uint32_t i = 0; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
 		struct dslot *s = &d->slots[e->task];
 
+		if ((g_reads(e) || e->kind == G_LOCK) && e->rf != GNONE && e->rf > i)
+			d->revisited[e->rf] = 1;
 		if (e->kind == G_UNLOCK)
 			d->unlock[e->rf] = (uint16_t)i;
 		if (g_steps(e)) {
@@ -572,6 +577,7 @@ static bool readd_write(struct dpor *d, uint32_t r)
 	d->rewriting = GNONE;
 	clocks_share(d, r, i);
 	d->unlock[i] = GNONE;
+	d->revisited[i] = 0;
 	if (d->weak) {
 		d->performed[i] = 1;
 		d->dropped = !consistent_now(d);

@@ -373,7 +373,7 @@ bool mm_edges_acyclic(struct mm_edges *e, size_t nodes)
  */
 bool mm_is_sc(struct mm *m, const struct mm_places *p)
 {
-	struct mm_edges e;
+	struct mm_edges e = { 0 };
 
 	if (!mm_edges_begin(m, &e, m->n, 4 * m->n))
 		return false;

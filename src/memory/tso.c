@@ -209,7 +209,7 @@ static void all_edges(const struct mm *m, const struct mm_places *p, struct mm_e
 
 bool mm_is_tso(struct mm *m, const struct mm_places *p)
 {
-	struct mm_edges e;
+	struct mm_edges e = { 0 };
 
 	if (!mm_edges_begin(m, &e, m->n, 10 * m->n))
 		return false;
