@@ -366,6 +366,18 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 	}
 }
 
+/* What somebody knows of dependencies that no language shows. */
+static void told_dependencies(struct reading *k, uint64_t n, const uint16_t *read_of)
+{
+	const struct world *w = k->w;
+
+	for (uint64_t i = 1; w->depends && i <= n; i++)
+		for (uint64_t r = 1; k->write_of[i] != MM_NONE && k->ok && r < i; r++)
+			if (read_of[r] != MM_NONE && k->mm.ev[read_of[r]].task == k->mm.ev[k->write_of[i]].task &&
+			    w->depends(w->depends_arg, r, i))
+				k->ok = mm_add_addr(&k->mm, read_of[r], k->write_of[i]);
+}
+
 /* What has happened, and an access by t with that choice; t NULL: nothing more. */
 static bool consistent_with(struct world *w, const struct task *t, const struct event *ev, unsigned choice,
 			    const struct execution_probe *probes, size_t nprobes)
@@ -374,18 +386,27 @@ static bool consistent_with(struct world *w, const struct task *t, const struct 
 	uint64_t n = world_steps(w);
 	bool ok = false;
 
-	k.write_of = malloc(2 * (n + 1) * sizeof(*k.write_of));
+	k.write_of = malloc(3 * (n + 1) * sizeof(*k.write_of));
 	if (k.write_of) {
+		uint16_t *read_of = k.write_of + 2 * (n + 1);
+
 		k.upto = k.write_of + n + 1;
 		find_ordered(&k, n);
 		probe(&k, 0, true);
 		for (uint64_t i = 1; i <= n && k.ok; i++) {
+			size_t first;
+
 			k.write_of[i] = MM_NONE;
 			probe(&k, i, false);
+			first = k.mm.n;
 			read_step(&k, i);
+			read_of[i] = k.mm.n > first && k.mm.ev[first].kind == MM_READ ? (uint16_t)first : MM_NONE;
 			k.upto[i] = (uint16_t)k.mm.n;
 			probe(&k, i, true);
 		}
+		told_dependencies(&k, n, read_of);
+		/* what is imagined of the whole: nobody keeps a promise any more */
+		k.mm.whole = nprobes;
 		ok = k.ok && (!t || read_pending(&k, t, ev, choice)) && w->model->consistent(&k.mm) && !k.mm.oom;
 	}
 	free(k.write_of);
