@@ -131,7 +131,7 @@ bool mm_promises(struct mm *m)
 bool mm_circular(struct mm *m)
 {
 	struct mm_places p;
-	struct mm_edges e;
+	struct mm_edges e = { 0 };
 
 	if (!mm_index(m, &p) || !mm_edges_begin(m, &e, m->n, 2 * m->n))
 		return false;
