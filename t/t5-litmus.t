@@ -46,6 +46,7 @@ local verdicts = {
 	{ "deadlock-always", "Never", "Never", "Never", "\nDeadlock deadlock%-always: no execution comes to its end\n" },
 	{ "filter", "Always", "Always", "Always" },
 	{ "info-lines", "Never", "Never", "Sometimes", "\nFlag data%-race\n" },
+	{ "init-elements", "Always", "Always", "Always" },
 	{ "init-pointers", "Always", "Always", "Always" },
 	{ "init-register-address", "Always", "Always", "Always" },
 	{ "iriw-mb", "Never", "Never", "Never" },
@@ -53,8 +54,10 @@ local verdicts = {
 	{ "language", "Always", "Always", "Always" },
 	{ "lb-data", "Never", "Never", "Never" },
 	{ "list-dependency", "Never", "Never", "Never" },
+	{ "lock-array", "Never", "Never", "Never" },
 	{ "lock-counter", "Never", "Never", "Never" },
 	{ "lock-kept", "Sometimes", "Sometimes", "Sometimes" },
+	{ "lock-pointer", "Never", "Never", "Never" },
 	{ "loops", "Always", "Always", "Always" },
 	{ "mp-before-atomic", "Never", "Never", "Never" },
 	{ "mp-branch", "Never", "Never", "Sometimes" },
@@ -173,6 +176,9 @@ Time T
 	tap.like(first or "", '^{"srcush":"[%d.]+","format":1,"type":"header","command":"litmus"}$', "JSON: the version comes first")
 	tap.like(second or "", '"observation":"Sometimes","complete":true,"positive":1,"negative":3', "JSON: the verdict")
 	tap.like(second or "", '{"state":"1:r0=1; 1:r1=0;","count":1,"positive":true}', "JSON: a state")
+	write("latin.litmus", "C caf\xe9-\u{e9}\n{}\nP0(int *x) { }\nexists (x=0)\n")
+	s, out = litmus("--json latin.litmus")
+	tap.like(out, '"test":"caf\\ufffd%-\u{e9}"', "JSON: no other bytes than UTF-8")
 end
 
 -- Against the verdict that the test expects.
@@ -204,10 +210,13 @@ score("- <never.litmus", 0, "Result never: Never expected, agrees")
 -- What can be said of a file that is cut short, or of one that only looks.
 write("wait.litmus", "C wait\n{}\nP0(int *x) { while (READ_ONCE(*x) == 0) ; }\nexists (x=1)\n")
 score("wait.litmus", 0, "Deadlock wait: no execution comes to its end")
+write("empty.litmus", "C empty\n{}\nP0(struct srcu_struct *ss) { }\nforall (true)\n")
+score("--srcu ideal --model weak empty.litmus", 0, "Observation empty Always 1 0")
 write("shown.litmus", "C shown\n{ int *p = &x; }\nP0(int *x, int **p) { WRITE_ONCE(*x, 2); }\n"
 	.. "exists (x=2 /\\ p=x /\\ not ([x]=3))\n")
 score("shown.litmus", 0, "\n1       %*>%[p%]=x; %[x%]=2;\n.*\nCondition exists %(%[x%]=2 /\\ %[p%]=x /\\ not %(%[x%]=3%)%)\n")
-score("'" .. here .. "spin-loop.litmus'", 4, "loops were cut; not seen, incomplete\n")
+score("'" .. here .. "spin-loop.litmus'", 4, "\nUnknown\n.*\nObservation spin%-loop not seen, incomplete 0 %d+\n"
+	.. "Incomplete spin%-loop: loops were cut\n")
 do
 	local text = { "C long\n(* Result: Never *)\n{}\n" }
 	for i = 0, 7 do
@@ -215,7 +224,9 @@ do
 			.. " r2 = READ_ONCE(*x); }\n"):format(i, i)
 	end
 	write("long.litmus", table.concat(text) .. "exists (0:r0=99)\n")
-	score("--time 0.2 --model weak long.litmus", 4, "cut by time 0.2; not seen, incomplete\n")
+	score("--time 0.2 --model weak long.litmus", 4, "\nObservation long not seen, incomplete 0 %d+\n"
+		.. "Incomplete long: cut by time 0.2\n")
+	score("--time 0.2 --json --model weak long.litmus", 4, '"observation":"Never","complete":false,.*"ok":null')
 end
 
 -- What is no test: where, and what was expected.
@@ -265,6 +276,9 @@ do
 	bad("C t\n{\n" .. table.concat(vars, "\n") .. "}\nP0(int *x) { }\nexists (x=1)\n", "1003:6: there are more than 1000 shared variables")
 	bad(body(table.concat(vars, "\n")), "1003:6: a process has more than 1000 local variables")
 end
+skipped("C t\n{ struct srcu_struct s[2]; }\nP0() { }\nexists (s[0]=0)\n", "2:22: an array of srcu_structs ('s') is not supported")
+skipped("C t\n{ a[1]=2; }\nP0() { }\nexists (a=0)\n", "2:3: how many elements 'a' has is to be said first: int a[N];")
+bad("C t\n{ int a[2]; a[2]=2; }\nP0() { }\nexists (a[0]=0)\n", "2:13: there are 2 elements")
 skipped(body("int r0 __attribute__((unused)) = 1;"), "4:8: '__attribute__' is not supported")
 do
 	local s, out, err = litmus("missing.litmus")

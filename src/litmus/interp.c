@@ -148,10 +148,18 @@ static int64_t operate(struct rproc *p, const struct expr *e, int op, const stru
 	return (uint32_t)v;
 }
 
-/* Elements are eight bytes from one another. */
+/* The bytes between what a pointer points to and the next element. */
+static int64_t step_of(struct type pointer)
+{
+	pointer.pointers--;
+	return stride_of(pointer);
+}
+
 static int64_t scaled(const struct expr *other, int op, int64_t v)
 {
-	return other->type.pointers && (op == '+' || op == '-') ? (int64_t)((uint64_t)v * 8) : v;
+	bool scales = other->type.pointers && (op == '+' || op == '-');
+
+	return scales ? (int64_t)((uint64_t)v * (uint64_t)step_of(other->type)) : v;
 }
 
 static struct val binary(struct rproc *p, const struct expr *e)
@@ -173,7 +181,7 @@ static struct val binary(struct rproc *p, const struct expr *e)
 	}
 	b = evaluate(p, e->b);
 	if (pointers && e->op == '-')
-		return both((a.v - b.v) / 8, a, b);
+		return both((int64_t)((uint64_t)a.v - (uint64_t)b.v) / step_of(e->a->type), a, b);
 	if (!pointers) {
 		int64_t left = scaled(e->b, e->op, a.v);
 

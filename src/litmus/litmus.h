@@ -31,6 +31,10 @@ struct tokens { struct token *v; size_t n, cap; };
 enum base_type { BT_INT, BT_UINT, BT_SHORT, BT_USHORT, BT_CHAR, BT_UCHAR, BT_BOOL, BT_LONG, BT_ULONG, BT_ATOMIC,
 		 BT_SPINLOCK, BT_SRCU, BT_VOID };
 struct type { uint8_t base; uint8_t pointers; };
+/* One itself, no pointer to one. */
+static inline bool is_a(struct type t, enum base_type base) { return t.base == base && !t.pointers; }
+/* Bytes between elements of that type: a lock has its own state, and whose it is. */
+static inline unsigned stride_of(struct type t) { return is_a(t, BT_SPINLOCK) ? 16 : 8; }
 
 enum expr_kind {
 	EX_NUMBER, EX_LOCAL,		/* number; local `index` */

@@ -352,34 +352,47 @@ static void init_register(struct litmus *t, struct type type)
 	t->procs[n].locals[i].init_address = address;
 }
 
+/* "[3]" behind a name: how many elements a variable has, or which one is meant. */
+static unsigned array_bracket(struct litmus *t, const struct token *k, unsigned index, bool typed)
+{
+	struct global *g = &t->globals[index];
+	int64_t n = expect_number(t);
+
+	if (typed ? n < 1 || n > ELEMENTS_MAX : g->is_array && (n < 0 || n >= (int64_t)g->elements))
+		litmus_fail(t, k->line, k->column, typed ? "an array has 1 to %u elements" : "there are %u elements",
+			    typed ? ELEMENTS_MAX : g->elements);
+	expect_token(t, "]", "behind the number of elements");
+	if (!typed && !g->is_array)
+		litmus_unsupported(t, k->line, k->column, "how many elements '%s' has is to be said first: int %s[N];",
+				   g->name, g->name);
+	if (typed) {
+		set_elements(t, g, (unsigned)n);
+		g->is_array = true;
+	}
+	return typed ? 0 : (unsigned)n;
+}
+
 static void init_global(struct litmus *t, bool typed, struct type type)
 {
 	bool bracket = !typed && accept_token(t, "[");
 	const struct token *k = peek_token(t);
 	const char *name = expect_name(t, "a variable or a local one (0:r1)");
-	unsigned i = need_global(t, name);
+	unsigned i = need_global(t, name), element = 0;
 	int64_t value = 0;
 	int address = -1;
 
-	if (bracket)
+	if (bracket && !token_is(peek_token(t), "["))
 		expect_token(t, "]", "behind the name");
 	if (typed) {
 		t->globals[i].type = type;
 		t->globals[i].typed = true;
 	}
 	if (accept_token(t, "[")) {
-		int64_t n = expect_number(t);
-
-		if (n < 1 || n > ELEMENTS_MAX)
-			litmus_fail(t, k->line, k->column, "an array has 1 to %d elements", ELEMENTS_MAX);
-		expect_token(t, "]", "behind the number of elements");
-		if (typed) {
-			set_elements(t, &t->globals[i], (unsigned)n);
-			t->globals[i].is_array = true;
-		} else {
-			litmus_unsupported(t, k->line, k->column, "initial values of single elements are not supported: "
-					   "write 'int %s[N] = {...}'", name);
-		}
+		element = array_bracket(t, k, i, typed);
+		if (bracket)
+			expect_token(t, "]", "behind the name");
+		if (is_a(type, BT_SRCU))
+			litmus_unsupported(t, k->line, k->column, "an array of srcu_structs ('%s') is not supported", name);
 	}
 	if (!accept_token(t, "="))
 		return;
@@ -388,8 +401,8 @@ static void init_global(struct litmus *t, bool typed, struct type type)
 		return;
 	}
 	init_value(t, &value, &address);
-	t->globals[i].init[0] = value;
-	t->globals[i].init_address[0] = address;
+	t->globals[i].init[element] = value;
+	t->globals[i].init_address[element] = address;
 }
 
 static void initial_values(struct litmus *t)

@@ -92,11 +92,9 @@ static void *data(struct rproc *p, const struct expr *at, struct val pointer)
 {
 	void *loc = location(p, at, pointer);
 	unsigned var, element;
-	uint8_t base;
 
 	runner_find(p->r, pointer.v, &var, &element);
-	base = p->r->t->globals[var].type.base;
-	if (base == BT_SPINLOCK || p->r->vars[var].ss)
+	if (is_a(p->r->t->globals[var].type, BT_SPINLOCK) || p->r->vars[var].ss)
 		runner_fail(p, at, "a spinlock or srcu_struct is accessed as if it were a number");
 	return loc;
 }
@@ -294,7 +292,7 @@ static void *a_lock(struct rproc *p, const struct expr *e, struct val pointer)
 	unsigned var, element;
 
 	runner_find(p->r, pointer.v, &var, &element);
-	if (p->r->t->globals[var].type.base != BT_SPINLOCK)
+	if (!is_a(p->r->t->globals[var].type, BT_SPINLOCK))
 		runner_fail(p, e, "this is no spinlock");
 	return loc;
 }
@@ -380,7 +378,7 @@ static struct val srcu(struct rproc *p, const struct expr *e)
 
 	location(p, e, pointer);
 	runner_find(p->r, pointer.v, &var, &element);
-	if (p->r->t->globals[var].type.base != BT_SRCU)
+	if (!is_a(p->r->t->globals[var].type, BT_SRCU))
 		runner_fail(p, e, "this is no srcu_struct");
 	ss = p->r->vars[var].ss;
 	if (e->call->kind == CALL_SRCU_UNLOCK)

@@ -41,6 +41,14 @@ static const char *observation(const struct litmus_result *r)
 	return r->negative ? "Sometimes" : "Always";
 }
 
+/* What has not been seen in a part of the executions is not "Never", nor is it "Always". */
+static const char *observation_text(const struct litmus_result *r)
+{
+	if (is_complete(r) || (r->positive && r->negative))
+		return observation(r);
+	return r->positive ? "always so far, incomplete" : "not seen, incomplete";
+}
+
 static bool is_ok(const struct litmus *t, const struct litmus_result *r)
 {
 	switch (t->quantifier) {
@@ -51,6 +59,12 @@ static bool is_ok(const struct litmus *t, const struct litmus_result *r)
 	default:
 		return !r->negative;
 	}
+}
+
+/* Would more executions change that? */
+static bool is_ok_open(const struct litmus *t, const struct litmus_result *r)
+{
+	return !is_complete(r) && (t->quantifier == QUANT_FORALL ? !r->negative : !r->positive);
 }
 
 /* --- the score --- */
@@ -100,21 +114,22 @@ static const char *const expected_texts[] = {
 
 static void print_witnesses(const struct litmus *t, const struct litmus_result *r)
 {
-	printf("%s\nWitnesses\nPositive: %" PRIu64 " Negative: %" PRIu64 "\n", is_ok(t, r) ? "Ok" : "No",
+	printf("%s\nWitnesses\nPositive: %" PRIu64 " Negative: %" PRIu64 "\n",
+	       is_ok_open(t, r) ? "Unknown" : is_ok(t, r) ? "Ok" : "No",
 	       r->positive, r->negative);
 	for (size_t i = 0; i < NFLAGS; i++)
 		if (r->flags & flag_names[i].flag)
 			printf("Flag %s\n", flag_names[i].name);
 	printf("Condition %s%s\n", quantifiers[t->quantifier], t->cond_text);
-	printf("Observation %s %s %" PRIu64 " %" PRIu64 "\n", t->name, observation(r), r->positive, r->negative);
+	printf("Observation %s %s %" PRIu64 " %" PRIu64 "\n", t->name, observation_text(r), r->positive, r->negative);
 }
 
 static void print_remarks(const struct litmus *t, const struct litmus_result *r, enum litmus_score s)
 {
 	if (r->bound)
-		printf("Incomplete %s: cut by %s%s\n", t->name, r->bound, r->positive ? "" : "; not seen, incomplete");
+		printf("Incomplete %s: cut by %s\n", t->name, r->bound);
 	if (r->cut_loops)
-		printf("Incomplete %s: loops were cut%s\n", t->name, r->positive ? "" : "; not seen, incomplete");
+		printf("Incomplete %s: loops were cut\n", t->name);
 	if (!r->nstates && r->deadlocks && is_complete(r))
 		printf("Deadlock %s: no execution comes to its end\n", t->name);
 	if (score_texts[s])
@@ -132,7 +147,7 @@ static void print_text(const struct litmus *t, const struct litmus_opts *o, cons
 			       r->states[i].positive == (t->quantifier != QUANT_FORALL) ? '*' : ':', r->states[i].text);
 		print_witnesses(t, r);
 	} else {
-		printf("Observation %s %s %" PRIu64 " %" PRIu64 "\n", t->name, observation(r), r->positive, r->negative);
+		printf("Observation %s %s %" PRIu64 " %" PRIu64 "\n", t->name, observation_text(r), r->positive, r->negative);
 	}
 	print_remarks(t, r, s);
 	if (!o->quiet)
@@ -142,16 +157,38 @@ static void print_text(const struct litmus *t, const struct litmus_opts *o, cons
 
 /* --- as JSON --- */
 
+/* The length of the UTF-8 sequence at s; 0: there is none. */
+static size_t utf8_length(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 :
+		   *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* longer than they have to be, surrogates, beyond U+10FFFF */
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+	    (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
 static void put_string(struct sbuf *b, const char *s)
 {
+	size_t n;
+
 	sbuf_add(b, "\"");
-	for (; *s; s++) {
+	for (; *s; s += n ? n : 1) {
+		n = utf8_length(s);
 		if (*s == '"' || *s == '\\')
 			sbuf_addf(b, "\\%c", *s);
 		else if ((unsigned char)*s < 32)
 			sbuf_addf(b, "\\u%04x", (unsigned char)*s);
+		else if (n)
+			sbuf_addn(b, s, n);
 		else
-			sbuf_addn(b, s, 1);
+			sbuf_add(b, "\\ufffd");	/* no character */
 	}
 	sbuf_add(b, "\"");
 }
@@ -175,7 +212,7 @@ static void print_json(const struct litmus *t, const struct litmus_opts *o, cons
 	sbuf_addf(&b, ",\"model\":\"%s\",\"srcu\":\"%s\",\"observation\":\"%s\",\"complete\":%s,\"positive\":%" PRIu64
 		    ",\"negative\":%" PRIu64 ",\"ok\":%s,\"score\":\"%s\",\"deadlock\":%s,\"seconds\":%.3f,\"flags\":[",
 		    o->model, o->ideal ? "ideal" : "tree", observation(r), is_complete(r) ? "true" : "false",
-		    r->positive, r->negative, is_ok(t, r) ? "true" : "false", score_names[s],
+		    r->positive, r->negative, is_ok_open(t, r) ? "null" : is_ok(t, r) ? "true" : "false", score_names[s],
 		    !r->nstates && r->deadlocks ? "true" : "false", r->seconds);
 	for (size_t i = 0; i < NFLAGS; i++)
 		if (r->flags & flag_names[i].flag) {

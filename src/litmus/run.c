@@ -27,8 +27,8 @@ static bool make_var(struct runner *r, unsigned i)
 	struct rvar *v = &r->vars[i];
 	struct object *o;
 
-	*v = (struct rvar){ .stride = g->type.base == BT_SPINLOCK ? 16 : 8 };
-	if (g->type.base == BT_SRCU && !g->type.pointers && !r->o->ideal) {
+	*v = (struct rvar){ .stride = stride_of(g->type) };
+	if (is_a(g->type, BT_SRCU) && !r->o->ideal) {
 		struct srcu_opts opts = { 0 };
 
 		v->ss = srcu_new(r->w, g->name, &srcu_tree_ops, &opts);
@@ -47,7 +47,7 @@ static void initialise(struct runner *r, unsigned i)
 {
 	const struct global *g = &r->t->globals[i];
 
-	for (unsigned e = 0; !r->vars[i].ss && g->type.base != BT_SPINLOCK && e < g->elements; e++) {
+	for (unsigned e = 0; !r->vars[i].ss && !is_a(g->type, BT_SPINLOCK) && e < g->elements; e++) {
 		int64_t v = g->init_address[e] >= 0 ? (int64_t)(uintptr_t)r->vars[g->init_address[e]].base :
 			    runner_wrap(r, g->type, g->init[e]);
 
@@ -129,7 +129,7 @@ static int64_t value_at(void *arg, struct place where)
 	if (v->ss)
 		return 0;
 	memcpy(&cell, v->base + (size_t)where.element * v->stride, sizeof(cell));
-	if (r->t->globals[where.index].type.base == BT_SPINLOCK)
+	if (is_a(r->t->globals[where.index].type, BT_SPINLOCK))
 		return cell != 0;
 	return runner_wrap(r, r->t->globals[where.index].type, (int64_t)cell);
 }

@@ -239,13 +239,15 @@ static void touch(struct reading *k, const struct touch *a)
 	a->place->writes++;
 }
 
-/* The place of a step's store in coherence order. */
-static uint16_t rank_of(const struct mem_location *l, uint64_t step)
+/* The place of a step's store in coherence order; false: it has made none. */
+static bool find_rank(const struct mem_location *l, uint64_t step, uint16_t *rank)
 {
 	for (size_t i = 0; l && i < l->n; i++)
-		if (l->v[i].step == step)
-			return (uint16_t)(i - 1);
-	return 0;
+		if (l->v[i].step == step) {
+			*rank = (uint16_t)(i - 1);
+			return true;
+		}
+	return false;
 }
 
 static void read_step(struct reading *k, uint64_t n)
@@ -282,14 +284,14 @@ static void read_step(struct reading *k, uint64_t n)
 	a.value = r->value;
 	a.changed = s->op == OP_TRYLOCK ? r->value : r->value != r->stored;
 	chosen = log_access(k->w, n);
+	if (chosen) {
+		a.rf = chosen->source ? k->write_of[chosen->source] : MM_NONE;
+		/* a cmpxchg may store what was there */
+		a.changed = find_rank(history_at(k->w->history, a.loc, 0), n, &a.rank);
+	}
 	if (a.place->ordered || !chosen) {
 		a.rf = a.place->last;
 		a.rank = a.place->writes;
-	} else {
-		const struct mem_location *l = history_at(k->w->history, arena_addr(k->w, r->loc), 0);
-
-		a.rf = chosen->source ? k->write_of[chosen->source] : MM_NONE;
-		a.rank = rank_of(l, n);
 	}
 	touch(k, &a);
 }
@@ -310,7 +312,7 @@ static bool read_pending(struct reading *k, const struct task *t, const struct e
 	if (p->ordered)
 		return false;
 	at = l->n - choice;	/* the store that is read, or that it stands before */
-	a.changed = ev->op != OP_CMPXCHG || l->v[at].value == ev->a;
+	a.changed = ev->op != OP_CMPXCHG || l->v[at].value == (ev->size < 8 ? ev->a & ((1ull << 8 * ev->size) - 1) : ev->a);
 	a.rf = l->v[at].step ? k->write_of[l->v[at].step] : MM_NONE;
 	a.rank = (uint16_t)at;	/* place 0 is what was there first, which has none */
 	for (size_t i = 0; i < k->mm.n && !loads_only(ev->site, a.changed); i++)

@@ -34,11 +34,13 @@ static inline void rel_join_row(const struct rels *s, uint64_t *to, const uint64
 }
 static inline void rel_clear(const struct rels *s, struct rel r)
 {
-	memset(r.row, 0, s->n * s->words * sizeof(uint64_t));
+	if (s->n)	/* else there is nothing at r.row */
+		memset(r.row, 0, s->n * s->words * sizeof(uint64_t));
 }
 static inline void rel_copy(const struct rels *s, struct rel to, struct rel from)
 {
-	memcpy(to.row, from.row, s->n * s->words * sizeof(uint64_t));
+	if (s->n)
+		memcpy(to.row, from.row, s->n * s->words * sizeof(uint64_t));
 }
 static inline void rel_join(const struct rels *s, struct rel to, struct rel from)
 {

@@ -56,7 +56,8 @@ local perform = {
   wmb = function() smp_wmb() end,
 }
 
--- The outcome: what each task read, and what each variable holds in the end.
+-- The outcome: what each task read, and what each variable holds in the end; M.outcome() is
+-- that of the world that was made last.
 function M.scenario(p)
   return function()
     cpus(#p)
@@ -80,12 +81,13 @@ function M.scenario(p)
         g.value = got
       end, { cpu = task.cpu })
     end
-    outcome(function()
+    function M.outcome()
       local s = ""
       for t = 1, #p do s = s .. seen[t].value .. "|" end
       for l = 1, p.locs do s = s .. " " .. READ_ONCE(v[l]) end
       return s
-    end)
+    end
+    outcome(M.outcome)
   end
 end
 
