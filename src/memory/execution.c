@@ -430,6 +430,8 @@ static bool read_all(struct reading *k)
 		probe(k, i, true);
 	}
 	told_dependencies(k, n, read_of);
+	/* what is imagined of the whole: nobody keeps a promise any more */
+	k->mm.whole = k->nprobes;
 	return k->ok;
 }
 
