@@ -51,6 +51,8 @@ struct events_log {
 	uint64_t n;		/* records */
 	struct log_access *accesses; /* models with a choice: of each access, in order */
 	size_t naccesses, accesses_cap;
+	struct log_seen *seen;	/* and what conditions that came true have read */
+	size_t nseen, seen_cap;
 	struct mark **mark_chunks;
 	size_t nmark_chunks, mark_cap;
 	size_t nmarks;
@@ -263,6 +265,7 @@ static inline struct record *log_append(struct world *w)
 }
 struct mark *log_append_mark(struct world *w);
 bool log_add_access(struct world *w, struct log_access a); /* false: no memory */
+bool log_add_seen(struct world *w, struct log_seen s);	/* the same */
 /* log_choice() of a log, which has that step. */
 unsigned events_choice(const struct events_log *l, uint64_t step);
 void log_reset(struct events_log *l);	/* empty; its blocks stay */

@@ -38,6 +38,7 @@ struct reading {
 	struct mm mm;
 	struct place *places;
 	size_t nplaces, cap;
+	size_t nseen;		/* of log->seen */
 	uint16_t *write_of;	/* by step: the event that is its write, MM_NONE */
 	uint16_t *upto;		/* by step: how many events there are behind it */
 	const struct execution_probe *probes;
@@ -250,6 +251,26 @@ static bool find_rank(const struct mem_location *l, uint64_t step, uint16_t *ran
 	return false;
 }
 
+/* What a condition read. */
+static void seen(struct reading *k, struct touch *a)
+{
+	const struct events_log *log = &k->w->log;
+
+	for (; k->nseen < log->nseen && log->seen[k->nseen].step <= a->step; k->nseen++) {
+		const struct log_seen *s = &log->seen[k->nseen];
+		struct mm_event *e;
+
+		a->place = s->step == a->step ? place_at(k, s->loc) : NULL;
+		e = a->place ? add(k, MM_READ, a->t, a->cpu, a->site, a->place) : NULL;
+		if (!e)
+			continue;
+		e->order = ORD_ONCE;
+		e->rf = s->source ? k->write_of[s->source] : MM_NONE;
+		if (a->place->ordered)
+			e->rf = a->place->last;
+	}
+}
+
 static void read_step(struct reading *k, uint64_t n)
 {
 	const struct record *r = log_record(k->w, n);
@@ -275,6 +296,7 @@ static void read_step(struct reading *k, uint64_t n)
 		f->order = s->order;
 		f->flags = sleeps ? MM_SWITCH : 0;
 		f->task = (uint16_t)t->index;
+		seen(k, &a);
 		return;
 	}
 	a.place = place_at(k, r->loc);
