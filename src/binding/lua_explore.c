@@ -346,7 +346,7 @@ static bool run_exploration(struct exploring *e)
 	ok = explore_run(&e->x);
 	if (e->shown)
 		put_progress(e, "");
-	view_scope(e->s->w, world_model(e->s->w)->name, &e->scope);
+	view_scope(e->s->w, e->x.opts.promises ? (int)e->x.report.promises : -1, &e->scope);
 	if (ok && !was_interrupted(e))
 		check_schedules(e);
 	e->s->defers = false;

@@ -333,15 +333,15 @@ bool mm_edges_reach(struct mm *m, struct mm_edges *e, size_t nodes, size_t from)
 {
 	size_t n = 0, done = 0;
 
-	if (nodes > m->said_cap) {
-		uint8_t *p = realloc(m->said, 2 * nodes);
+	if (3 * m->n > m->said_cap) {
+		uint8_t *p = realloc(m->said, 6 * m->n);
 
 		if (!p) {
 			m->oom = true;
 			return false;
 		}
 		m->said = p;
-		m->said_cap = 2 * nodes;
+		m->said_cap = 6 * m->n;
 	}
 	memset(m->said, MM_ASK, nodes);
 	m->said[from] = MM_NO;
@@ -373,25 +373,45 @@ bool mm_edges_acyclic(struct mm_edges *e, size_t nodes)
  * Every event's next one in program order, in coherence order, and what it is overwritten
  * by; what is between others follows.
  */
+static void sc_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e, size_t placed)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mm_event *a = &m->ev[i];
+
+		if (p->po[i] != MM_NONE)
+			mm_edge(e, p->po[i], i);
+		if (a->after != MM_NONE)
+			mm_edge(e, a->after, i);
+		if (i >= placed)
+			continue;
+		if (p->behind[i] != MM_NONE && p->behind[i] != i)
+			mm_edge(e, i, p->behind[i]);
+		if (a->kind == MM_READ && a->rf != MM_NONE)
+			mm_edge(e, a->rf, i);
+	}
+}
+
 bool mm_is_sc(struct mm *m, const struct mm_places *p)
 {
 	struct mm_edges e = { 0 };
 
 	if (!mm_edges_begin(m, &e, m->n, 4 * m->n))
 		return false;
-	for (size_t i = 0; i < m->n; i++) {
-		const struct mm_event *a = &m->ev[i];
-
-		if (p->po[i] != MM_NONE)
-			mm_edge(&e, p->po[i], i);
-		if (p->behind[i] != MM_NONE && p->behind[i] != i)
-			mm_edge(&e, i, p->behind[i]);
-		if (a->kind == MM_READ && a->rf != MM_NONE)
-			mm_edge(&e, a->rf, i);
-		if (a->after != MM_NONE)
-			mm_edge(&e, a->after, i);
-	}
+	sc_edges(m, p, &e, m->n);
 	return mm_edges_acyclic(&e, m->n);
+}
+
+bool mm_sc_before(struct mm *m, const struct mm_places *p, bool *allowed)
+{
+	struct mm_edges e = { .backwards = true };
+
+	if (!mm_edges_begin(m, &e, m->n, 4 * m->n))
+		return false;
+	sc_edges(m, p, &e, m->n - 1);
+	if (!mm_edges_reach(m, &e, m->n, m->n - 1))
+		return false;
+	*allowed = mm_edges_acyclic(&e, m->n);
+	return true;
 }
 
 bool mm_sc(struct mm *m)

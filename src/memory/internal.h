@@ -34,6 +34,7 @@ bool mm_is_tso(struct mm *m, const struct mm_places *p);
 /* m->said as mm_tso_newest() has it, as if each task had a CPU of its own: what is not MM_NO is
  * MM_ASK.  *allowed: all without the last event is an execution; NULL: it is. */
 bool mm_tso_before(struct mm *m, const struct mm_places *p, bool *allowed);
+bool mm_sc_before(struct mm *m, const struct mm_places *p, bool *allowed); /* the same of sc */
 /* Does the kernel's model forbid it for a reason that is quick to see?  lkmm_quick.c */
 bool mm_is_no_lkmm(struct mm *m, const struct mm_places *p);
 
@@ -47,7 +48,7 @@ struct mm_edges {
 /* So many nodes, and room for `most` edges.  False: no memory. */
 bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most);
 bool mm_edges_acyclic(struct mm_edges *e, size_t nodes);
-/* m->said of each node: MM_NO if there is a way to it, else MM_ASK.  Before the other one, which
+/* m->said of each node (at most three for an event): MM_NO if there is a way to it, else MM_ASK.  Before the other one, which
  * uses up what is known of the nodes.  False: no memory. */
 bool mm_edges_reach(struct mm *m, struct mm_edges *e, size_t nodes, size_t from);
 static inline void mm_edge(struct mm_edges *e, size_t from, size_t to)

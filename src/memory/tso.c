@@ -237,11 +237,30 @@ bool mm_tso_before(struct mm *m, const struct mm_places *p, bool *allowed)
 	return true;
 }
 
+/* Where tasks share CPUs more may be forbidden, but nothing that sc allows. */
+static bool newest_where_shared(struct mm *m, const struct mm_places *p)
+{
+	bool sc;
+
+	if (!mm_tso_before(m, p, NULL))
+		return false;
+	memcpy(m->said + m->n, m->said, m->n);
+	if (!mm_sc_before(m, p, &sc))
+		return false;
+	for (size_t i = 0; i < m->n; i++)
+		m->said[i] = m->said[m->n + i] == MM_NO ? MM_NO : sc && m->said[i] == MM_ASK ? MM_YES : MM_ASK;
+	return true;
+}
+
 bool mm_tso_newest(struct mm *m)
 {
 	struct mm_places p;
 
-	if (!mm_index(m, &p) || any_shares_cpu(m, &p) || !mm_tso_before(m, &p, NULL))
+	if (!mm_index(m, &p))
+		return false;
+	if (any_shares_cpu(m, &p))
+		return newest_where_shared(m, &p);
+	if (!mm_tso_before(m, &p, NULL))
 		return false;
 	for (size_t i = 0; i < m->n; i++)
 		if (m->said[i] == MM_ASK)
@@ -262,6 +281,9 @@ bool mm_tso(struct mm *m)
 		return true;
 	if (!any_shares_cpu(m, &p))
 		return mm_is_tso(m, &p);
+	/* what they share forbids more */
+	if (!mm_is_tso(m, &p))
+		return false;
 	if (!mm_begin(m, &s, &ghb, 1))
 		return false;
 	program_order(m, &s, ghb);
