@@ -406,7 +406,7 @@ static void inferred(struct making *k)
 	}
 }
 
-static bool ask(struct making *k, uint32_t n)
+static bool make(struct making *k, uint32_t n)
 {
 	struct dpor *d = k->d;
 	struct mm_pending pending;
@@ -423,11 +423,26 @@ static bool ask(struct making *k, uint32_t n)
 		read_from(k, 0);
 		addresses(k);
 		inferred(k);
-		k->mm->whole = k->whole;
-		k->ok = k->ok && world_model(d->w)->consistent(k->mm);
 	}
 	d->oom |= k->mm->oom;
-	return k->ok || k->mm->oom;
+	return k->ok;
+}
+
+static bool ask(struct making *k, uint32_t n)
+{
+	bool ok = make(k, n);
+
+	k->mm->whole = k->whole;
+	ok = ok && world_model(k->d->w)->consistent(k->mm);
+	k->d->oom |= k->mm->oom;
+	return ok || k->mm->oom;
+}
+
+bool consistent_make(struct dpor *d)
+{
+	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at };
+
+	return make(&k, d->g.n);
 }
 
 /* --- one more event --- */

@@ -308,6 +308,17 @@ void consistent_reset(struct dpor *d);	/* the graph has been changed otherwise t
 /* May d->next be, which was made by that change, or the graph itself? */
 bool consistent_next(struct dpor *d, const struct gchange *c);
 bool consistent_now(struct dpor *d);
+/* The graph as the model wants to have it, in d->mm; d->mm_at has of each event its last one
+ * there.  False: no memory. */
+bool consistent_make(struct dpor *d);
+
+/* --- cpus.c --- */
+/*
+ * Is there an order in which the tasks had their CPUs, in which nobody comes between the
+ * steps of one who owns a CPU, and which the model allows?  Then, unless any will do, d->order
+ * has the steps in such an order and *other is set.  False: there is none, or failure.
+ */
+bool cpus_allow(struct dpor *d, bool *other);
 
 /* --- revisit.c --- */
 /* A write that is to become event i, with that past (of all that it reads from, too),

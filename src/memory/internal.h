@@ -15,6 +15,11 @@ void mm_communicate(const struct mm *m, const struct rels *s, struct rel co, str
 /* Adds the order between the making of tasks and the tasks. */
 void mm_made(const struct mm *m, const struct rels *s, struct rel r);
 bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r);
+/* What mm_place() was told, where m->is_placed. */
+static inline struct rel mm_placed(const struct mm *m)
+{
+	return (struct rel){ m->placed };
+}
 
 /*
  * By event, MM_NONE where there is none: the one before it in program order; the one before
@@ -29,7 +34,7 @@ struct mm_places {
 bool mm_index(struct mm *m, struct mm_places *p);
 bool mm_is_coherent(const struct mm *m, const struct mm_places *p);
 bool mm_is_sc(struct mm *m, const struct mm_places *p);
-/* As if each task had a CPU of its own. */
+/* As if each task had a CPU of its own, but for what was placed. */
 bool mm_is_tso(struct mm *m, const struct mm_places *p);
 /* m->said as mm_tso_newest() has it, as if each task had a CPU of its own: what is not MM_NO is
  * MM_ASK.  *allowed: all without the last event is an execution; NULL: it is. */
@@ -64,6 +69,10 @@ static inline void mm_edge(struct mm_edges *e, size_t from, size_t to)
 	e->first[from] = (uint16_t)e->n++;
 	e->in[to]++;
 }
+
+/* What was placed; and how many edges that can be. */
+void mm_placed_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e);
+size_t mm_placed_most(const struct mm *m, const struct mm_places *p);
 
 static inline bool mm_ext(const struct mm *m, size_t i, size_t j)
 {
