@@ -214,4 +214,12 @@ has(text, "stale: from the start, missed step 1", "by hand: a stale field behind
 text = session("weak", BY_HAND:format "rcu_assign_pointer", {".step w 2", ".step r =1", ".step r =2"})
 has(text, "the weak model does not allow choice 2 here", "by hand: and none with release")
 
+-- what a condition saw is seen by all behind it
+text = session("weak", [[return function()
+  local x = var "x"
+  thread("w", function() WRITE_ONCE(x, 1) end)
+  thread("r", function() cond_wait(function() return READ_ONCE(x) == 1 end) READ_ONCE(x) end)
+end]], {".step w", ".step r", ".step r =2"})
+has(text, "the weak model does not allow choice 2 here", "by hand: what a condition has seen is not missed")
+
 tap.done()

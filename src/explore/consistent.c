@@ -387,6 +387,25 @@ static void addresses(struct making *k)
 	}
 }
 
+/* What the executions without promises say of dependencies that no language shows. */
+static void inferred(struct making *k)
+{
+	const struct promising *p = k->d->x->promising;
+
+	for (uint32_t i = 0; p && p->n && i < k->g->n; i++) {
+		const struct gevent *e = &k->g->ev[i];
+		const struct dmem *w;
+
+		if (!g_writes(e) || k->at[i] == MM_NONE)
+			continue;
+		w = mem_of(k, e->kind == G_RMW_WRITE ? e->rf : i);
+		for (uint32_t r = 0; r < k->g->n && k->ok; r++)
+			if (k->g->ev[r].task == e->task && g_reads(&k->g->ev[r]) && k->at[r] != MM_NONE &&
+			    k->at[r] < k->at[i] && e->rf != r && promise_deps_are(w, mem_of(k, r)))
+				k->ok = mm_add_addr(k->mm, k->at[r], k->at[i]);
+	}
+}
+
 static bool ask(struct making *k, uint32_t n)
 {
 	struct dpor *d = k->d;
@@ -403,6 +422,7 @@ static bool ask(struct making *k, uint32_t n)
 	if (k->ok) {
 		read_from(k, 0);
 		addresses(k);
+		inferred(k);
 		k->mm->whole = k->whole;
 		k->ok = k->ok && world_model(d->w)->consistent(k->mm);
 	}

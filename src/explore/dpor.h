@@ -38,6 +38,8 @@ struct dslot {
 	uint16_t count;		/* of its events, in program order */
 	uint16_t maker;		/* the event behind which it was made */
 	bool waiting;		/* its last event waits, or it is starved */
+	uint64_t done;		/* promise_deps.c's: hash of what it has done, and its reads so far */
+	uint16_t nread;
 	/* where the task itself stands: see keep.c */
 	struct dkept *kept;
 	size_t nkept, kept_cap;
@@ -82,6 +84,11 @@ struct dmem {
 	uint64_t value;
 	struct event_deps deps;
 	uint64_t operand, operand2;
+	/* promise_deps.c's: what came before, whether it reads and as which of its task, and bits
+	 * of the reads that it depends on */
+	uint64_t before, on;
+	uint16_t nth;
+	bool reads;
 };
 
 /* By task: what its next access comes behind because of its maker; MM_NONE. */

@@ -263,6 +263,8 @@ bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r)
 	size_t n = s->n, done = 0;
 	uint16_t *in, *queue;
 
+	if (!n)
+		return true;	/* there may be no memory for so many either */
 	if (2 * n > m->nums_cap) {
 		uint16_t *p = realloc(m->nums, 4 * n * sizeof(*p));
 

@@ -38,6 +38,7 @@ struct reading {
 	struct mm mm;
 	struct place *places;
 	size_t nplaces, cap;
+	size_t nseen;		/* of log->seen */
 	uint16_t *write_of;	/* by step: the event that is its write, MM_NONE */
 	uint16_t *upto;		/* by step: how many events there are behind it */
 	const struct execution_probe *probes;
@@ -250,6 +251,26 @@ static bool find_rank(const struct mem_location *l, uint64_t step, uint16_t *ran
 	return false;
 }
 
+/* What a condition read. */
+static void seen(struct reading *k, struct touch *a)
+{
+	const struct events_log *log = &k->w->log;
+
+	for (; k->nseen < log->nseen && log->seen[k->nseen].step <= a->step; k->nseen++) {
+		const struct log_seen *s = &log->seen[k->nseen];
+		struct mm_event *e;
+
+		a->place = s->step == a->step ? place_at(k, s->loc) : NULL;
+		e = a->place ? add(k, MM_READ, a->t, a->cpu, a->site, a->place) : NULL;
+		if (!e)
+			continue;
+		e->order = ORD_ONCE;
+		e->rf = s->source ? k->write_of[s->source] : MM_NONE;
+		if (a->place->ordered)
+			e->rf = a->place->last;
+	}
+}
+
 static void read_step(struct reading *k, uint64_t n)
 {
 	const struct record *r = log_record(k->w, n);
@@ -275,6 +296,7 @@ static void read_step(struct reading *k, uint64_t n)
 		f->order = s->order;
 		f->flags = sleeps ? MM_SWITCH : 0;
 		f->task = (uint16_t)t->index;
+		seen(k, &a);
 		return;
 	}
 	a.place = place_at(k, r->loc);
@@ -344,6 +366,18 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 	}
 }
 
+/* What somebody knows of dependencies that no language shows. */
+static void told_dependencies(struct reading *k, uint64_t n, const uint16_t *read_of)
+{
+	const struct world *w = k->w;
+
+	for (uint64_t i = 1; w->depends && i <= n; i++)
+		for (uint64_t r = 1; k->write_of[i] != MM_NONE && k->ok && r < i; r++)
+			if (read_of[r] != MM_NONE && k->mm.ev[read_of[r]].task == k->mm.ev[k->write_of[i]].task &&
+			    w->depends(w->depends_arg, r, i))
+				k->ok = mm_add_addr(&k->mm, read_of[r], k->write_of[i]);
+}
+
 /* What has happened, and an access by t with that choice; t NULL: nothing more. */
 static bool consistent_with(struct world *w, const struct task *t, const struct event *ev, unsigned choice,
 			    const struct execution_probe *probes, size_t nprobes)
@@ -352,18 +386,27 @@ static bool consistent_with(struct world *w, const struct task *t, const struct 
 	uint64_t n = world_steps(w);
 	bool ok = false;
 
-	k.write_of = malloc(2 * (n + 1) * sizeof(*k.write_of));
+	k.write_of = malloc(3 * (n + 1) * sizeof(*k.write_of));
 	if (k.write_of) {
+		uint16_t *read_of = k.write_of + 2 * (n + 1);
+
 		k.upto = k.write_of + n + 1;
 		find_ordered(&k, n);
 		probe(&k, 0, true);
 		for (uint64_t i = 1; i <= n && k.ok; i++) {
+			size_t first;
+
 			k.write_of[i] = MM_NONE;
 			probe(&k, i, false);
+			first = k.mm.n;
 			read_step(&k, i);
+			read_of[i] = k.mm.n > first && k.mm.ev[first].kind == MM_READ ? (uint16_t)first : MM_NONE;
 			k.upto[i] = (uint16_t)k.mm.n;
 			probe(&k, i, true);
 		}
+		told_dependencies(&k, n, read_of);
+		/* what is imagined of the whole: nobody keeps a promise any more */
+		k.mm.whole = nprobes;
 		ok = k.ok && (!t || read_pending(&k, t, ev, choice)) && w->model->consistent(&k.mm) && !k.mm.oom;
 	}
 	free(k.write_of);
