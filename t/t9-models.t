@@ -37,6 +37,13 @@ for _, name in ipairs {"reader_both", "reader_no_gp", "reader_no_cb", "reader_ne
   for _, model in ipairs {"tso", "weak"} do check("T3:" .. name, T3[name], model, catalogue.ok()) end
 end
 
+-- Without srcu_gp_mutex two passes at once are wrong under each.
+for _, name in ipairs {"again_no_gp", "again_no_gp_big", "again_neither", "early"} do
+  for _, model in ipairs {"tso", "weak"} do
+    check("T3:" .. name, T3[name], model, catalogue.wrong({"warning", "data-race", "grace-period"}, 30))
+  end
+end
+
 -- E lets nothing happen that would not happen with it.
 for _, model in ipairs {"sc", "tso", "weak"} do
   tap.is(counts["S9:claim, " .. model], counts["S9:with, " .. model], "S9: as many executions, " .. model)

@@ -62,8 +62,11 @@
 --
 -- Weak memory changes nothing for a work item that is not re-entered: a pass is queued by
 -- the pass before it, or by a caller under the lock, and queueing orders.  (once_no_gp has
--- more executions there than can be waited for: 2592+432 of them were ok.)  Two passes at
--- once race in any case.
+-- more executions there than can be waited for: 2592+432 of them were ok.)  Nor does it for
+-- one that is re-entered: with srcu_gp_mutex again_both is ok under tso and weak, without it
+-- again_no_gp, again_neither and early end in a violation under both, within some dozens of
+-- executions: WARN_ON(seq_state(srcu_gp_seq)) in srcu_reschedule() is hit, or the data race
+-- is what is seen first.  That warning sc shows as well (with keep_going, behind the race).
 --
 -- Two requests that do not wait, start_poll_synchronize_srcu() twice, are ok for once_both
 -- as well, and no pass of theirs finds IDLE: 9737+1287 executions.

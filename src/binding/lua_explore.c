@@ -346,7 +346,7 @@ static bool run_exploration(struct exploring *e)
 	ok = explore_run(&e->x);
 	if (e->shown)
 		put_progress(e, "");
-	view_scope(e->s->w, world_model(e->s->w)->name, &e->scope);
+	view_scope(e->s->w, e->x.opts.promises ? (int)e->x.report.promises : -1, &e->scope);
 	if (ok && !was_interrupted(e))
 		check_schedules(e);
 	e->s->defers = false;
@@ -390,7 +390,7 @@ static const struct lb_func explore_funcs[] = {
 	  "them), \"random\" or \"pct\" (samples; with seed=N, depth=N); the bounds max_executions=N, "
 	  "max_steps=N (of one execution), preemptions=N, time=SECONDS; keep_going=true (look for all "
 	  "violations), show=N (keep the N-th complete execution), jobs=N, lockdep=\"6.1\" or "
-	  "\"6.12\", model=\"sc\", title=NAME, progress=true. The report has verdict (\"ok\": nothing "
+	  "\"6.12\", model=\"sc\", promises=true (load buffering, too, under \"weak\"), title=NAME, progress=true. The report has verdict (\"ok\": nothing "
 	  "was left out and nothing is wrong; \"violation\"; \"incomplete\": a bound was hit), bound "
 	  "(which), executions, blocked, steps, seconds, violations (each with kind, message, thread, "
 	  "other, step, schedule), outcomes, scope, strategy, seed, shown (a schedule)",

@@ -112,6 +112,7 @@ void trace_release(struct check *c)
 	free(tr->clocks);
 	free(tr->nodes);
 	free(tr->race_nodes);
+	free(tr->peeks);
 	free(tr->groups);
 	free(tr->group_mem);
 	free(tr->frees);
@@ -499,6 +500,29 @@ bool trace_scan(struct trace *tr)
 	return true;
 }
 
+static bool is_peeked(const struct trace *tr, uint32_t loc)
+{
+	for (size_t i = 0; i < tr->nextras; i++)
+		if (tr->extras[i].kind == EXTRA_PEEK && tr->extras[i].what == loc)
+			return true;
+	return false;
+}
+
+bool trace_peeks(struct trace *tr)
+{
+	tr->npeeks = 0;
+	for (size_t i = 0; i < tr->nextras; i++) {
+		const struct tr_extra *x = &tr->extras[i];
+
+		if (x->kind != EXTRA_WRITE || !is_peeked(tr, x->what))
+			continue;
+		if (!check_grow(tr->c, (void **)&tr->peeks, &tr->peeks_cap, tr->npeeks + 1, sizeof(*tr->peeks)))
+			return false;
+		tr->peeks[tr->npeeks++] = (struct execution_peek){ x->step, x->what };
+	}
+	return true;
+}
+
 /* --- the judgement --- */
 
 void trace_give_up(struct world *w, const char *why)
@@ -538,7 +562,7 @@ static bool judge(struct trace *tr, struct trace_finding *f)
 		return false;
 	/* an order of steps, and what it implies, is no argument under other models */
 	if (tr->w->history)
-		return gp_model_judge(tr);
+		return trace_peeks(tr) && gp_model_judge(tr) && race_model_judge(tr);
 	plain = race_plain_possible(tr, &ok);
 	if (!ok)
 		return false;

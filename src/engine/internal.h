@@ -51,6 +51,8 @@ struct events_log {
 	uint64_t n;		/* records */
 	struct log_access *accesses; /* models with a choice: of each access, in order */
 	size_t naccesses, accesses_cap;
+	struct log_seen *seen;	/* and what conditions that came true have read */
+	size_t nseen, seen_cap;
 	struct mark **mark_chunks;
 	size_t nmark_chunks, mark_cap;
 	size_t nmarks;
@@ -83,6 +85,9 @@ struct plains {
 	unsigned open;		/* PLAIN_*: of this execution, once it was judged */
 };
 
+/* A promise's task, made for a schedule, as which one and behind which step. */
+struct promised { char *name; uint32_t index; uint64_t step; };
+
 struct world {
 	char error[1024];
 	enum carrier_kind carrier;
@@ -93,7 +98,13 @@ struct world {
 	bool frozen;		/* the first object is made: cpus() is refused */
 	size_t objects_max;
 	bool muted;
+	struct promised *promised;
+	size_t npromised, promised_cap;
 	bool trusted;		/* who steps has asked the memory model already */
+	/* Does what is stored in the one step depend on what was read in the other?  NULL: nobody
+	 * knows more than the code says (explore/promise_deps.c). */
+	bool (*depends)(void *arg, uint64_t read, uint64_t write);
+	void *depends_arg;
 	bool voluntary;		/* no task is preempted: world_set_voluntary() */
 	unsigned batch;
 
@@ -254,6 +265,7 @@ static inline struct record *log_append(struct world *w)
 }
 struct mark *log_append_mark(struct world *w);
 bool log_add_access(struct world *w, struct log_access a); /* false: no memory */
+bool log_add_seen(struct world *w, struct log_seen s);	/* the same */
 /* log_choice() of a log, which has that step. */
 unsigned events_choice(const struct events_log *l, uint64_t step);
 void log_reset(struct events_log *l);	/* empty; its blocks stay */
@@ -297,6 +309,17 @@ bool checkpoint_task(struct task *t);	/* one of its tasks is fresh again */
 
 /* journal.c */
 bool journal_due(struct world *w);
+
+/* promise.c */
+struct promise_store { uint32_t loc, size; uint64_t value; };	/* loc: arena offset */
+/* The name of the nth task that makes it; the task; and that of such a name, made anew, NULL: it
+ * is none, or the world has no such location. */
+void promise_name(struct world *w, const struct promise_store *p, unsigned nth, char *buf, size_t n);
+struct task *promise_task(struct world *w, const struct promise_store *p, const char *name);
+struct task *promise_by_name(struct world *w, const char *name);
+/* Those of a schedule that come behind this step once more; and none of them any more. */
+bool promises_again(struct world *w);
+void promises_forget(struct world *w);
 
 /* schedule.c */
 bool schedule_item(struct world *w, const char *item, size_t len, unsigned nth);

@@ -96,6 +96,8 @@ static bool repeat(struct world *w, const struct record *old, unsigned choice)
 
 	if (old->task == UINT16_MAX)
 		return world_advance(w, old->stored - old->value);
+	if (!promises_again(w))
+		return false;
 	t = world_task(w, old->task);
 	if (!t)
 		return world_fail(w, "step %" PRIu64 " cannot be repeated: its thread does not exist this time", n);
@@ -193,6 +195,7 @@ bool world_replay(struct world *w, const char *schedule)
 		p += len;	/* what follows may be a thread called "@..." */
 	}
 	w->log = (struct events_log){ 0 };
+	promises_forget(w);
 	ok = restart(w);
 	log_release(&old);
 	for (; ok && *p; p += len) {

@@ -135,9 +135,21 @@ bool log_add_access(struct world *w, struct log_access a)
 	return true;
 }
 
+bool log_add_seen(struct world *w, struct log_seen s)
+{
+	struct events_log *l = &w->log;
+
+	if (w->lean)
+		return true;
+	if (!grow(&l->seen, &l->seen_cap, l->nseen + 1, sizeof(*l->seen)))
+		return world_oom(w);
+	l->seen[l->nseen++] = s;
+	return true;
+}
+
 void log_reset(struct events_log *l)
 {
-	l->naccesses = 0;
+	l->naccesses = l->nseen = 0;
 	l->n = 0;
 	l->nmarks = 0;
 }
@@ -149,6 +161,7 @@ void log_release(struct events_log *l)
 	for (size_t i = 0; i < l->nmark_chunks; i++)
 		block_put(l->mark_chunks[i]);
 	free(l->accesses);
+	free(l->seen);
 	free(l->chunks);
 	free(l->mark_chunks);
 	*l = (struct events_log){ 0 };

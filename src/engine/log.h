@@ -49,6 +49,10 @@ struct log_access {
 	uint32_t choice;
 	uint32_t source;	/* reads: the step of the store that was read; 0: what was there first */
 };
+/* A condition that came true in that step read the store of another one, 0 as above. */
+struct log_seen {
+	uint32_t step, loc, source;
+};
 /* Of that step; NULL: it is no access, or there was no choice. */
 const struct log_access *log_access(struct world *w, uint64_t step);
 /* The number that a schedule has for that step: choose()'s or the model's; 0: the first. */

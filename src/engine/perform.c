@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "engine/internal.h"
+#include "engine/peek.h"
 #include "k/lock.h"
 #include "k/wait.h"
 #include "k/work.h"
@@ -384,6 +385,25 @@ static bool perform_chosen(struct world *w, struct task *t, unsigned choice, str
 	return true;
 }
 
+/* What the condition that has come true reads, and from which stores: the latest. */
+static bool note_seen(struct world *w, struct task *t)
+{
+	struct peek p = { 0 };
+	bool ok = true;
+
+	world_peek_begin(w, &p);
+	(void)t->predicate(t->predicate_arg);
+	world_peek_end(w, &p);
+	for (size_t i = 0; i < p.n && ok; i++) {
+		const struct mem_location *l = history_at(w->history, arena_addr(w, p.locs[i]), 0);
+
+		ok = l ? log_add_seen(w, (struct log_seen){ .step = (uint32_t)w->log.n + 1, .loc = p.locs[i],
+							    .source = l->v[l->n - 1].step }) : world_oom(w);
+	}
+	peek_release(&p);
+	return ok;
+}
+
 bool event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
@@ -393,7 +413,7 @@ bool event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 		perform_other(t, choice);
 		r->value = ev->value;
 		r->stored = ev->a;
-		return true;
+		return !w->history || ev->op != OP_COND || ev->loc || note_seen(w, t);
 	}
 	if (w->history && op_is_access((enum ev_op)ev->op))
 		return perform_chosen(w, t, choice, r);

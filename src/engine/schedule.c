@@ -157,6 +157,8 @@ static bool named_item(struct world *w, const char *name, const char *item, size
 	if (!world_prime(w))
 		return false;
 	t = task_by_name(w, name);
+	if (!t && (t = promise_by_name(w, name)) && !world_prime(w))
+		return false;
 	if (!t)
 		return world_fail(w, "schedule: item %u: there is no thread '%.*s' at step %" PRIu64,
 				  nth, shown(n), name, w->log.n);

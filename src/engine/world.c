@@ -147,6 +147,7 @@ void world_free(struct world *w)
 		if (w->journal[i].release)
 			w->journal[i].release(w->journal[i].arg);
 	free(w->journal);
+	promises_forget(w);
 	free(w->ghosts.v);
 	free(w->plains.v);
 	free(w->cpu_owner);

@@ -387,7 +387,26 @@ static void addresses(struct making *k)
 	}
 }
 
-static bool ask(struct making *k, uint32_t n)
+/* What the executions without promises say of dependencies that no language shows. */
+static void inferred(struct making *k)
+{
+	const struct promising *p = k->d->x->promising;
+
+	for (uint32_t i = 0; p && p->n && i < k->g->n; i++) {
+		const struct gevent *e = &k->g->ev[i];
+		const struct dmem *w;
+
+		if (!g_writes(e) || k->at[i] == MM_NONE)
+			continue;
+		w = mem_of(k, e->kind == G_RMW_WRITE ? e->rf : i);
+		for (uint32_t r = 0; r < k->g->n && k->ok; r++)
+			if (k->g->ev[r].task == e->task && g_reads(&k->g->ev[r]) && k->at[r] != MM_NONE &&
+			    k->at[r] < k->at[i] && e->rf != r && promise_deps_are(w, mem_of(k, r)))
+				k->ok = mm_add_addr(k->mm, k->at[r], k->at[i]);
+	}
+}
+
+static bool make(struct making *k, uint32_t n)
 {
 	struct dpor *d = k->d;
 	struct mm_pending pending;
@@ -403,11 +422,27 @@ static bool ask(struct making *k, uint32_t n)
 	if (k->ok) {
 		read_from(k, 0);
 		addresses(k);
-		k->mm->whole = k->whole;
-		k->ok = k->ok && world_model(d->w)->consistent(k->mm);
+		inferred(k);
 	}
 	d->oom |= k->mm->oom;
-	return k->ok || k->mm->oom;
+	return k->ok;
+}
+
+static bool ask(struct making *k, uint32_t n)
+{
+	bool ok = make(k, n);
+
+	k->mm->whole = k->whole;
+	ok = ok && world_model(k->d->w)->consistent(k->mm);
+	k->d->oom |= k->mm->oom;
+	return ok || k->mm->oom;
+}
+
+bool consistent_make(struct dpor *d)
+{
+	struct making k = { .d = d, .mm = &d->mm, .g = &d->g, .at = d->mm_at };
+
+	return make(&k, d->g.n);
 }
 
 /* --- one more event --- */

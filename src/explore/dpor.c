@@ -64,7 +64,7 @@ bool dpor_visit(struct dpor *d)
 		return visit_oom(d);
 	d->dropped = false;
 	/* who does nothing but access memory owns no CPU */
-	if (!d->x->lean && !d->weak && prune_hopeless(d))
+	if (!d->x->lean && prune_hopeless(d))
 		return true;
 	if (!visit_replay(d))
 		return d->anew || d->dropped;

@@ -38,6 +38,8 @@ struct dslot {
 	uint16_t count;		/* of its events, in program order */
 	uint16_t maker;		/* the event behind which it was made */
 	bool waiting;		/* its last event waits, or it is starved */
+	uint64_t done;		/* promise_deps.c's: hash of what it has done, and its reads so far */
+	uint16_t nread;
 	/* where the task itself stands: see keep.c */
 	struct dkept *kept;
 	size_t nkept, kept_cap;
@@ -82,6 +84,11 @@ struct dmem {
 	uint64_t value;
 	struct event_deps deps;
 	uint64_t operand, operand2;
+	/* promise_deps.c's: what came before, whether it reads and as which of its task, and bits
+	 * of the reads that it depends on */
+	uint64_t before, on;
+	uint16_t nth;
+	bool reads;
 };
 
 /* By task: what its next access comes behind because of its maker; MM_NONE. */
@@ -301,6 +308,17 @@ void consistent_reset(struct dpor *d);	/* the graph has been changed otherwise t
 /* May d->next be, which was made by that change, or the graph itself? */
 bool consistent_next(struct dpor *d, const struct gchange *c);
 bool consistent_now(struct dpor *d);
+/* The graph as the model wants to have it, in d->mm; d->mm_at has of each event its last one
+ * there.  False: no memory. */
+bool consistent_make(struct dpor *d);
+
+/* --- cpus.c --- */
+/*
+ * Is there an order in which the tasks had their CPUs, in which nobody comes between the
+ * steps of one who owns a CPU, and which the model allows?  Then, unless any will do, d->order
+ * has the steps in such an order and *other is set.  False: there is none, or failure.
+ */
+bool cpus_allow(struct dpor *d, bool *other);
 
 /* --- revisit.c --- */
 /* A write that is to become event i, with that past (of all that it reads from, too),

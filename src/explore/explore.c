@@ -83,6 +83,7 @@ struct world *explore_begin(struct explore *x)
 		explore_fail(x, "%s", refused ? refused : why ? why : "the scenario cannot be built");
 		return NULL;
 	}
+	w->depends = NULL;
 	check_set_lockdep(w, x->opts.lockdep_61 ? LOCKDEP_6_1 : LOCKDEP_6_12);
 	if (!promise_begin(x->promising, w) || !world_prime(w)) {
 		explore_fail(x, "%s", world_error(w));
@@ -226,6 +227,7 @@ bool explore_run(struct explore *x)
 		explore_fail(x, "the exploration came to its end without a single execution");
 	if (explore_refused(x))		/* by a run that judge_conclude() repeated */
 		explore_fail(x, "%s", explore_refused(x));
+	promise_release(x);
 	judge_free(x->judge);
 	x->judge = NULL;
 	x->report.seconds = explore_now() - x->started;

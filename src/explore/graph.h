@@ -144,6 +144,9 @@ struct order {
 	uint16_t *v;
 	uint32_t n, cap;
 	bool oom, undecided;
+	/* of each event those that have to come before it, rows of `words` of bits; NULL: none */
+	const uint64_t *behind;
+	size_t words;
 	/* scratch */
 	void *mem;
 	size_t mem_size;

@@ -179,6 +179,8 @@ const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
 	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = choice };
 	if (d->weak) {
 		consistent_note(d, i, &k->ev, &k->deps);
+		if (d->x->promising)
+			promise_deps_of(d, e, i, &k->ev);
 		consistent_performed(d, e, i);
 	}
 	d->ghost_written = false;

@@ -255,13 +255,38 @@ static bool leaf_rerun(struct dpor *d)
 				    "independent steps were put into another order", at + 1);
 }
 
+/* Makes the steps again in the order that was found. */
+static bool make_in_order(struct dpor *d)
+{
+	size_t n = 0;
+
+	consistent_begin(d);
+	for (uint32_t k = 0; k < d->order.n; k++) {
+		uint32_t i = d->order.v[k];
+		const struct gevent *e = &d->g.ev[i];
+
+		if (e->flags & GF_WAITING)
+			continue;
+		d->steps[n++] = (struct exec_step){ .task = d->slots[e->task].id,
+						    .choice = consistent_choice(d, e, i) };
+		consistent_performed(d, e, i);
+	}
+	d->nsteps = n;
+	return leaf_rerun(d);
+}
+
 /* Makes the steps again in an order that can be.  False: there is none, or failure. */
 static bool straighten(struct dpor *d)
 {
-	size_t n = 0;
-	/* the commonest reason why there is none, found with little work */
-	bool ordered = !prune_breaks(d, d->po, d->hb, NULL);
+	const struct promising *p = d->x->promising;
+	bool ordered, other;
 
+	if (d->weak && !(p && p->n))
+		return cpus_allow(d, &other) && (!other || make_in_order(d));
+	if (!d->forced)
+		return true;
+	/* the commonest reason why there is none, found with little work */
+	ordered = !prune_breaks(d, d->po, d->hb, NULL);
 	if (ordered) {
 		ordered = order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_CPUS);
 		if (d->order.oom)
@@ -276,19 +301,7 @@ static bool straighten(struct dpor *d)
 		d->dropped = true;
 		return false;
 	}
-	consistent_begin(d);
-	for (uint32_t k = 0; k < d->order.n; k++) {
-		uint32_t i = d->order.v[k];
-		const struct gevent *e = &d->g.ev[i];
-
-		if (e->flags & GF_WAITING)
-			continue;
-		d->steps[n++] = (struct exec_step){ .task = d->slots[e->task].id,
-						    .choice = consistent_choice(d, e, i) };
-		consistent_performed(d, e, i);
-	}
-	d->nsteps = n;
-	return leaf_rerun(d);
+	return make_in_order(d);
 }
 
 static bool is_execution(struct dpor *d, enum exec_end how)
@@ -306,7 +319,7 @@ bool leaf_end(struct dpor *d, bool cut)
 {
 	enum exec_end how = cut ? EXEC_CUT : d->idle_stale ? EXEC_BLOCKED : explore_end_of(d->w);
 
-	if (d->forced && !straighten(d))
+	if (!straighten(d))
 		return d->dropped;
 	/* somebody stuck on a CPU of his own may have been put behind others, or who was to
 	 * be starved is not */

@@ -306,7 +306,7 @@ static void put_in_order(struct min *m, struct explore_violation *v)
 {
 	struct trail t = { 0 };
 
-	if (natural_order(m->w, &t) && repeat_found(m, t.v, t.n) && execution_allows(m->w, NULL, 0)) {
+	if (natural_order(m->w, &t) && repeat_found(m, t.v, t.n) && execution_allows(m->w, NULL, 0, NULL, 0)) {
 		report_run(m, v);
 		/* what comes behind it may be needed to show it, and mostly is not */
 		if (v->step && v->step < t.n && repeat_found(m, t.v, v->step))

@@ -129,11 +129,26 @@ static void index_events(struct search *s)
 	}
 }
 
+/* Has all come that has to come before it for reasons of its CPU? */
+static bool has_cpu(const struct search *s, const struct gevent *e)
+{
+	const struct order *o = s->o;
+	const uint64_t *row = o->behind ? o->behind + (size_t)(e - s->g->ev) * o->words : NULL;
+
+	for (size_t k = 0; row && k < o->words; k++)
+		for (uint64_t b = row[k]; b; b &= b - 1)
+			if (!s->done[64 * k + (unsigned)__builtin_ctzll(b)])
+				return false;
+	return true;
+}
+
 /* May e, the next event of its task, come now? */
 static bool ready(const struct search *s, const struct gevent *e)
 {
 	const struct oclass *c = &s->cls[e->cls];
 
+	if (!has_cpu(s, e))
+		return false;
 	if (e->maker != GNONE && !s->done[e->maker])
 		return false;
 	if (s->loose && s->loose[e->cls] && (g_reads(e) || e->kind == G_WRITE))

@@ -397,7 +397,7 @@ static bool slot_put(struct dpor *d, uint32_t id, uint32_t initial, enum task_ki
 	if (!name)
 		return visit_oom(d);
 	d->slots[n] = (struct dslot){ .id = id, .name = name, .kind = kind, .last = GNONE,
-				      .maker = GNONE, .initial = initial };
+				      .maker = GNONE, .initial = initial, .done = id };
 	d->slot_of[id] = (uint16_t)++d->nslots;
 	for (i = n; i && comes_before(&d->slots[n], &d->slots[d->turn[i - 1]]); i--)
 		d->turn[i] = d->turn[i - 1];

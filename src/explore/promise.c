@@ -9,47 +9,26 @@
  */
 #include <config.h>
 
-#include "explore/promise.h"
+#include "explore/judge.h"
 
 #include "engine/internal.h"
 #include "explore/wire.h"
 #include "memory/model.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- the tasks --- */
-
-static struct site site = { .op = OP_STORE, .order = ORD_ONCE, .flags = SITE_PROMISE, .prim = "promise", .expr = "", .func = "",
-			    .file = "" };
-
-static void body(void *arg)
-{
-	const struct promise *p = arg;
-
-	task_event((struct event){ .site = &site, .op = OP_STORE, .order = ORD_ONCE, .size = (uint8_t)p->size,
-				   .loc = arena_addr(task_current()->w, p->loc), .a = p->value });
-}
 
 bool promise_begin(const struct promising *p, struct world *w)
 {
 	for (unsigned i = 0; p && i < p->n; i++) {
 		char name[128];
 		unsigned nth = 1;
-		struct task *t;
 
 		for (unsigned k = 0; k < i; k++)
 			nth += p->now[k] == p->now[i];
-		snprintf(name, sizeof(name), nth > 1 ? "%s#%u" : "%s", p->now[i]->name, nth);
-		if (w->cpus == WORLD_CPUS_MAX)
-			return world_fail(w, "promises need one CPU less than the most that a world can have");
-		/* on a CPU that nobody else has: nothing keeps it from its step */
-		t = task_new_engine(w, TASK_THREAD, name, w->cpus, body, (void *)(uintptr_t)p->now[i]);
-		if (!t)
+		promise_name(w, &p->now[i]->store, nth, name, sizeof(name));
+		if (!promise_task(w, &p->now[i]->store, name))
 			return false;
-		t->promise = true;
 	}
 	return true;
 }
@@ -74,27 +53,23 @@ static bool may_be_on_circle(const struct promising *p, const struct offer *o)
 static struct promise *known(const struct promising *p, const struct offer *o)
 {
 	for (size_t i = 0; i < p->nall; i++)
-		if (p->all[i]->loc == o->loc && p->all[i]->value == o->value && p->all[i]->size == o->size)
+		if (p->all[i]->store.loc == o->loc && p->all[i]->store.value == o->value &&
+		    p->all[i]->store.size == o->size)
 			return p->all[i];
 	return NULL;
 }
 
-static bool add_promise(struct explore *x, struct world *w, const struct offer *o)
+static bool add_promise(struct explore *x, const struct offer *o)
 {
 	struct promising *p = x->promising;
 	struct promise *a;
-	char name[80] = "";
 
 	if (!grow(&p->all, &p->all_cap, p->nall + 1, sizeof(*p->all)))
 		return explore_oom(x);
-	a = calloc(1, sizeof(*a));
+	a = malloc(sizeof(*a));
 	if (!a)
 		return explore_oom(x);
-	/* of what is not there at first only the place is known */
-	if (!location_name(w, arena_addr(w, o->loc), name, sizeof(name), NULL))
-		snprintf(name, sizeof(name), "@%" PRIu32, o->loc);
-	*a = (struct promise){ .loc = o->loc, .size = o->size, .value = o->value, .times = o->times };
-	snprintf(a->name, sizeof(a->name), "promise/%s:%" PRId64, name, (int64_t)o->value);
+	*a = (struct promise){ .store = { .loc = o->loc, .size = o->size, .value = o->value }, .times = o->times };
 	p->all[p->nall++] = a;
 	return true;
 }
@@ -102,7 +77,6 @@ static bool add_promise(struct explore *x, struct world *w, const struct offer *
 static bool take_offers(struct explore *x)
 {
 	struct promising *p = x->promising;
-	struct world *w = NULL;
 
 	for (size_t i = 0; i < p->noffers; i++) {
 		struct offer *o = &p->offers[i];
@@ -110,15 +84,7 @@ static bool take_offers(struct explore *x)
 
 		if (a && a->times < o->times)
 			a->times = o->times;
-		if (a || !may_be_on_circle(p, o))
-			continue;
-		if (!w) {
-			p->n = 0;
-			w = explore_begin_logged(x);
-		}
-		if (!w)
-			return false;
-		if (!add_promise(x, w, o))
+		if (!a && may_be_on_circle(p, o) && !add_promise(x, o))
 			return false;
 	}
 	return true;
@@ -126,10 +92,16 @@ static bool take_offers(struct explore *x)
 
 /* --- sets --- */
 
+static bool goes_on(struct explore *x)
+{
+	return explore_go_on(x) && (x->opts.keep_going || !x->report.nviolations);
+}
+
 /* One exploration more; what it counted is added to what there was. */
 static bool explore_set(struct explore *x, bool (*strategy)(struct explore *), struct wire *sum)
 {
 	struct promising *p = x->promising;
+	uint64_t found;
 	bool ok;
 
 	p->run++;
@@ -139,13 +111,19 @@ static bool explore_set(struct explore *x, bool (*strategy)(struct explore *), s
 	x->first += x->executions;
 	x->others.complete += x->report.complete;
 	x->others.blocked += x->report.blocked;
-	return ok && results_put(x, sum);
+	/* counting begins anew behind this */
+	found = p->found;
+	ok = ok && results_put(x, sum);
+	p->found = found;
+	return ok;
 }
 
 struct sets {
 	struct explore *x;
 	bool (*strategy)(struct explore *);
 	struct wire *sum;
+	size_t plain;		/* bytes of it that the exploration without promises has */
+	uint64_t first;		/* executions of that */
 	unsigned size;
 	uint64_t found;
 };
@@ -157,7 +135,7 @@ static bool explore_sets(struct sets *s, unsigned k, size_t from, size_t top)
 	struct promising *p = s->x->promising;
 	bool last = k + 1 == s->size;
 
-	for (size_t i = last ? top : from; i <= top && explore_go_on(s->x); i++) {
+	for (size_t i = last ? top : from; i <= top && goes_on(s->x); i++) {
 		unsigned times = 1;
 
 		for (unsigned j = 0; j < k; j++)
@@ -178,13 +156,31 @@ static bool explore_sets(struct sets *s, unsigned k, size_t from, size_t top)
 	return !s->x->report.error;
 }
 
+/* What was found with promises rests on dependencies that turned out to be others. */
+static void forget_all(struct sets *all)
+{
+	struct explore *x = all->x;
+	struct promising *p = x->promising;
+
+	judge_drop_promised(x);
+	all->sum->n = all->plain;
+	p->run = 1;
+	x->first = all->first;
+	p->nmerged = 0;
+	if (p->merged)
+		memset(p->merged, 0, p->merged_cap * sizeof(*p->merged));
+	x->report.promised = all->found = 0;
+}
+
 /* All sets of up to `size` promises, until nothing new is stored in them. */
 static bool explore_sizes(struct sets *all, size_t *done, unsigned size)
 {
 	struct promising *p = all->x->promising;
+	bool again;
 	size_t n;
 
 	do {
+		promise_deps_learn(p->deps);
 		if (!take_offers(all->x))
 			return false;
 		n = p->nall;
@@ -200,9 +196,14 @@ static bool explore_sizes(struct sets *all, size_t *done, unsigned size)
 				all->found += s.found;
 			all->x->report.promised += s.found;
 		}
+		again = promise_deps_learn(p->deps);
+		if (again) {
+			forget_all(all);
+			memset(done, 0, (size + 1) * sizeof(*done));
+		}
 		if (!take_offers(all->x))
 			return false;
-	} while (p->nall > n && explore_go_on(all->x));
+	} while ((p->nall > n || again) && goes_on(all->x));
 	return true;
 }
 
@@ -211,15 +212,15 @@ static bool explore_promises(struct sets *all)
 	size_t done[PROMISES_MAX + 1] = { 0 };
 	struct explore *x = all->x;
 
-	for (unsigned size = 1; explore_go_on(x); size++) {
+	for (unsigned size = 1; goes_on(x); size++) {
 		if (size > PROMISES_MAX) {
 			explore_bound(x, "promises %d", PROMISES_MAX);
 			break;
 		}
 		all->found = 0;
+		x->report.promises = size;
 		if (!explore_sizes(all, done, size))
 			return false;
-		x->report.promises = size;
 		if (!all->found)
 			break;
 	}
@@ -228,8 +229,12 @@ static bool explore_promises(struct sets *all)
 
 /* --- all of it --- */
 
-static void release(struct promising *p)
+void promise_release(struct explore *x)
 {
+	struct promising *p = x->promising;
+
+	if (!p)
+		return;
 	for (size_t i = 0; i < p->nall; i++)
 		free(p->all[i]);
 	free(p->all);
@@ -237,6 +242,27 @@ static void release(struct promising *p)
 	free(p->wishes);
 	free(p->merged);
 	promise_leaf_release(p);
+	promise_deps_release(p->deps);
+	free(p);
+	x->promising = NULL;
+}
+
+struct promise_set promise_now(const struct explore *x)
+{
+	struct promise_set s = { .n = x->promising ? x->promising->n : 0 };
+
+	for (unsigned i = 0; i < s.n; i++)
+		s.v[i] = x->promising->now[i];
+	return s;
+}
+
+void promise_use(struct explore *x, const struct promise_set *s)
+{
+	if (!x->promising)
+		return;
+	x->promising->n = s->n;
+	for (unsigned i = 0; i < s->n; i++)
+		x->promising->now[i] = s->v[i];
 }
 
 void promise_forget(struct promising *p)
@@ -263,23 +289,24 @@ static bool has_promises(struct explore *x)
 
 bool promise_run(struct explore *x, bool (*strategy)(struct explore *x))
 {
-	struct promising p = { 0 };
 	struct wire sum = { 0 };
 	struct sets all = { .x = x, .strategy = strategy, .sum = &sum };
 	bool ok;
 
 	if (!has_promises(x))
 		return false;
-	x->promising = &p;
+	x->promising = calloc(1, sizeof(*x->promising));
+	if (!x->promising)
+		return explore_oom(x);
 	x->opts.jobs = 1;
-	ok = explore_set(x, strategy, &sum) && explore_promises(&all);
+	ok = explore_set(x, strategy, &sum);
+	all.plain = sum.n;
+	all.first = x->first;
+	ok = ok && explore_promises(&all);
 	x->first = 0;
 	x->others = (struct explore_progress){ 0 };
-	p.n = 0;
-	for (uint32_t i = 0; ok && i < p.run; i++)
-		ok = results_get(x, &sum, true);
+	for (uint32_t i = 0; ok && i < x->promising->run; i++)
+		ok = results_get(x, &sum, false);
 	wire_release(&sum);
-	release(&p);
-	x->promising = NULL;
 	return ok;
 }

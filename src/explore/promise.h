@@ -14,12 +14,12 @@
 
 /* A store that somebody may make earlier than its turn is. */
 struct promise {
-	uint32_t loc;		/* arena offset */
-	uint32_t size;
-	uint64_t value;
+	struct promise_store store;
 	unsigned times;		/* it was seen in one execution */
-	char name[112];		/* of the task that makes it beforehand */
 };
+
+/* Those of one execution. */
+struct promise_set { const struct promise *v[PROMISES_MAX]; unsigned n; };
 
 /* A store that was made behind a load for which it need not wait. */
 struct offer {
@@ -41,6 +41,7 @@ struct promising {
 	unsigned n;
 	struct promise **all;
 	size_t nall, all_cap;
+	struct promise_deps *deps;
 	struct offer *offers;
 	size_t noffers, offers_cap;
 	struct wish *wishes;
@@ -54,6 +55,7 @@ struct promising {
 	uint16_t *event;	/* of the graph, by that of the model */
 	uint16_t *keeper;
 	uint64_t *named;
+	uint16_t *at_step;
 	size_t scratch_cap;
 };
 
@@ -63,8 +65,13 @@ static inline bool promises_are_made(const struct dpor *d)
 	return d->x->promising && d->x->promising->n;
 }
 
-/* Explores without promises, then with them. */
+/* Explores without promises, then with them.  Until promise_release() the executions that were
+ * found can be made again. */
 bool promise_run(struct explore *x, bool (*strategy)(struct explore *x));
+void promise_release(struct explore *x);
+/* The promises of the executions that are made now, and other ones from now on. */
+struct promise_set promise_now(const struct explore *x);
+void promise_use(struct explore *x, const struct promise_set *s);
 /* An execution begins: the tasks of its promises are made.  False: world_error(). */
 bool promise_begin(const struct promising *p, struct world *w);
 /* The exploration that runs begins anew: what it has found so far was not. */
@@ -77,5 +84,16 @@ bool promise_note(struct dpor *d);
 /* With promises: is it an execution, all of them kept, and one that has not been counted? */
 bool promise_kept(struct dpor *d, enum exec_end how);
 void promise_leaf_release(struct promising *p);
+
+/* --- promise_deps.c --- */
+
+/* Event i has been performed: what was its task's way there? */
+void promise_deps_of(struct dpor *d, const struct gevent *e, uint32_t i, const struct event *ev);
+/* The execution is over, whether it is one or not.  False: there is no memory. */
+bool promise_deps_note(struct dpor *d);
+/* From now on what has been seen counts.  Is anything that was asked for answered otherwise? */
+bool promise_deps_learn(struct promise_deps *p);
+bool promise_deps_are(const struct dmem *w, const struct dmem *r);
+void promise_deps_release(struct promise_deps *p);
 
 #endif

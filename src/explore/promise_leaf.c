@@ -30,7 +30,8 @@ static bool prepare(struct dpor *d)
 
 	if (need > p->scratch_cap) {
 		if (!visit_resize(&p->event, 2 * need * sizeof(*p->event)) || !visit_resize(&p->keeper, 2 * need * sizeof(*p->keeper)) ||
-		    !visit_resize(&p->named, 2 * need * sizeof(*p->named))) {
+		    !visit_resize(&p->named, 2 * need * sizeof(*p->named)) ||
+		    !visit_resize(&p->at_step, 2 * need * sizeof(*p->at_step))) {
 			d->oom = true;
 			return false;
 		}
@@ -38,7 +39,8 @@ static bool prepare(struct dpor *d)
 	}
 	for (unsigned k = 0; k < d->nslots; k++)
 		p->named[k] = hash_name(d->slots[k].name);
-	return true;
+	d->oom |= !promise_deps_note(d);
+	return !d->oom;
 }
 
 void promise_leaf_release(struct promising *p)
@@ -46,6 +48,7 @@ void promise_leaf_release(struct promising *p)
 	free(p->event);
 	free(p->keeper);
 	free(p->named);
+	free(p->at_step);
 }
 
 /* --- what there is to promise --- */
@@ -282,6 +285,34 @@ static bool is_new(struct dpor *d)
 	return true;
 }
 
+/* --- for the oracles --- */
+
+/* Which event each step is. */
+static void find_steps(struct dpor *d)
+{
+	uint16_t *at = d->x->promising->at_step;
+
+	for (unsigned k = 0; k < d->nslots; k++) {
+		uint32_t i = 0;
+
+		for (size_t n = 0; n < d->nsteps; n++) {
+			if (d->slot_of[d->steps[n].task] != k + 1)
+				continue;
+			while (i < d->g.n && (d->g.ev[i].task != k || !g_steps(&d->g.ev[i])))
+				i++;
+			at[n + 1] = i < d->g.n ? (uint16_t)i++ : GNONE;
+		}
+	}
+}
+
+static bool depends(void *arg, uint64_t read, uint64_t write)
+{
+	const struct dpor *d = arg;
+	const uint16_t *at = d->x->promising->at_step;
+
+	return at[read] != GNONE && at[write] != GNONE && promise_deps_are(&d->mem[at[write]], &d->mem[at[read]]);
+}
+
 bool promise_kept(struct dpor *d, enum exec_end how)
 {
 	struct promising *p = d->x->promising;
@@ -298,5 +329,8 @@ bool promise_kept(struct dpor *d, enum exec_end how)
 	if (!note(d) || !is_new(d))
 		return false;
 	p->found += how == EXEC_COMPLETE;
+	find_steps(d);
+	d->w->depends = depends;
+	d->w->depends_arg = d;
 	return true;
 }

@@ -149,6 +149,11 @@ static void order_what_stays(struct prune *p)
 			clock_join(p->d, c, clock_of(p, e->maker));
 		c[e->task] = (uint16_t)(p->po[i] + 1);
 		p->last[e->task] = (uint16_t)i;
+		if ((g_reads(e) || e->kind == G_WRITE) && consistent_is_loose(p->d, e->cls)) {
+			if (g_reads(e) && e->rf != GNONE)
+				clock_join(p->d, c, clock_of(p, step_of(p->g, e->rf)));
+			continue;
+		}
 		if (e->kind == G_READ)
 			clock_join(p->d, c, written);
 		else if (e->kind == G_RMW || e->kind == G_WRITE || e->kind == G_LOCK)

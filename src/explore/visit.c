@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "explore/promise.h"
 
 #include "engine/checkpoint.h"
 #include "engine/log.h"
@@ -275,6 +276,8 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 		d->info[i].value = !r.value;
 	if (d->weak) {
 		consistent_note(d, i, ev, &deps);
+		if (d->x->promising)
+			promise_deps_of(d, e, i, ev);
 		consistent_performed(d, e, i);
 	}
 	if (!keep_note(d, &d->slots[e->task], ev, r.value, &deps))
@@ -515,8 +518,10 @@ static bool index_graph(struct dpor *d)
 		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
 			return false;
 	}
-	for (unsigned k = 0; k < d->nslots; k++)
-		d->slots[k].count = 0;
+	for (unsigned k = 0; k < d->nslots; k++) {
+		d->slots[k].count = d->slots[k].nread = 0;
+		d->slots[k].done = d->slots[k].id;
+	}
 	return true;
 }
 

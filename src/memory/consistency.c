@@ -69,7 +69,7 @@ bool mm_add_addr(struct mm *m, size_t read, size_t access)
 void mm_clear(struct mm *m)
 {
 	m->n = m->nfences = m->naddrs = 0;
-	m->oom = m->whole = false;
+	m->oom = m->whole = m->is_placed = false;
 }
 
 void mm_release(struct mm *m)
@@ -81,6 +81,8 @@ void mm_release(struct mm *m)
 	free(m->bits);
 	free(m->nums);
 	free(m->index);
+	free(m->placed);
+	free(m->races);
 	free(m->said);
 	*m = (struct mm){ 0 };
 }
@@ -263,6 +265,8 @@ bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r)
 	size_t n = s->n, done = 0;
 	uint16_t *in, *queue;
 
+	if (!n)
+		return true;	/* there may be no memory for so many either */
 	if (2 * n > m->nums_cap) {
 		uint16_t *p = realloc(m->nums, 4 * n * sizeof(*p));
 
@@ -308,6 +312,38 @@ void mm_made(const struct mm *m, const struct rels *s, struct rel r)
 	}
 }
 
+/* --- who had a CPU first --- */
+
+bool mm_place_begin(struct mm *m)
+{
+	size_t need = m->n * mm_words(m);
+
+	if (need > m->placed_cap) {
+		uint64_t *p = realloc(m->placed, 2 * need * sizeof(*p));
+
+		if (!p) {
+			m->oom = true;
+			return false;
+		}
+		m->placed = p;
+		m->placed_cap = 2 * need;
+	}
+	if (need)
+		memset(m->placed, 0, need * sizeof(*m->placed));
+	m->is_placed = true;
+	return true;
+}
+
+void mm_place(struct mm *m, size_t i, size_t j)
+{
+	m->placed[i * mm_words(m) + j / 64] |= (uint64_t)1 << (j % 64);
+}
+
+bool mm_may_follow(const struct mm *m, size_t i, size_t j)
+{
+	return m->ev[i].loc != m->ev[j].loc || agrees(m, &m->ev[i], &m->ev[j]);
+}
+
 /* --- a list of edges, where there are few --- */
 
 bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most)
@@ -327,19 +363,42 @@ bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most)
 	return true;
 }
 
+size_t mm_placed_most(const struct mm *m, const struct mm_places *p)
+{
+	return m->is_placed ? 2 * m->n * p->ntasks : 0;
+}
+
+/* Of each task the first that comes behind it, and the first read; the others follow. */
+void mm_placed_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e)
+{
+	struct rels s = { m->n, mm_words(m) };
+
+	for (size_t i = 0; m->is_placed && i < m->n; i++)
+		rel_each(&s, mm_placed(m), i, j)
+			if (p->po[j] == MM_NONE || !rel_has(&s, mm_placed(m), i, p->po[j])) {
+				size_t r = j;
+
+				mm_edge(e, i, j);
+				while (r < m->n && (m->ev[r].task != m->ev[j].task || m->ev[r].kind != MM_READ))
+					r++;
+				if (r < m->n && r != j)
+					mm_edge(e, i, r);
+			}
+}
+
 bool mm_edges_reach(struct mm *m, struct mm_edges *e, size_t nodes, size_t from)
 {
 	size_t n = 0, done = 0;
 
-	if (nodes > m->said_cap) {
-		uint8_t *p = realloc(m->said, 2 * nodes);
+	if (3 * m->n > m->said_cap) {
+		uint8_t *p = realloc(m->said, 6 * m->n);
 
 		if (!p) {
 			m->oom = true;
 			return false;
 		}
 		m->said = p;
-		m->said_cap = 2 * nodes;
+		m->said_cap = 6 * m->n;
 	}
 	memset(m->said, MM_ASK, nodes);
 	m->said[from] = MM_NO;
@@ -371,25 +430,46 @@ bool mm_edges_acyclic(struct mm_edges *e, size_t nodes)
  * Every event's next one in program order, in coherence order, and what it is overwritten
  * by; what is between others follows.
  */
-bool mm_is_sc(struct mm *m, const struct mm_places *p)
+static void sc_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e, size_t placed)
 {
-	struct mm_edges e = { 0 };
-
-	if (!mm_edges_begin(m, &e, m->n, 4 * m->n))
-		return false;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct mm_event *a = &m->ev[i];
 
 		if (p->po[i] != MM_NONE)
-			mm_edge(&e, p->po[i], i);
-		if (p->behind[i] != MM_NONE && p->behind[i] != i)
-			mm_edge(&e, i, p->behind[i]);
-		if (a->kind == MM_READ && a->rf != MM_NONE)
-			mm_edge(&e, a->rf, i);
+			mm_edge(e, p->po[i], i);
 		if (a->after != MM_NONE)
-			mm_edge(&e, a->after, i);
+			mm_edge(e, a->after, i);
+		if (i >= placed)
+			continue;
+		if (p->behind[i] != MM_NONE && p->behind[i] != i)
+			mm_edge(e, i, p->behind[i]);
+		if (a->kind == MM_READ && a->rf != MM_NONE)
+			mm_edge(e, a->rf, i);
 	}
+}
+
+bool mm_is_sc(struct mm *m, const struct mm_places *p)
+{
+	struct mm_edges e = { 0 };
+
+	if (!mm_edges_begin(m, &e, m->n, 4 * m->n + mm_placed_most(m, p)))
+		return false;
+	mm_placed_edges(m, p, &e);
+	sc_edges(m, p, &e, m->n);
 	return mm_edges_acyclic(&e, m->n);
+}
+
+bool mm_sc_before(struct mm *m, const struct mm_places *p, bool *allowed)
+{
+	struct mm_edges e = { .backwards = true };
+
+	if (!mm_edges_begin(m, &e, m->n, 4 * m->n))
+		return false;
+	sc_edges(m, p, &e, m->n - 1);
+	if (!mm_edges_reach(m, &e, m->n, m->n - 1))
+		return false;
+	*allowed = mm_edges_acyclic(&e, m->n);
+	return true;
 }
 
 bool mm_sc(struct mm *m)
@@ -397,4 +477,27 @@ bool mm_sc(struct mm *m)
 	struct mm_places p;
 
 	return mm_index(m, &p) && mm_is_coherent(m, &p) && mm_is_sc(m, &p);
+}
+
+bool mm_order_sc(struct mm *m)
+{
+	struct mm_places p;
+	struct rels s;
+	struct rel hb;
+
+	if (!mm_index(m, &p) || !mm_is_coherent(m, &p) || !mm_begin(m, &s, &hb, 1))
+		return false;
+	mm_communicate(m, &s, hb, hb);
+	mm_made(m, &s, hb);
+	for (size_t i = 0; i < m->n; i++) {
+		if (p.po[i] != MM_NONE)
+			rel_set(&s, hb, p.po[i], i);
+		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE)
+			rel_set(&s, hb, m->ev[i].rf, i);
+	}
+	if (m->is_placed)
+		rel_join(&s, hb, mm_placed(m));
+	rel_close(&s, hb);
+	m->known = hb.row;
+	return rel_is_irreflexive(&s, hb);
 }

@@ -79,6 +79,12 @@ struct mm {
 	size_t nums_cap;
 	uint16_t *index;	/* see mm_index() */
 	size_t index_cap;
+	uint64_t *placed;	/* see mm_place() */
+	size_t placed_cap;
+	bool is_placed;
+	const uint64_t *known;	/* see mm_order_tso() */
+	uint16_t *races;	/* pairs of events: see mm_rcu() */
+	size_t nraces, races_cap;
 	struct mm_event *kept;	/* promise.c's */
 	size_t kept_cap;
 	bool whole;		/* nothing is to come: every promise has been kept */
@@ -119,6 +125,7 @@ bool mm_lkmm_newest(struct mm *m);
 enum mm_rcu_flag { MM_UNMATCHED_LOCK = 1u << 0, MM_UNMATCHED_UNLOCK = 1u << 1, MM_MULTIPLE_MATCHES = 1u << 2,
 		   MM_BAD_VALUE = 1u << 3, MM_INVALID_SLEEP = 1u << 4, MM_UNMATCHED_RCU_LOCK = 1u << 5,
 		   MM_UNMATCHED_RCU_UNLOCK = 1u << 6, MM_DATA_RACE = 1u << 7 };
+/* Which plain accesses race is in m->races afterwards. */
 bool mm_rcu(struct mm *m, unsigned *flags);
 /*
  * The same with load buffering: program order and reads-from may have a circle, but hb has
@@ -136,5 +143,27 @@ bool mm_circular(struct mm *m);
 bool mm_relaxed(struct mm *m, bool (*tell)(void *arg, size_t r, size_t w), void *arg);
 /* Sequential consistency, for comparison. */
 bool mm_sc(struct mm *m);
+
+/*
+ * Where tasks share a CPU and it is known who had it first: event i was over, and all before
+ * it, when j of another task came, and the CPU's buffer was drained in between.  To be said
+ * of each such pair, after mm_place_begin(), which forgets all, as mm_clear() does.  False:
+ * no memory.  LKMM knows nothing of CPUs: it does not ask.
+ */
+bool mm_place_begin(struct mm *m);
+void mm_place(struct mm *m, size_t i, size_t j);
+/*
+ * The same questions, and besides what comes before what: m->known has, until the next
+ * question, a row of mm_words() words of bits for each event: if one of those came before it
+ * on the same CPU, that would not be an execution.
+ */
+bool mm_order_tso(struct mm *m);
+bool mm_order_sc(struct mm *m);
+/* May j come behind i on one CPU, as far as coherence goes? */
+bool mm_may_follow(const struct mm *m, size_t i, size_t j);
+static inline size_t mm_words(const struct mm *m)
+{
+	return (m->n + 63) / 64;
+}
 
 #endif

@@ -38,10 +38,14 @@ struct reading {
 	struct mm mm;
 	struct place *places;
 	size_t nplaces, cap;
+	size_t nseen;		/* of log->seen */
 	uint16_t *write_of;	/* by step: the event that is its write, MM_NONE */
 	uint16_t *upto;		/* by step: how many events there are behind it */
 	const struct execution_probe *probes;
 	size_t nprobes;
+	const struct execution_peek *peeks;
+	size_t npeeks;		/* still to come */
+	bool plain;		/* plain accesses are to be known as such */
 	bool ok;
 };
 
@@ -107,6 +111,8 @@ static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct t
 	switch (s->op) {
 	/* plain ones are ordered as these are: see explore/consistent.c */
 	case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
+		e->flags = k->plain ? MM_PLAIN : 0;
+		break;
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
@@ -250,6 +256,26 @@ static bool find_rank(const struct mem_location *l, uint64_t step, uint16_t *ran
 	return false;
 }
 
+/* What a condition read. */
+static void seen(struct reading *k, struct touch *a)
+{
+	const struct events_log *log = &k->w->log;
+
+	for (; k->nseen < log->nseen && log->seen[k->nseen].step <= a->step; k->nseen++) {
+		const struct log_seen *s = &log->seen[k->nseen];
+		struct mm_event *e;
+
+		a->place = s->step == a->step ? place_at(k, s->loc) : NULL;
+		e = a->place ? add(k, MM_READ, a->t, a->cpu, a->site, a->place) : NULL;
+		if (!e)
+			continue;
+		e->order = ORD_ONCE;
+		e->rf = s->source ? k->write_of[s->source] : MM_NONE;
+		if (a->place->ordered)
+			e->rf = a->place->last;
+	}
+}
+
 static void read_step(struct reading *k, uint64_t n)
 {
 	const struct record *r = log_record(k->w, n);
@@ -275,6 +301,7 @@ static void read_step(struct reading *k, uint64_t n)
 		f->order = s->order;
 		f->flags = sleeps ? MM_SWITCH : 0;
 		f->task = (uint16_t)t->index;
+		seen(k, &a);
 		return;
 	}
 	a.place = place_at(k, r->loc);
@@ -294,6 +321,25 @@ static void read_step(struct reading *k, uint64_t n)
 		a.rank = a.place->writes;
 	}
 	touch(k, &a);
+}
+
+/* What makes conditions true, and is no access: whoever wrote it had done so after all else. */
+static void read_peeks(struct reading *k, uint64_t n)
+{
+	const struct record *r = log_record(k->w, n);
+	const struct task *t = r->task == UINT16_MAX ? NULL : world_task(k->w, r->task);
+	static const struct site site = { .op = OP_COND, .order = ORD_RELEASE };
+
+	for (; k->npeeks && k->peeks->step <= n; k->peeks++, k->npeeks--) {
+		struct place *p = t && k->peeks->step == n ? place_at(k, k->peeks->loc) : NULL;
+		struct mm_event *e = p ? add(k, MM_WRITE, t, t->cpu, &site, p) : NULL;
+
+		if (!e)
+			continue;
+		p->ordered = true;
+		e->rank = p->writes++;
+		p->last = (uint16_t)(k->mm.n - 1);
+	}
 }
 
 /* An access by t that is yet to come, if it went that way.  False: where it goes all see one
@@ -336,6 +382,7 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 			k->ok = false;
 			return;
 		}
+		e->after = made_by(k, p->t);
 		e->kind = p->writes ? MM_WRITE : MM_READ;
 		e->order = ORD_ONCE;
 		e->task = (uint16_t)p->t->index;
@@ -344,32 +391,94 @@ static void probe(struct reading *k, uint64_t step, bool behind)
 	}
 }
 
-/* What has happened, and an access by t with that choice; t NULL: nothing more. */
-static bool consistent_with(struct world *w, const struct task *t, const struct event *ev, unsigned choice,
-			    const struct execution_probe *probes, size_t nprobes)
+/* What somebody knows of dependencies that no language shows. */
+static void told_dependencies(struct reading *k, uint64_t n, const uint16_t *read_of)
 {
-	struct reading k = { .w = w, .ok = true, .probes = probes, .nprobes = nprobes };
-	uint64_t n = world_steps(w);
-	bool ok = false;
+	const struct world *w = k->w;
 
-	k.write_of = malloc(2 * (n + 1) * sizeof(*k.write_of));
-	if (k.write_of) {
-		k.upto = k.write_of + n + 1;
-		find_ordered(&k, n);
-		probe(&k, 0, true);
-		for (uint64_t i = 1; i <= n && k.ok; i++) {
-			k.write_of[i] = MM_NONE;
-			probe(&k, i, false);
-			read_step(&k, i);
-			k.upto[i] = (uint16_t)k.mm.n;
-			probe(&k, i, true);
-		}
-		ok = k.ok && (!t || read_pending(&k, t, ev, choice)) && w->model->consistent(&k.mm) && !k.mm.oom;
+	for (uint64_t i = 1; w->depends && i <= n; i++)
+		for (uint64_t r = 1; k->write_of[i] != MM_NONE && k->ok && r < i; r++)
+			if (read_of[r] != MM_NONE && k->mm.ev[read_of[r]].task == k->mm.ev[k->write_of[i]].task &&
+			    w->depends(w->depends_arg, r, i))
+				k->ok = mm_add_addr(&k->mm, read_of[r], k->write_of[i]);
+}
+
+/* All that has happened.  False: no memory. */
+static bool read_all(struct reading *k)
+{
+	uint64_t n = world_steps(k->w);
+	uint16_t *read_of;
+
+	k->write_of = malloc(3 * (n + 1) * sizeof(*k->write_of));
+	if (!k->write_of)
+		return false;
+	k->upto = k->write_of + n + 1;
+	read_of = k->upto + n + 1;
+	k->upto[0] = 0;
+	find_ordered(k, n);
+	probe(k, 0, true);
+	for (uint64_t i = 1; i <= n && k->ok; i++) {
+		size_t first;
+
+		k->write_of[i] = MM_NONE;
+		probe(k, i, false);
+		first = k->mm.n;
+		read_step(k, i);
+		read_of[i] = k->mm.n > first && k->mm.ev[first].kind == MM_READ ? (uint16_t)first : MM_NONE;
+		read_peeks(k, i);
+		k->upto[i] = (uint16_t)k->mm.n;
+		probe(k, i, true);
 	}
-	free(k.write_of);
-	free(k.places);
-	free(k.heads);
-	mm_release(&k.mm);
+	told_dependencies(k, n, read_of);
+	/* what is imagined of the whole: nobody keeps a promise any more */
+	k->mm.whole = k->nprobes;
+	return k->ok;
+}
+
+static void release(struct reading *k)
+{
+	free(k->write_of);
+	free(k->places);
+	free(k->heads);
+	mm_release(&k->mm);
+}
+
+/* What has happened, and an access by t with that choice. */
+static bool consistent_with(struct world *w, const struct task *t, const struct event *ev, unsigned choice)
+{
+	struct reading k = { .w = w, .ok = true };
+	bool ok = read_all(&k) && read_pending(&k, t, ev, choice) && w->model->consistent(&k.mm) && !k.mm.oom;
+
+	release(&k);
+	return ok;
+}
+
+/* The step in which an event was made. */
+static uint32_t step_of(const struct reading *k, uint16_t event)
+{
+	uint32_t n = 1;
+
+	while (k->upto[n] <= event)
+		n++;
+	return n;
+}
+
+bool execution_races(struct world *w, const struct execution_peek *peeks, size_t npeeks,
+		     void (*race)(void *arg, uint32_t a, uint32_t b), void *arg)
+{
+	struct reading k = { .w = w, .ok = true, .plain = true, .peeks = peeks, .npeeks = npeeks };
+	unsigned flags = 0;
+	bool ok = read_all(&k);
+
+	/* one that cannot be if plain accesses are no more than that shows no race */
+	if (ok && mm_rcu(&k.mm, &flags) && flags & MM_DATA_RACE)
+		for (size_t i = 0; i < k.mm.nraces; i++) {
+			uint32_t a = step_of(&k, k.mm.races[2 * i]), b = step_of(&k, k.mm.races[2 * i + 1]);
+
+			race(arg, a < b ? a : b, a < b ? b : a);
+		}
+	ok = ok && !k.mm.oom;
+	release(&k);
 	return ok;
 }
 
@@ -400,7 +509,7 @@ bool execution_may_choose(struct world *w, struct task *t, unsigned choice)
 	if (choice > n)
 		return world_fail(w, "there is no choice %u: the location has had %zu value%s", choice, n,
 				  n == 1 ? "" : "s");
-	return consistent_with(w, t, &t->ev, choice, NULL, 0) ||
+	return consistent_with(w, t, &t->ev, choice) ||
 	       world_fail(w, "the %s model does not allow choice %u here", w->model->name, choice);
 }
 
@@ -410,7 +519,7 @@ uint64_t execution_choices(struct world *w, struct task *t)
 	uint64_t bits = 1;
 
 	for (unsigned k = 2; k <= n && k <= 64; k++)
-		if (consistent_with(w, t, &t->ev, k, NULL, 0))
+		if (consistent_with(w, t, &t->ev, k))
 			bits |= (uint64_t)1 << (k - 1);
 	return bits;
 }
@@ -429,7 +538,7 @@ uint64_t execution_readable(struct world *w, const struct task *t, const void *l
 	uint64_t bits = 1;
 
 	for (unsigned k = 2; l && k <= l->n && k <= 64; k++)
-		if (consistent_with(w, t, &ev, k, NULL, 0))
+		if (consistent_with(w, t, &ev, k))
 			bits |= (uint64_t)1 << (k - 1);
 	return bits;
 }
@@ -496,7 +605,12 @@ uint64_t execution_missed_by(struct world *w, uint64_t step)
 	return 0;
 }
 
-bool execution_allows(struct world *w, const struct execution_probe *p, size_t n)
+bool execution_allows(struct world *w, const struct execution_peek *peeks, size_t npeeks,
+		      const struct execution_probe *p, size_t n)
 {
-	return consistent_with(w, NULL, NULL, 0, p, n);
+	struct reading k = { .w = w, .ok = true, .peeks = peeks, .npeeks = npeeks, .probes = p, .nprobes = n };
+	bool ok = read_all(&k) && w->model->consistent(&k.mm) && !k.mm.oom;
+
+	release(&k);
+	return ok;
 }

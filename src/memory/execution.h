@@ -46,8 +46,17 @@ struct execution_probe {
 	bool behind, writes;
 	uint8_t var;
 };
+/* What is no access, was written behind that step and is what a condition looks at, by its place
+ * in the arena; in the order of the steps. */
+struct execution_peek { uint32_t step, loc; };
 /* Does the model allow what has happened, with these accesses in it, of which the reads all
  * return 0?  False also where there is no memory. */
-bool execution_allows(struct world *w, const struct execution_probe *p, size_t n);
+bool execution_allows(struct world *w, const struct execution_peek *peeks, size_t npeeks,
+		      const struct execution_probe *p, size_t n);
+
+/* Which plain accesses race, by the Linux-kernel memory model, whatever the world's own: by
+ * their steps, the earlier one first.  False: no memory. */
+bool execution_races(struct world *w, const struct execution_peek *peeks, size_t npeeks,
+		     void (*race)(void *arg, uint32_t a, uint32_t b), void *arg);
 
 #endif

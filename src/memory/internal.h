@@ -15,6 +15,11 @@ void mm_communicate(const struct mm *m, const struct rels *s, struct rel co, str
 /* Adds the order between the making of tasks and the tasks. */
 void mm_made(const struct mm *m, const struct rels *s, struct rel r);
 bool mm_acyclic(struct mm *m, const struct rels *s, struct rel r);
+/* What mm_place() was told, where m->is_placed. */
+static inline struct rel mm_placed(const struct mm *m)
+{
+	return (struct rel){ m->placed };
+}
 
 /*
  * By event, MM_NONE where there is none: the one before it in program order; the one before
@@ -29,11 +34,12 @@ struct mm_places {
 bool mm_index(struct mm *m, struct mm_places *p);
 bool mm_is_coherent(const struct mm *m, const struct mm_places *p);
 bool mm_is_sc(struct mm *m, const struct mm_places *p);
-/* As if each task had a CPU of its own. */
+/* As if each task had a CPU of its own, but for what was placed. */
 bool mm_is_tso(struct mm *m, const struct mm_places *p);
 /* m->said as mm_tso_newest() has it, as if each task had a CPU of its own: what is not MM_NO is
  * MM_ASK.  *allowed: all without the last event is an execution; NULL: it is. */
 bool mm_tso_before(struct mm *m, const struct mm_places *p, bool *allowed);
+bool mm_sc_before(struct mm *m, const struct mm_places *p, bool *allowed); /* the same of sc */
 /* Does the kernel's model forbid it for a reason that is quick to see?  lkmm_quick.c */
 bool mm_is_no_lkmm(struct mm *m, const struct mm_places *p);
 
@@ -47,7 +53,7 @@ struct mm_edges {
 /* So many nodes, and room for `most` edges.  False: no memory. */
 bool mm_edges_begin(struct mm *m, struct mm_edges *e, size_t nodes, size_t most);
 bool mm_edges_acyclic(struct mm_edges *e, size_t nodes);
-/* m->said of each node: MM_NO if there is a way to it, else MM_ASK.  Before the other one, which
+/* m->said of each node (at most three for an event): MM_NO if there is a way to it, else MM_ASK.  Before the other one, which
  * uses up what is known of the nodes.  False: no memory. */
 bool mm_edges_reach(struct mm *m, struct mm_edges *e, size_t nodes, size_t from);
 static inline void mm_edge(struct mm_edges *e, size_t from, size_t to)
@@ -63,6 +69,10 @@ static inline void mm_edge(struct mm_edges *e, size_t from, size_t to)
 	e->first[from] = (uint16_t)e->n++;
 	e->in[to]++;
 }
+
+/* What was placed; and how many edges that can be. */
+void mm_placed_edges(const struct mm *m, const struct mm_places *p, struct mm_edges *e);
+size_t mm_placed_most(const struct mm *m, const struct mm_places *p);
 
 static inline bool mm_ext(const struct mm *m, size_t i, size_t j)
 {

@@ -33,7 +33,8 @@ static inline bool mm_marked(const struct mm_event *e)
  * no memory (m->oom). */
 bool lkmm_relations(struct mm *m, struct lkmm *k);
 
-/* Plain accesses: raises MM_DATA_RACE.  False: the execution cannot be. */
-bool lkmm_races(struct lkmm *k, unsigned *flags);
+/* Plain accesses of m, which is k->m: raises MM_DATA_RACE, with the pairs in m->races.  False:
+ * the execution cannot be. */
+bool lkmm_races(struct lkmm *k, struct mm *m, unsigned *flags);
 
 #endif

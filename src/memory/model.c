@@ -12,8 +12,9 @@
 #include <string.h>
 
 const struct memory_model memory_sc = { .name = "sc" };
-const struct memory_model memory_sc_graphs = { .name = "sc", .consistent = mm_sc };
-const struct memory_model memory_tso = { .name = "tso", .consistent = mm_tso, .newest = mm_tso_newest, .buffers = true };
+const struct memory_model memory_sc_graphs = { .name = "sc", .consistent = mm_sc, .order = mm_order_sc };
+const struct memory_model memory_tso = { .name = "tso", .consistent = mm_tso, .order = mm_order_tso,
+					 .newest = mm_tso_newest, .buffers = true };
 const struct memory_model memory_weak = { .name = "weak", .consistent = mm_promises, .newest = mm_lkmm_newest };
 
 const struct memory_model *memory_model_by_name(const char *name)

@@ -13,6 +13,8 @@ struct memory_model {
 	/* Is that an execution of the model?  NULL: whatever the steps in their order give
 	 * is one, a load returns the latest store and a store is seen by all at once. */
 	bool (*consistent)(struct mm *m);
+	/* The same with m->known.  NULL: what tasks of one CPU do is no more than coherent. */
+	bool (*order)(struct mm *m);
 	/* Quick answers about one more event (consistency.h).  NULL: there are none. */
 	bool (*newest)(struct mm *m);
 	/* A store waits in its CPU's buffer and then is seen by all others at once. */

@@ -9,6 +9,8 @@
 #include "engine/site.h"
 #include "memory/lkmm.h"
 
+#include <stdlib.h>
+
 static bool noreturn(const struct mm_event *e)
 {
 	return e->kind == MM_READ && e->pair != MM_NONE && !(e->flags & MM_LOCK) && (e->order == ORD_NONE || e->order == ORD_NORETURN) &&
@@ -149,9 +151,27 @@ static int seen_rank(const struct mm *m, const struct mm_event *e)
 	return e->kind == MM_WRITE ? e->rank : e->rf == MM_NONE ? -1 : m->ev[e->rf].rank;
 }
 
+static void add_race(struct mm *m, size_t a, size_t b, unsigned *flags)
+{
+	*flags |= MM_DATA_RACE;
+	if (m->nraces == m->races_cap) {
+		size_t cap = m->races_cap ? 2 * m->races_cap : 16;
+		uint16_t *v = realloc(m->races, 2 * cap * sizeof(*v));
+
+		if (!v) {
+			m->oom = true;
+			return;
+		}
+		m->races = v;
+		m->races_cap = cap;
+	}
+	m->races[2 * m->nraces] = (uint16_t)a;
+	m->races[2 * m->nraces++ + 1] = (uint16_t)b;
+}
+
 /* Two accesses of one location by different tasks, of which one is plain: a comes first in
  * coherence order.  False: the execution cannot be. */
-static bool judge_pair(struct lkmm *k, size_t a, size_t b, unsigned *flags)
+static bool judge_pair(struct lkmm *k, struct mm *m, size_t a, size_t b, unsigned *flags)
 {
 	const struct mm_event *x = &k->m->ev[a], *y = &k->m->ev[b];
 	bool ww = rel_has(&k->s, k->r[WWVIS], a, b), wr = rel_has(&k->s, k->r[WRVIS], a, b);
@@ -161,27 +181,26 @@ static bool judge_pair(struct lkmm *k, size_t a, size_t b, unsigned *flags)
 		if (rel_has(&k->s, k->r[WWVIS], b, a))
 			return false;
 		if (!(ww && (mm_marked(x) || xb) && (mm_marked(y) || wr)))
-			*flags |= MM_DATA_RACE;
+			add_race(m, a, b, flags);
 	} else if (x->kind == MM_WRITE) {
 		bool back = rel_has(&k->s, k->r[RWXB], b, a);
 
 		if (y->rf == a && back)
 			return false;
 		if (!wr && !back)
-			*flags |= MM_DATA_RACE;
+			add_race(m, a, b, flags);
 	} else {
 		if (rel_has(&k->s, k->r[WRVIS], b, a))
 			return false;
 		if (!xb)
-			*flags |= MM_DATA_RACE;
+			add_race(m, a, b, flags);
 	}
 	return true;
 }
 
-bool lkmm_races(struct lkmm *k, unsigned *flags)
+bool lkmm_races(struct lkmm *k, struct mm *m, unsigned *flags)
 {
-	const struct mm *m = k->m;
-
+	m->nraces = 0;
 	rel_join(&k->s, k->r[STRONG], k->r[RCU_FENCE]);
 	rel_join(&k->s, k->r[NONRW], k->r[STRONG]);
 	rel_join(&k->s, k->r[FENCE], k->r[NONRW]);
@@ -202,7 +221,7 @@ bool lkmm_races(struct lkmm *k, unsigned *flags)
 			/* a is before b: co, co? ; rf, or fr */
 			if (y->kind == MM_READ ? x->rank > seen_rank(m, y) : y->rank <= seen_rank(m, x))
 				continue;
-			if (!judge_pair(k, a, b, flags))
+			if (!judge_pair(k, m, a, b, flags))
 				return false;
 		}
 	return true;

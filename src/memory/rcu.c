@@ -262,7 +262,7 @@ bool mm_rcu(struct mm *m, unsigned *flags)
 	if (ok && some)
 		ok = judge(&r);
 	if (ok && plain)
-		ok = lkmm_races(&r.k, &r.flags);
+		ok = lkmm_races(&r.k, m, &r.flags);
 	free(fences);
 	if (ok)
 		*flags |= r.flags;

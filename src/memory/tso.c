@@ -211,8 +211,9 @@ bool mm_is_tso(struct mm *m, const struct mm_places *p)
 {
 	struct mm_edges e = { 0 };
 
-	if (!mm_edges_begin(m, &e, m->n, 10 * m->n))
+	if (!mm_edges_begin(m, &e, m->n, 10 * m->n + mm_placed_most(m, p)))
 		return false;
+	mm_placed_edges(m, p, &e);
 	all_edges(m, p, &e, m->n);
 	return mm_edges_acyclic(&e, m->n);
 }
@@ -237,11 +238,30 @@ bool mm_tso_before(struct mm *m, const struct mm_places *p, bool *allowed)
 	return true;
 }
 
+/* Where tasks share CPUs more may be forbidden, but nothing that sc allows. */
+static bool newest_where_shared(struct mm *m, const struct mm_places *p)
+{
+	bool sc;
+
+	if (!mm_tso_before(m, p, NULL))
+		return false;
+	memcpy(m->said + m->n, m->said, m->n);
+	if (!mm_sc_before(m, p, &sc))
+		return false;
+	for (size_t i = 0; i < m->n; i++)
+		m->said[i] = m->said[m->n + i] == MM_NO ? MM_NO : sc && m->said[i] == MM_ASK ? MM_YES : MM_ASK;
+	return true;
+}
+
 bool mm_tso_newest(struct mm *m)
 {
 	struct mm_places p;
 
-	if (!mm_index(m, &p) || any_shares_cpu(m, &p) || !mm_tso_before(m, &p, NULL))
+	if (!mm_index(m, &p))
+		return false;
+	if (any_shares_cpu(m, &p))
+		return newest_where_shared(m, &p);
+	if (!mm_tso_before(m, &p, NULL))
 		return false;
 	for (size_t i = 0; i < m->n; i++)
 		if (m->said[i] == MM_ASK)
@@ -249,19 +269,12 @@ bool mm_tso_newest(struct mm *m)
 	return true;
 }
 
-bool mm_tso(struct mm *m)
+/* The whole order, into m->known. */
+static bool order(struct mm *m)
 {
-	struct mm_places p;
 	struct rels s;
 	struct rel ghb;
 
-	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
-		return false;
-	/* most are */
-	if (mm_is_sc(m, &p))
-		return true;
-	if (!any_shares_cpu(m, &p))
-		return mm_is_tso(m, &p);
 	if (!mm_begin(m, &s, &ghb, 1))
 		return false;
 	program_order(m, &s, ghb);
@@ -270,5 +283,31 @@ bool mm_tso(struct mm *m)
 	for (size_t i = 0; i < m->n; i++)
 		if (m->ev[i].kind == MM_READ && m->ev[i].rf != MM_NONE && mm_ext(m, m->ev[i].rf, i))
 			rel_set(&s, ghb, m->ev[i].rf, i);
+	if (m->is_placed)
+		rel_join(&s, ghb, mm_placed(m));
+	m->known = ghb.row;
 	return drain_switches(m, &s, ghb);
+}
+
+bool mm_order_tso(struct mm *m)
+{
+	struct mm_places p;
+
+	return mm_index(m, &p) && mm_is_coherent(m, &p) && order(m);
+}
+
+bool mm_tso(struct mm *m)
+{
+	struct mm_places p;
+
+	if (!mm_index(m, &p) || !mm_is_coherent(m, &p))
+		return false;
+	/* most are */
+	if (mm_is_sc(m, &p))
+		return true;
+	/* who says who had a CPU first says it of all */
+	if (m->is_placed || !any_shares_cpu(m, &p))
+		return mm_is_tso(m, &p);
+	/* what they share forbids more */
+	return mm_is_tso(m, &p) && order(m);
 }

@@ -51,8 +51,9 @@ void view_violation(struct world *w, const struct violation *v, const struct vie
 /* The same for what an exploration found: what it is, who did what, the last steps. */
 void view_counterexample(struct world *w, const struct violation *v, const struct view_opts *o,
 			 struct sbuf *out);
-/* What a verdict on this world is about: "3 threads, 4 CPUs, sc, tree SRCU of ..". */
-void view_scope(struct world *w, const char *model, struct sbuf *out);
+/* What a verdict on this world is about: "3 threads, 4 CPUs, sc, tree SRCU of ..".  `promises`: so
+ * many were looked for in one execution, -1: none were. */
+void view_scope(struct world *w, int promises, struct sbuf *out);
 /* "IDLE", "SCAN1", "SCAN2" of the world's only srcu_struct, or "" (prompt). */
 const char *view_gp_state(struct world *w);
 

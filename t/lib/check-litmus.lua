@@ -11,8 +11,9 @@ if not dir then
 end
 local rows, failed = score.index(dir), false
 for _, srcu in ipairs { "ideal", "tree" } do
-	for _, model in ipairs { "sc", "tso", "weak" } do
-		local opts = { model = model, srcu = srcu, time = tonumber(os.getenv("SRCUSH_LITMUS_TIME") or "10") }
+	for _, model in ipairs { "sc", "tso", "weak", "promises" } do
+		local promises = model == "promises"
+		local opts = { model = promises and "weak" or model, promises = promises, srcu = srcu, time = tonumber(os.getenv("SRCUSH_LITMUS_TIME") or "10") }
 		local r = score.run(dir, rows, opts)
 		print(score.line(opts, r))
 		for _, k in ipairs { "omitted", "forbidden", "skipped", "undecided" } do

@@ -21,26 +21,78 @@ local function generator(seed)
   end
 end
 
--- shape.locks: tasks take and give back a spinlock; kinds: names of operations.
+-- What is opened is closed again, and nothing else is opened before: a spinlock, a mutex, the
+-- same tried, preemption off, interrupts off.
+local CLOSES = { L = "U", M = "m", T = "u", V = "v", P = "p", I = "i" }
+
+-- Who does what for whom, each once at a place of its own: complete and wait, set a flag
+-- and wait for it, make a thread, queue a work item.
+local WAITS = { completion = { "D", "d" }, flag = { "z", "Z" } }
+local MAKES = { thread = "K", work = "Q" }
+
+local function insert(task, below, op)
+  local at = below(#task + 1)
+  -- not inside of what must not sleep
+  for i = #task, at, -1 do
+    if task[i].closes and task[i].closes < at then at = i + 1 end
+  end
+  for i = at, #task do
+    if task[i].closes then task[i].closes = task[i].closes + 1 end
+  end
+  table.insert(task, at, op)
+end
+
+-- shape.kinds: names of operations; waits, makes: a name of the tables above; irq: the last task
+-- is an interrupt on the CPU of the first.
 function M.random(seed, shape)
   local below, p, value = generator(seed), {}, 0
   for t = 1, shape.tasks do
     local task = { cpu = (t - 1) % shape.cpus }
-    local held = false
+    local open, at
     for _ = 1, 1 + below(shape.ops) do
-      local kind = shape.kinds[below(#shape.kinds)]
-      if kind == "L" then
-        kind = held and "U" or "L"
-        held = not held
+      local kind, closes = shape.kinds[below(#shape.kinds)], nil
+      if CLOSES[kind] then
+        if open then
+          kind, closes, open = CLOSES[open], at, nil
+        else
+          open, at = kind, #task + 1
+        end
       end
       value = value + 1
-      task[#task + 1] = { op = kind, loc = below(shape.locs), value = value, task = t }
+      task[#task + 1] = { op = kind, loc = below(shape.locs), value = value, task = t, closes = closes }
     end
-    if held then task[#task + 1] = { op = "U", task = t } end
+    if open then task[#task + 1] = { op = CLOSES[open], task = t, closes = at } end
     p[t] = task
   end
   p.locs = shape.locs
+  if shape.irq then
+    p[#p].irq, p[#p].cpu = true, 0
+  end
+  local waits = WAITS[shape.waits]
+  for t = 2, waits and #p or 1 do
+    if waits[1] == "D" or t == 2 then insert(p[1], below, { op = waits[1], task = 1 }) end
+    insert(p[t], below, { op = waits[2], task = t })
+  end
+  if shape.makes then
+    p[#p].child = shape.makes
+    if shape.makes == "work" then p[#p].cpu = 0 end
+    insert(p[1], below, { op = MAKES[shape.makes], task = 1, child = #p })
+  end
   return p
+end
+
+-- The same with a full barrier between all, and where an interrupt begins and ends.
+function M.fenced(p)
+  local q = { locs = p.locs }
+  for t, task in ipairs(p) do
+    q[t] = { cpu = task.cpu, irq = task.irq, child = task.child }
+    for i, o in ipairs(task) do
+      if i > 1 or task.irq then table.insert(q[t], { op = "mb", task = t }) end
+      table.insert(q[t], o)
+    end
+    if task.irq then table.insert(q[t], { op = "mb", task = t }) end
+  end
+  return q
 end
 
 local perform = {
@@ -56,30 +108,76 @@ local perform = {
   wmb = function() smp_wmb() end,
 }
 
+perform.SM = function(v, x) smp_store_mb(v, x) end
+perform.F = function(v, x) return cmpxchg(v, -1, x) end
+perform.N = function(v, x)
+  smp_mb__before_atomic()
+  atomic_add(1000 * x, v)
+  smp_mb__after_atomic()
+end
+
+-- What has no variable: of the objects that the tasks share.
+local serve = {
+  L = function(o) spin_lock(o.spin) end,
+  U = function(o) spin_unlock(o.spin) end,
+  M = function(o) mutex_lock(o.mutex) end,
+  m = function(o) mutex_unlock(o.mutex) end,
+  P = function() preempt_disable() end,
+  p = function() preempt_enable() end,
+  I = function() local_irq_disable() end,
+  i = function() local_irq_enable() end,
+  D = function(o) complete(o.done) end,
+  d = function(o) wait_for_completion(o.done) end,
+  z = function(o) WRITE_ONCE(o.flag, 1) end,
+  Z = function(o) cond_wait(function() return READ_ONCE(o.flag) == 1 end) end,
+  Q = function(o) queue_work(o.work) end,
+}
+
+local TRIES = { T = function(o) return spin_trylock(o.spin) end, V = function(o) return mutex_trylock(o.mutex) end }
+local UNTRIES = { u = "U", v = "m" }
+
+-- What a task does, as a function.
+local function body(p, t, v, objects, result)
+  return function()
+    local got, has = "", false
+    for _, o in ipairs(p[t]) do
+      local r
+      if TRIES[o.op] then
+        has = TRIES[o.op](objects)
+        r = has and 1 or 0
+      elseif UNTRIES[o.op] then
+        if has then serve[UNTRIES[o.op]](objects) end
+      elseif o.op == "K" then
+        thread("t" .. o.child, body(p, o.child, v, objects, objects.seen[o.child]), { cpu = p[o.child].cpu })
+      elseif serve[o.op] then
+        serve[o.op](objects)
+      else
+        r = perform[o.op](v[o.loc], o.value)
+      end
+      if r then got = got .. r .. "," end
+    end
+    result.value = got
+  end
+end
+
 -- The outcome: what each task read, and what each variable holds in the end; M.outcome() is
 -- that of the world that was made last.
 function M.scenario(p)
   return function()
     cpus(#p)
-    local v, seen, lock = {}, {}, spinlock("lock")
+    local v, seen = {}, {}
+    local objects = { spin = spinlock("lock"), mutex = mutex("mutex"), done = completion("done"), flag = var("flag"), seen = seen }
     for l = 1, p.locs do v[l] = var("v" .. l) end
+    for t in ipairs(p) do seen[t] = ghost("seen" .. t, "") end
     for t, task in ipairs(p) do
-      local g = ghost("seen" .. t, "")
-      seen[t] = g
-      thread("t" .. t, function()
-        local got = ""
-        for _, o in ipairs(task) do
-          if o.op == "L" then
-            spin_lock(lock)
-          elseif o.op == "U" then
-            spin_unlock(lock)
-          else
-            local r = perform[o.op](v[o.loc], o.value)
-            if r then got = got .. r .. "," end
-          end
-        end
-        g.value = got
-      end, { cpu = task.cpu })
+      local run = body(p, t, v, objects, seen[t])
+      if task.child == "work" then
+        objects.work = work("t" .. t, run)
+      elseif task.irq then
+        irq("t" .. t, task.cpu, run)
+      elseif not task.child then
+        thread("t" .. t, run, { cpu = task.cpu })
+      end
     end
     function M.outcome()
       local s = ""
