@@ -2,8 +2,9 @@
 /*
  * The ideal SRCU: the guarantee and nothing else.  A wait is one blocking step, which is
  * enabled when no section is open any more that had begun before the wait did; readers
- * order nothing.  What holds here follows from the rules of SRCU alone, and not from how
- * some implementation keeps them.  Plain RCU is one such domain, too (rcu.c).
+ * never wait.  What holds here follows from the rules of SRCU alone, and not from how
+ * some implementation keeps them.  Under weak memory the steps order as the barriers of
+ * the kernel's readers do: of less, no step could say what the guarantee is.  Plain RCU is one such domain, too (rcu.c).
  *
  * A section begins and ends with a step on a counter of open sections, that of the CPU on
  * which it began.  Which section it is stands behind that, in a list that is changed
@@ -131,7 +132,7 @@ static int ideal_read_lock(struct srcu *ss)
 	struct ideal_task *me = ideal_me(d);
 	struct ideal_section *s = section_get(d, me);
 
-	(void)K_RMW(&d->cpu[raw_cpu()].sections, OP_CPU_ADD, ORD_NONE, "this_cpu_inc", 1,
+	(void)K_RMW(&d->cpu[raw_cpu()].sections, OP_ADD, ORD_FULL, "section_begin", 1,
 		    also(d));
 	/* two values, so that an index that is mixed up is found out */
 	s->idx = d->one_index ? 0 : (int)(me->depth & 1);
@@ -150,7 +151,7 @@ static int ideal_read_lock(struct srcu *ss)
 static int ideal_down_read(struct srcu *ss)
 {
 	struct ideal *d = ss->impl;
-	u64 before = K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_begin", 1, also(d));
+	u64 before = K_RMW(&d->handed, OP_ADD, ORD_FULL, "section_begin", 1, also(d));
 
 	d->begun++;
 	if (!before)
@@ -163,7 +164,7 @@ static void ideal_up_read(struct srcu *ss, int idx)
 	struct ideal *d = ss->impl;
 
 	(void)idx;
-	if (!K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_end", -1, also(d)))
+	if (!K_RMW(&d->handed, OP_ADD, ORD_FULL, "section_end", -1, also(d)))
 		d->handed = 0;	/* none was open: reported; nothing ends */
 }
 
@@ -191,7 +192,7 @@ static void ideal_read_unlock(struct srcu *ss, int idx)
 		(void)READ_ONCE(d->cpu[raw_cpu()].sections); /* reported; nothing ends */
 		return;
 	}
-	(void)K_RMW(&d->cpu[s->cpu].sections, OP_ADD, ORD_ONCE, "section_end", -1,
+	(void)K_RMW(&d->cpu[s->cpu].sections, OP_ADD, ORD_FULL, "section_end", -1,
 		    also(d));
 	if (!s->open)
 		return;	/* two who had no right to it ended it at once */
