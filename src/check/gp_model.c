@@ -16,7 +16,6 @@
 #include "check/trace_calls.h"
 #include "engine/internal.h"
 #include "memory/execution.h"
-#include "srcu/ideal.h"
 
 static bool too_short(struct trace *tr, const struct tr_wait *x, const struct tr_section *s)
 {
@@ -52,15 +51,6 @@ static void report(struct trace *tr, const struct tr_wait *x, const struct tr_se
 	trace_at_step(tr, x->end);
 }
 
-/* An ideal domain keeps the guarantee by definition; its steps say only who waited for whom. */
-static bool is_ideal(const struct trace *tr, uint32_t obj)
-{
-	const struct object *o = object_by_id(tr->w, obj);
-	const struct srcu *ss = o ? o->impl : NULL;
-
-	return ss && (ss->ops == &srcu_ideal_ops || ss->ops == &srcu_rcu_ops);
-}
-
 bool gp_model_judge(struct trace *tr)
 {
 	struct tr_calls *k = &tr->calls;
@@ -72,8 +62,6 @@ bool gp_model_judge(struct trace *tr)
 	for (size_t i = 0; i < k->nwaits; i++) {
 		const struct tr_wait *x = &k->waits[i];
 
-		if (is_ideal(tr, x->obj))
-			continue;
 		if (!x->start || !x->end || (x->kind != KAPI_SYNCHRONIZE && x->kind != KAPI_CALL))
 			continue;
 		for (size_t j = 0; j < k->nsections; j++)

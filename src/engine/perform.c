@@ -413,7 +413,7 @@ bool event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 		perform_other(t, choice);
 		r->value = ev->value;
 		r->stored = ev->a;
-		return !w->history || ev->op != OP_COND || ev->loc || note_seen(w, t);
+		return !w->history || ev->op != OP_COND || note_seen(w, t);
 	}
 	if (w->history && op_is_access((enum ev_op)ev->op))
 		return perform_chosen(w, t, choice, r);

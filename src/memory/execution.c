@@ -321,6 +321,8 @@ static void read_step(struct reading *k, uint64_t n)
 		a.rank = a.place->writes;
 	}
 	touch(k, &a);
+	if (s->op == OP_COND)
+		seen(k, &a);
 }
 
 /* What makes conditions true, and is no access: whoever wrote it had done so after all else. */
