@@ -121,13 +121,14 @@ local function heads(columns)
   line("", models)
 end
 
--- What each scenario of the row says; "-": nothing is said.  Races are looked for under sc.
+-- What each scenario of the row says; "-": nothing is said.  Races in a kernel's code are
+-- looked for under sc.
 local function row(name, does)
   local cells = {}
   for _, what in ipairs(does) do
     for _, model in ipairs(MODELS) do
       local scenario = name .. "_" .. what
-      local said = scenarios[scenario] and (what ~= "polled" or model == "sc")
+      local said = scenarios[scenario] and (what ~= "polled" or model == "sc" or not dir)
       cells[#cells + 1] = ("%-5s"):format(said and verdict(scenario, model) or "-")
     end
     cells[#cells + 1] = " "
@@ -154,7 +155,7 @@ none  every barrier is where it belongs
 ok    every execution was looked at, and none is wrong
 seen  the grace period is too short, and the threads themselves see it
 gp    it is too short for accesses that were imagined
-race  plain accesses that nothing orders, which is looked for under sc
+race  plain accesses that nothing orders
 
 One reader and one updater, expedited, wide counters; sc, tso (x86) and weak
 (the Linux-kernel memory model without load buffering).

@@ -61,7 +61,7 @@ for _, model in ipairs {"tso", "weak"} do
   has(text, "=2   reads 0, of the start", model .. ": and what each is")
   has(text, "READ_ONCE x = 0, stale: from the start, missed step 1", model .. ": the line says what it was")
   has(text, "READ_ONCE x = 0\n", model .. ": the timeline keeps the primitive")
-  has(text, "(stale: from the start, missed step 1)", model .. ": and tells of the choice below it")
+  has(text, "(stale: from the start,", model .. ": and tells of the choice below it")
 
   text = session(model, SB, {".step a", ".step b", ".step b", ".step b =2"})
   has(text, "the " .. model .. " model does not allow choice 2 here", model .. ": reads do not go back")

@@ -183,7 +183,7 @@ static void say(struct event_view *v, const char *fmt, ...)
 
 static void say_steps(struct event_view *v, const uint32_t *steps, size_t n)
 {
-	say(v, "step");
+	say(v, n == 1 ? "step" : "steps");
 	for (size_t i = 0; i < n && i < MISSED_SHOWN; i++)
 		say(v, "%s %" PRIu32, i ? "," : "", steps[i]);
 	if (n > MISSED_SHOWN)

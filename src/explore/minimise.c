@@ -291,6 +291,15 @@ static bool has_choices(struct world *w)
 	return false;
 }
 
+/* What was promised has to be kept, and somebody else sees to that (promise.c). */
+static bool has_promises(struct world *w)
+{
+	for (size_t i = 0; i < world_task_count(w); i++)
+		if (world_task(w, i)->promise)
+			return true;
+	return false;
+}
+
 /* With choices of the memory model another order of the steps is another execution, unless
  * the choices are made anew: that is done once. */
 static void put_in_order(struct min *m, struct explore_violation *v)
@@ -321,7 +330,7 @@ void explore_minimise(struct explore *x, struct explore_violation *v,
 		.left = STEPS_MIN + (uint64_t)n * STEPS_PER_STEP,
 	};
 
-	if (!n || takes_long(v) || !repeat_found(&m, steps, n)) {
+	if (!n || takes_long(v) || !repeat_found(&m, steps, n) || has_promises(m.w)) {
 		/* it stays as it was found */
 	} else if (has_choices(m.w)) {
 		put_in_order(&m, v);

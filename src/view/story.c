@@ -402,20 +402,26 @@ static bool lone_step(struct telling *g, const struct teller *t)
 }
 
 /* What the memory model made of a step, below it: in its line it would push out what the step
- * was. */
+ * was.  Which store was read stands above those that were missed, for lanes are narrow. */
 static void tell_note(struct telling *g, const struct event_view *v, const struct story_line *step)
 {
+	const char *missed = strstr(v->note, " missed ");
+	int first = missed ? (int)(missed - v->note) : (int)strlen(v->note);
 	struct story_line l = *step;
 	char text[sizeof(v->note) + 4];
 
 	if (!*v->note)
 		return;
-	snprintf(text, sizeof(text), "(%s)", v->note);
+	snprintf(text, sizeof(text), missed ? "(%.*s" : "(%.*s)", first, v->note);
 	l.numbered = false;
 	l.tint = TINT_RULE;
 	l.text = text;
 	l.object = NULL;
 	l.depth++;
+	tell(g, &l);
+	if (!missed)
+		return;
+	snprintf(text, sizeof(text), "%s)", missed);
 	tell(g, &l);
 }
 

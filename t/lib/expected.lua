@@ -191,14 +191,14 @@ M.models = {
     buggy = {sc = ok(), tso = short(9), weak = short(9)},
     no_c_writes = {sc = ok(), tso = ok(), weak = short(9)},
     no_c_reads = {sc = ok(), tso = ok(), weak = wrong("grace-period", 9)},
-    no_a = {sc = ok(), weak = wrong("grace-period", 20)},	-- tso: ok, in a minute
+    no_a = {sc = ok(), tso = ok(), weak = wrong("grace-period", 20)},
     no_a_one = none,
     fixed = none,
   },
   S5 = {buggy = weak_only(9), fixed = none, acquire = none},
   S6 = {claim = none, fixed = none, buggy = weak_only(9)},
   S7 = {
-    buggy = {sc = ok(), weak = wrong("grace-period", 20)},	-- tso: ok, in minutes
+    buggy = {sc = ok(), weak = wrong("grace-period", 20)},	-- tso: ok, in a minute
     fixed = {sc = ok(), weak = ok()},
     wide = none,
   },
