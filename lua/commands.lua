@@ -5,8 +5,9 @@
 -- empty line performs the command again.
 
 return {
-	{ name = "step", usage = "[T] [N]", repeats = true,
-	  doc = "perform the next N steps (1) of thread T; .step on: calls typed to a focused "
+	{ name = "step", usage = "[T] [N|=K]", repeats = true,
+	  doc = "perform the next N steps (1) of thread T, or one with its choice K, of choose() or of what "
+		.. "--model tso and weak leave open; .step on: calls typed to a focused "
 		.. "thread stop before their first step (.step off: they do not)",
 	  example = ".step reader 3" },
 	{ name = "over", usage = "[T]", repeats = true,

@@ -38,7 +38,7 @@ return function(native)
 				threads[#threads + 1] = t.name
 			end
 		end
-		emit { type = "world", scenario = native.scenario(), model = "sc", cpus = native.cpus(), threads = threads }
+		emit { type = "world", scenario = native.scenario(), model = schedule():match "^@(%w+)", cpus = native.cpus(), threads = threads }
 		events, violations = 0, {}
 	end
 

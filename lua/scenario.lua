@@ -307,7 +307,7 @@ return function(native)
 	local function explored(s, opts)
 		local t = { title = s.title, progress = not opts.quiet and not opts.json }
 		for _, name in ipairs { "strategy", "seed", "depth", "max_executions", "max_steps", "preemptions",
-			"time", "jobs", "keep_going", "lockdep", "show" } do
+			"time", "jobs", "keep_going", "promises", "lockdep", "show" } do
 			t[name] = opts[name]
 		end
 		local ok, r = xpcall(explore, native.traceback, function_of(s, opts), t)

@@ -82,7 +82,7 @@ return function(native)
 		local name = args[1]
 		if name and is_task(name) then
 			table.remove(args, 1)
-		elseif name and not tonumber(name) then
+		elseif name and not tonumber(name) and name:sub(1, 1) ~= "=" then
 			fail("no thread '%s'%s", name, suggestion(name, task_names(), #name // 2))
 		else
 			name = default_thread(command)
@@ -168,10 +168,15 @@ return function(native)
 			return
 		end
 		local t = take_thread(args, ".step")
+		local choice = args[1] and args[1]:match("^=(.*)$")
+		if choice then
+			args[1] = choice
+		end
 		local n = take_count(args, 1)
 		no_more(args)
-		local _, why = stepping(step, t, n)
+		local _, why = stepping(step, t, choice and 1 or n, choice and n or nil)
 		tell_state(t, why)
+		native.choices(t)
 	end)
 
 	command("over", function(args)
@@ -289,7 +294,7 @@ return function(native)
 
 	-- Options of .explore that are no numbers.
 	local words_of = { strategy = true, model = true, lockdep = true }
-	local flags = { keep_going = true }
+	local flags = { keep_going = true, promises = true }
 
 	-- "--max-executions 100 --keep-going" as explore() takes it.
 	local function explore_options(args)

@@ -99,6 +99,26 @@ thread("b", function() mutex_lock(n) mutex_lock(m) end)
 .step b
 .back]] },
 
+	{ name = "memory-models", title = "Stale loads and store buffers", text = {
+		"'srcush step --model tso FILE' (x86) and '--model weak' (the Linux kernel's model, without "
+		.. "load buffering) let loads return older stores, as far as the model allows; so do run, replay "
+		.. "and explore, explore(scenario, {model=\"weak\"}) and .explore --model weak.",
+		".step tells when the next step has a choice and .step T =K takes it, K counted from the newest "
+		.. "store; pending(T).choices lists them.  show() says what each thread may still read, the "
+		.. "timeline which store a stale load read from and what it missed.",
+		"Without load buffering nothing is concluded about barriers that keep loads before stores; "
+		.. "the section MEMORY MODELS of srcush(1) has what each primitive does in each model." },
+	  example = [[
+function buffering()
+  local x, y = var("x"), var("y")
+  thread("a", function() WRITE_ONCE(x, 1) READ_ONCE(y) end)
+  thread("b", function() WRITE_ONCE(y, 1) READ_ONCE(x) end)
+end
+world(buffering)
+.step a
+.step b
+.show]] },
+
 	{ name = "exploration", title = "Every interleaving", text = {
 		"explore(scenario), .explore and 'srcush explore FILE' try all orders of the threads' steps. "
 		.. "ok: nothing is wrong in any, and none was left out.  violation: a short way to it is "

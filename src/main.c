@@ -15,6 +15,7 @@
 #include <lauxlib.h>
 
 #include "binding/lua_ktree.h"
+#include "litmus/command.h"
 #include "repl/chunk.h"
 #include "repl/interrupt.h"
 #include "repl/json.h"
@@ -235,9 +236,46 @@ static enum status run_scenario(lua_State *L, struct run *r)
 	return shell_scenario(&r->shell, "run", 2);
 }
 
+static bool litmus_stopped(void *arg)
+{
+	(void)arg;
+	return interrupt_pending();
+}
+
+/* Of several tests the worst counts. */
+static enum status run_litmus(const struct run *r, const struct ktree *kernel)
+{
+	const struct options *o = &r->opts;
+	struct litmus_opts l = {
+		.model = o->model ? o->model : "sc", .seconds = o->time > 0 ? o->time : 10, .ideal = o->ideal,
+		.rcu_as_srcu = o->rcu_as_srcu, .quiet = o->quiet, .promises = o->promises,
+	};
+	size_t counts[SCORE_COUNT] = { 0 };
+	bool cut = false;
+
+	if (kernel) {
+		l.kernel = &kernel->ops;
+		l.kernel_version = kernel->version;
+	}
+	litmus_header();
+	for (size_t i = 0; i < o->nfiles && !interrupt_pending(); i++)
+		counts[litmus_file(o->files[i], &l, litmus_stopped, &cut)]++;
+	if (interrupt_pending())
+		return STATUS_INTERRUPTED;
+	if (o->nfiles > 1)
+		litmus_summary(counts);
+	if (counts[SCORE_FORBIDDEN])
+		return STATUS_VIOLATION;
+	if (counts[SCORE_BAD])
+		return STATUS_USAGE;
+	return cut || counts[SCORE_SKIPPED] ? STATUS_BOUND : STATUS_OK;
+}
+
 /* Does anything of the shell come into it?  Its Lua parts cost start-up time. */
 static bool needs_shell(const struct options *o)
 {
+	if (o->command == CMD_LITMUS)
+		return false;
 	if (o->command != CMD_SCRIPT || o->interactive)
 		return true;
 	return !o->script && !o->has_exec && !o->version && isatty(STDIN_FILENO);
@@ -286,6 +324,10 @@ static int protected_main(lua_State *L)
 		r->has_shell = true;
 	}
 	interrupt_install(L, false);
+	if (o->model && o->command != CMD_LITMUS) {
+		snprintf(s->default_model, sizeof(s->default_model), "%s", o->model);
+		world_set_model(s->w, o->model);
+	}
 	if (o->kernel && !open_kernel(L, r))
 		return 0;
 	if (o->cpus && o->command == CMD_SCRIPT && !world_set_cpus(s->w, o->cpus))
@@ -293,6 +335,8 @@ static int protected_main(lua_State *L)
 
 	if (o->command == CMD_SCRIPT)
 		r->status = run_plain(L, r);
+	else if (o->command == CMD_LITMUS)
+		r->status = run_litmus(r, o->kernel ? lb_kernel_newest(s->kernel[0]) : NULL);
 	else if (o->command == CMD_STEP)
 		r->status = shell_run(&r->shell, o->file);
 	else

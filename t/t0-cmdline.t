@@ -109,14 +109,13 @@ for _, n in ipairs { "0", "4097", "-1", "x", "", "1x", "99999999999999999999" } 
 end
 gives("$S run --max-steps 0 a.lua", 2, "",
 	"srcush: option '--max-steps' needs a number from 1, not '0'\n" .. TRY)
-gives("$S run --model tso a.lua", 2, "",
-	"srcush: memory model 'tso' is not in this version (sc is)\n" .. TRY)
-gives("$S run --model pso a.lua", 2, "", "srcush: unknown memory model 'pso' (sc)\n" .. TRY)
-gives("$S run --promises a.lua", 2, "", "srcush: option '--promises' is not in this version\n" .. TRY)
+gives("$S run --model pso a.lua", 2, "", "srcush: unknown memory model 'pso' (sc, tso, weak)\n" .. TRY)
+gives("$S run --promises a.lua", 2, "",
+	"srcush: option '--promises' is for explore and litmus and stands behind it\n" .. TRY)
 gives("$S --seed 1", 2, "", "srcush: option '--seed' is for run, explore and compare and stands behind it\n" .. TRY)
 gives("$S run --jobs 2 a.lua", 2, "", "srcush: option '--jobs' is for explore and stands behind it\n" .. TRY)
 gives("$S run --quiet=1 a.lua", 2, "", "srcush: option '--quiet' takes no value\n" .. TRY)
-for _, c in ipairs { "stress", "litmus", "torture", "bench" } do
+for _, c in ipairs { "stress", "torture", "bench" } do
 	gives("$S " .. c .. " x", 2, "", "srcush: subcommand '" .. c .. "' is not in this version\n" .. TRY)
 end
 gives("$S -i run x", 2, "", "srcush: options -e, -i, -l and -v do not go with 'run'\n" .. TRY)
@@ -189,7 +188,7 @@ write("schedule", "@sc,4\n b\na \n")
 gives("$S replay --quiet one.lua @schedule", 0, "one.lua: ok: 2 steps, every thread is done\n", "", "replay @FILE")
 says("$S replay --quiet one.lua '@sc,4 b'", 0, "^one%.lua: ok: 1 step; not at their end:\n  a is ready\n$", "^$",
 	"a schedule that ends early")
-for _, s in ipairs { "@sc,4 c", "@sc,4 b*3", "@sc,2 b", "@tso,4 b", "@sc,x b", "@sc,4 a=9", "@sc,4 *" } do
+for _, s in ipairs { "@sc,4 c", "@sc,4 b*3", "@sc,2 b", "@pso,4 b", "@sc,x b", "@sc,4 a=9", "@sc,4 *" } do
 	says("$S replay one.lua '" .. s .. "'", 2, "^$", "^srcush: schedule: ", "replay " .. s)
 end
 gives("$S replay one.lua @missing", 2, "",

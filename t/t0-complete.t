@@ -224,7 +224,7 @@ has("---@param ss srcu\n---@return integer\nfunction srcu_read_lock(ss) end", "a
 has("---@param head? rcu_head\n---@param fn function\nfunction call_srcu(ss, head, fn) end",
 	"an argument in the midst that may be left out")
 has('---@param what "read"|"write"\n---@return boolean\nfunction kvm_msr_allowed(vm, index, what) end', "words as an argument")
-has("---@return event\n---@return violation?\nfunction step(t, n) end", "two results")
+has("---@return event\n---@return violation?\nfunction step(t, n, k) end", "two results")
 has("---@return integer|nil\n---@return string?\n---@return string?\nfunction kvm_vm_ioctl_set_msr_filter(vm, filter) end",
 	"results that tell of failure")
 has("---@return table\nfunction srcu_methods:state() end", "a method")

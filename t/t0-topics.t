@@ -111,11 +111,11 @@ tap.like(select(2, shell("ss = srcu.new('ss')\nsrcu_read_lock(ss)")),
 	"srcu_read_lock: no current thread; calls run in threads: see %.help focus\n$", "a call without a thread")
 tap.like(select(2, shell("exit()")), "%.quit leaves\n$", "a function of other shells")
 tap.like(select(2, shell("var('x') var('x')")), "world%(%) begins another world\n$", "a name that is taken")
-tap.like(shell("help"), "^  %.step %[T%] %[N%]", "help without parentheses")
+tap.like(shell("help"), "^  %.step %[T%] %[N|=K%]", "help without parentheses")
 tap.is(select(2, shell("frobnicate()")), "srcush: prompt:1: attempt to call a nil value (global 'frobnicate')\n",
 	"nothing is near")
 tap.is(shell("quit\nstep"), "nil (the command is .quit)\n"
-	.. "function step(t [, n]) -> event [, violation]; the command is .step; .help step explains it\n", "a name alone")
+	.. "function step(t [, n [, k]]) -> event [, violation]; the command is .step; .help step explains it\n", "a name alone")
 tap.is(shell("function f() end\nf\nprint == nil"), "function\nfalse\n", "one's own")
 
 tap.done()

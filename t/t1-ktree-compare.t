@@ -131,7 +131,10 @@ local function changed(what, edits)
   local wide = ""
   for line in text:gmatch("[^\n]+") do
     -- commands and names of files are as long as they are
-    if #line > 80 and not line:find("%(/") and not line:find(copy, 1, true) then wide = line end
+    if #line > 80 and not line:find("%(/") and not line:find(copy, 1, true) and
+       not line:find("compare.lua", 1, true) then
+      wide = line
+    end
   end
   tap.is(wide, "", what .. ": 80 columns are enough")
   local repeated = gives(assert(again(text)), 3, ": difference\n  in ", what .. ", again")
@@ -196,8 +199,13 @@ if dirs["6.12"] then
     local ss, v = srcu.new("ss"), var("v")
     thread("t", function() repeat synchronize_srcu(ss) until READ_ONCE(v) == 1 end) end]]), 4,
     "agree on 2 schedules, 4000 choices; 2 had more than 2000 and were cut", "one without an end")
-  local text, s = sh.run(("timeout --preserve-status -s INT 1 %s compare %s --max-executions 100000 %s 2>&1")
-    :format(quoted(SRCUSH), k, plain))
+  -- a busy machine may not have come so far as to say anything in the first of these times
+  local text, s
+  for _, seconds in ipairs {1, 5, 25} do
+    text, s = sh.run(("timeout --preserve-status -s INT %d %s compare %s --max-executions 10000000 %s 2>&1")
+      :format(seconds, quoted(SRCUSH), k, plain))
+    if text ~= "" then break end
+  end
   tap.is(s, 130, "Ctrl-C: status")
   tap.like(text, "interrupted", "Ctrl-C")
 else

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Plain accesses that take no step, and crashes of code that is not ours: what tasks in C
- * tell of themselves by world_plain() is judged as if a compiler had told it.
+ * Plain accesses that take no step: what tasks in C tell of themselves by world_plain() is
+ * judged as if a compiler had told it.
  */
 #include <config.h>
 
 #include <inttypes.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,158 +16,7 @@
 
 #include <cmocka.h>
 
-#include "check/check.h"
-#include "check/trace.h"
-#include "engine/checkpoint.h"
-#include "engine/guest.h"
-#include "engine/plain.h"
-#include "explore/explore.h"
-#include "k/kernel.h"
-#include "k/objtypes.h"
-
-/* --- a program: bodies over a few objects --- */
-
-#define BODIES 3
-
-static struct program {
-	struct world *w;
-	void (*bodies[BODIES])(void *);
-	int cpus[BODIES];
-	uint64_t *x, *y, *flag;
-	uint64_t *heap;
-	struct mutex *m;
-	struct completion *done;
-	struct work_struct *work;
-	void (*work_fn)(struct work_struct *);
-	bool built;
-} p;
-
-static struct explore e;
-
-/* The place of an access is its site's address. */
-static const struct site *site_at(const void *pc) { return pc; }
-
-#define TELL(at, size, write) do {								\
-	static const struct site s_ = { .func = __func__, .file = "plain.c", .line = 7 };	\
-	assert_true(world_plain(p.w, at, size, write, &s_));					\
-} while (0)
-#define TOLD_WRITE(at, v) do { TELL(at, sizeof(*(at)), true); *(at) = (v); } while (0)
-#define TOLD_READ(at) ({ TELL(at, sizeof(*(at)), false); *(at); })
-
-static bool build(struct world *w, void *arg)
-{
-	struct object *o;
-
-	(void)arg;
-	p.x = k_object_new(w, &var_objtype, "x")->base;
-	p.y = k_object_new(w, &var_objtype, "y")->base;
-	p.flag = k_object_new(w, &var_objtype, "flag")->base;
-	p.m = k_object_new(w, &mutex_objtype, "m")->base;
-	p.done = k_object_new(w, &completion_objtype, "done")->base;
-	o = object_new(w, &heap_objtype, "o", 16);
-	o->heap = o->is_static = true;
-	o->is_static = false;
-	p.heap = o->base;
-	p.work = arena_alloc(w, sizeof(*p.work));
-	init_work(p.work, p.work_fn, "w");
-	for (int i = 0; i < BODIES && p.bodies[i]; i++) {
-		char name[] = { 't', (char)('0' + i), 0 };
-
-		if (!task_new(w, TASK_THREAD, name, p.cpus[i], p.bodies[i], NULL, NULL))
-			return false;
-	}
-	return true;
-}
-
-static struct world *source_begin(void *arg, bool lean, const char **why)
-{
-	(void)arg;
-	world_set_lean(p.w, lean);
-	if (world_reset(p.w))
-		return p.w;
-	*why = world_error(p.w);
-	return NULL;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(&p, 0, sizeof(p));
-	for (int i = 0; i < BODIES; i++)
-		p.cpus[i] = i;
-	p.w = world_new(CARRIER_FIBER);
-	plain_site_of = site_at;
-	e = (struct explore){
-		.opts = { .strategy = EXPLORE_DPOR, .preemptions = -1, .seed = 7, .jobs = 1 },
-		.src = { .begin = source_begin },
-	};
-	return p.w && check_attach(p.w) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	explore_release(&e);
-	world_free(p.w);
-	return 0;
-}
-
-static void program(void (*a)(void *), void (*b)(void *), void (*c)(void *))
-{
-	p.bodies[0] = a;
-	p.bodies[1] = b;
-	p.bodies[2] = c;
-	world_set_lean(p.w, false);
-	if (!p.built)
-		assert_true(world_do(p.w, build, NULL, NULL, false));
-	p.built = true;
-	assert_true(world_reset(p.w));
-}
-
-/* Lets each body run to its end, one after the other, and judges that. */
-static size_t in_turn(void (*a)(void *), void (*b)(void *))
-{
-	struct run_policy policy = { .last = -1 };
-
-	program(a, b, NULL);
-	for (int i = 0; i < 2; i++) {
-		struct task *t = task_by_name(p.w, i ? "t1" : "t0");
-
-		assert_true(world_prime(p.w));
-		while (task_enabled(t))
-			assert_int_equal(world_step(p.w, t, 0), STEP_OK);
-	}
-	world_run(p.w, &policy, 1000);
-	trace_judge(p.w, NULL);
-	return world_violation_count(p.w);
-}
-
-static const char *message(void)
-{
-	return world_violation_count(p.w) ? world_violation(p.w, 0)->message : "";
-}
-
-static void explore(void (*a)(void *), void (*b)(void *), void (*c)(void *))
-{
-	explore_release(&e);
-	program(a, b, c);
-	if (!explore_run(&e))
-		fail_msg("%s", e.report.error);
-}
-
-static void assert_explored_clean(void (*a)(void *), void (*b)(void *))
-{
-	explore(a, b, NULL);
-	if (e.report.nviolations)
-		fail_msg("unexpected: %s", e.report.violations[0].message);
-	assert_true(e.report.complete);
-}
-
-static void assert_explored(const char *kind)
-{
-	assert_int_equal(e.report.nviolations, 1);
-	assert_string_equal(e.report.violations[0].kind, kind);
-}
+#include "t1-ktree-scene.h"
 
 /* --- races --- */
 
@@ -685,128 +533,6 @@ static void test_records(void **state)
 	assert_true(world_has_plains(p.w));
 }
 
-/* --- loops and crashes --- */
-
-static void loops(void *arg)
-{
-	(void)arg;
-	smp_mb();
-	while (!TOLD_READ(p.flag))
-		;
-}
-
-static void test_loop(void **state)
-{
-	(void)state;
-	assert_int_equal(in_turn(loops, locked), 1);
-	assert_string_equal(world_violation(p.w, 0)->kind, "error");
-	assert_non_null(strstr(message(), "t0 loops in loops() (plain.c:7): after step 1"));
-	assert_int_equal(task_by_name(p.w, "t1")->state, TASK_DONE);
-}
-
-#define GUEST __attribute__((section("t_guest"), noinline, no_sanitize("address", "undefined", "thread")))
-extern const char __start_t_guest[], __stop_t_guest[];
-
-static uint64_t *volatile null;
-static void (*volatile nowhere)(void);
-static volatile int never = 1;
-
-GUEST static void guest_null(void *arg) { (void)arg; *(volatile uint64_t *)(null + 3) = 1; }
-GUEST static void guest_wild(void *arg) { (void)arg; *(volatile uint64_t *)((uintptr_t)null + 0xdead000000000100u) = 1; }
-GUEST static void guest_jump(void *arg) { (void)arg; nowhere(); never = 2; }
-GUEST static void guest_trap(void *arg) { (void)arg; __builtin_trap(); }
-GUEST static void guest_loop(void *arg) { (void)arg; while (never) ; }
-
-static const struct site guest_place = { .func = "guest_code", .file = "guest.c", .line = 12 };
-static const struct site *near_guest(const void *pc) { (void)pc; return &guest_place; }
-
-static void (*guest_code)(void *);
-
-static void crasher(void *arg)
-{
-	mutex_lock(p.m);
-	guest_code(arg);
-	mutex_unlock(p.m);
-}
-
-/* cmocka takes the signals for itself before each test. */
-static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP };
-static struct sigaction ours[5];
-
-static void save_signals(void)
-{
-	for (size_t i = 0; i < 5; i++)
-		sigaction(signals[i], NULL, &ours[i]);
-}
-
-static void add_guest(void)
-{
-	static struct guest g;
-
-	for (size_t i = 0; i < 5; i++)
-		sigaction(signals[i], &ours[i], NULL);
-	if (g.text)
-		return;
-	g.text = __start_t_guest;
-	g.text_end = __stop_t_guest;
-	g.near_pc = near_guest;
-	guest_add(&g);
-}
-
-static void assert_crash(enum carrier_kind carrier, void (*code)(void *), const char *text)
-{
-	teardown(NULL);
-	setup(NULL);
-	world_free(p.w);
-	p.w = world_new(carrier);
-	assert_true(check_attach(p.w));
-	guest_code = code;
-	assert_int_equal(in_turn(crasher, writer), 1);
-	assert_string_equal(world_violation(p.w, 0)->kind, "error");
-	assert_string_equal(message(), text);
-	assert_int_equal(task_by_name(p.w, "t0")->state, TASK_FAILED);
-	assert_int_equal(task_by_name(p.w, "t1")->state, TASK_DONE);
-}
-
-static void test_crash(void **state)
-{
-	(void)state;
-#if defined(__x86_64__) || defined(__aarch64__)
-	add_guest();
-	for (int i = 0; i < 4; i++) {
-		enum carrier_kind c = i & 1 ? CARRIER_PTHREAD : CARRIER_FIBER;
-
-		assert_crash(c, guest_null, "t0 crashed in guest_code() (guest.c:12): it followed a NULL pointer.");
-		assert_crash(c, guest_jump, "t0 crashed in guest_code() (guest.c:12): it followed a NULL pointer.");
-		assert_crash(c, guest_wild, "t0 crashed in guest_code() (guest.c:12): it followed a pointer to "
-			     "where there is no memory, or none to be written.");
-		assert_crash(c, guest_trap, "t0 crashed in guest_code() (guest.c:12): it came to an instruction "
-			     "that traps, as compilers put where the code must not come.");
-	}
-	guest_code = guest_null;
-	e.opts.keep_going = true;
-	explore(crasher, locked, NULL);
-	assert_true(e.report.nviolations);
-	assert_string_equal(e.report.violations[0].kind, "error");
-	assert_true(e.report.violating == e.report.complete && e.report.complete > 1);
-#else
-	skip();
-#endif
-}
-
-static void test_endless(void **state)
-{
-	(void)state;
-#if defined(__x86_64__) || defined(__aarch64__)
-	add_guest();
-	for (int i = 0; i < 2; i++)
-		assert_crash(i ? CARRIER_PTHREAD : CARRIER_FIBER, guest_loop,
-			     "t0 loops in guest_code() (guest.c:12): it has run for seconds without a step.");
-#else
-	skip();
-#endif
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -816,11 +542,7 @@ int main(void)
 		T(test_lock), T(test_release), T(test_completion), T(test_creation), T(test_work),
 		T(test_one_cpu), T(test_frees), T(test_free_after_flush), T(test_idle),
 		T(test_idle_explored), T(test_strategies), T(test_replay), T(test_records),
-		T(test_loop), T(test_crash), T(test_endless),
 	};
-	struct world *first = world_new(CARRIER_FIBER);
 
-	save_signals();
-	world_free(first);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

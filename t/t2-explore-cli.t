@@ -164,8 +164,10 @@ for _, t in ipairs { "0", "-1", "x", "1s", "inf", "" } do
 end
 gives("$S explore --strategy best count.lua", 2, "", "srcush: unknown strategy 'best' (dpor, random, pct or naive)\n" .. TRY)
 gives("$S explore --lockdep 5 count.lua", 2, "", "srcush: unknown lockdep '5' (6.1 or 6.12)\n" .. TRY)
-gives("$S explore --model tso count.lua", 2, "", "srcush: memory model 'tso' is not in this version (sc is)\n" .. TRY)
-gives("$S explore --promises count.lua", 2, "", "srcush: option '--promises' is not in this version\n" .. TRY)
+for _, o in ipairs { "--model tso --promises", "--promises --model sc" } do
+	gives("$S explore " .. o .. " count.lua", 2, "", ("srcush: '--promises' is for --model weak: the model '%s' has "
+		.. "no load buffering\n"):format(o:match "tso" or "sc") .. TRY)
+end
 gives("$S explore --keep-going=1 count.lua", 2, "", "srcush: option '--keep-going' takes no value\n" .. TRY)
 gives("$S explore --save '' count.lua", 2, "", "srcush: option '--save' needs the name of a file\n" .. TRY)
 gives("$S explore --max-execution 5 count.lua", 2, "",

@@ -290,8 +290,7 @@ end
 tap.raises(function() explore(fine, { seed = "x" }) end, "seed: an integer", "seed = 'x'")
 tap.raises(function() explore(fine, { keep_going = 1 }) end, "keep_going: true or false", "keep_going = 1")
 tap.raises(function() explore(fine, { strategy = "best" }) end, 'strategy: "dpor", .*, got best', "strategy = 'best'")
-tap.raises(function() explore(fine, { model = "tso" }) end, "model: tso is not in this version", "model = 'tso'")
-tap.raises(function() explore(fine, { model = "pso" }) end, 'model: "sc" is expected, got pso', "model = 'pso'")
+tap.raises(function() explore(fine, { model = "pso" }) end, 'model: "sc", "tso" or "weak" is expected, got pso', "model = 'pso'")
 tap.raises(function() explore(fine, { lockdep = "5.4" }) end, 'lockdep: "6.1" or "6.12"', "lockdep = '5.4'")
 tap.raises(function() explore(fine, { title = 5 }) end, "title: a string", "title = 5")
 for _, value in ipairs { "6.1", "6.12", 6.1, 6.12 } do

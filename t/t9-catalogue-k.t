@@ -6,6 +6,7 @@ local here = arg[0]:gsub("[^/]*$", "")
 package.path = here .. "lib/?.lua;" .. package.path
 local catalogue = require "catalogue"
 
-catalogue.check("K", require("expected").K)
+local expected = require "expected"
+catalogue.check("K", expected.K, expected.models)
 
 require("tap").done()

@@ -6,6 +6,7 @@ local here = arg[0]:gsub("[^/]*$", "")
 package.path = here .. "lib/?.lua;" .. package.path
 local catalogue = require "catalogue"
 
-catalogue.check("S", require("expected").S)
+local expected = require "expected"
+catalogue.check("S", expected.S, expected.models)
 
 require("tap").done()

@@ -6,6 +6,7 @@ local here = arg[0]:gsub("[^/]*$", "")
 package.path = here .. "lib/?.lua;" .. package.path
 local catalogue = require "catalogue"
 
-catalogue.check("T", require("expected").T)
+local expected = require "expected"
+catalogue.check("T", expected.T, expected.models)
 
 require("tap").done()

@@ -60,6 +60,8 @@ struct session {
 	struct world *w;	/* never NULL */
 	uint32_t generation;	/* number of the world: handles of older ones are stale */
 	enum carrier_kind carrier; /* for the next world */
+	char model[8];		/* the memory model of the next world; "": the default, */
+	char default_model[8];	/* and if that is "", sc */
 	bool color;		/* print in colours */
 	unsigned columns;	/* 0: ask the terminal, 80 where there is none */
 	bool batch;		/* no live terminal: never wait for a key */

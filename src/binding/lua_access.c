@@ -313,19 +313,21 @@ static int l_inc_not_zero(lua_State *L)
 	  "Writes a counter, without ordering", V "atomic_set(v, 3) end)") \
 	X("atomic_set_release", l_atomic_set, OP_STORE, ORD_RELEASE, ARG_NONE, GIVE_NOTHING, \
 	  "(v, i)", NULL, NULL) \
-	X("atomic_inc", l_rmw, OP_ADD, ORD_ONCE, ARG_INC, GIVE_NOTHING, "(v)", \
+	X("atomic_inc", l_rmw, OP_ADD, ORD_NORETURN, ARG_INC, GIVE_NOTHING, "(v)", \
 	  "Adds 1, atomically, without ordering", V "atomic_inc(v) end)") \
-	X("atomic_dec", l_rmw, OP_ADD, ORD_ONCE, ARG_DEC, GIVE_NOTHING, "(v)", \
+	X("atomic_dec", l_rmw, OP_ADD, ORD_NORETURN, ARG_DEC, GIVE_NOTHING, "(v)", \
 	  "Subtracts 1, atomically, without ordering", V "atomic_dec(v) end)") \
-	X("atomic_add", l_rmw, OP_ADD, ORD_ONCE, ARG_ADD, GIVE_NOTHING, "(i, v)", \
+	X("atomic_add", l_rmw, OP_ADD, ORD_NORETURN, ARG_ADD, GIVE_NOTHING, "(i, v)", \
 	  "Adds i, atomically, without ordering", V "atomic_add(2, v) end)") \
-	X("atomic_sub", l_rmw, OP_ADD, ORD_ONCE, ARG_SUB, GIVE_NOTHING, "(i, v)", \
+	X("atomic_sub", l_rmw, OP_ADD, ORD_NORETURN, ARG_SUB, GIVE_NOTHING, "(i, v)", \
 	  "Subtracts i, atomically, without ordering", V "atomic_sub(2, v) end)") \
-	X("atomic_and", l_rmw, OP_AND, ORD_ONCE, ARG_BITS, GIVE_NOTHING, "(i, v)", \
+	X("atomic_and", l_rmw, OP_AND, ORD_NORETURN, ARG_BITS, GIVE_NOTHING, "(i, v)", \
 	  "Clears the bits that i has not, atomically, without ordering", V "atomic_and(7, v) end)") \
-	X("atomic_or", l_rmw, OP_OR, ORD_ONCE, ARG_BITS, GIVE_NOTHING, "(i, v)", \
+	X("atomic_or", l_rmw, OP_OR, ORD_NORETURN, ARG_BITS, GIVE_NOTHING, "(i, v)", \
 	  "Sets the bits of i, atomically, without ordering", V "atomic_or(1, v) end)") \
-	X("atomic_andnot", l_rmw, OP_AND, ORD_ONCE, ARG_NOT_BITS, GIVE_NOTHING, "(i, v)", \
+	X("atomic_xor", l_rmw, OP_XOR, ORD_NORETURN, ARG_BITS, GIVE_NOTHING, "(i, v)", \
+	  "Flips the bits of i, atomically, without ordering", V "atomic_xor(1, v) end)") \
+	X("atomic_andnot", l_rmw, OP_AND, ORD_NORETURN, ARG_NOT_BITS, GIVE_NOTHING, "(i, v)", \
 	  "Clears the bits of i, atomically, without ordering", V "atomic_andnot(1, v) end)") \
 	R(X, "atomic_inc_return", l_rmw, OP_ADD, ARG_INC, GIVE_NEW, "(v) -> new", \
 	  "Adds 1 and gives the new value", V "print(atomic_inc_return(v)) end)") \
@@ -348,6 +350,8 @@ static int l_inc_not_zero(lua_State *L)
 	  V "print(atomic_fetch_and(7, v)) end)") \
 	R(X, "atomic_fetch_or", l_rmw, OP_OR, ARG_BITS, GIVE_OLD, "(i, v) -> old", \
 	  "Sets the bits of i and gives the value before", V "print(atomic_fetch_or(1, v)) end)") \
+	R(X, "atomic_fetch_xor", l_rmw, OP_XOR, ARG_BITS, GIVE_OLD, "(i, v) -> old", \
+	  "Flips the bits of i and gives the value before", V "print(atomic_fetch_xor(1, v)) end)") \
 	X("atomic_inc_and_test", l_rmw, OP_ADD, ORD_FULL, ARG_INC, GIVE_IS_ZERO, "(v) -> boolean", \
 	  "Adds 1; is it 0 now?", V "print(atomic_inc_and_test(v)) end)") \
 	X("atomic_dec_and_test", l_rmw, OP_ADD, ORD_FULL, ARG_DEC, GIVE_IS_ZERO, "(v) -> boolean", \

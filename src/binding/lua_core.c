@@ -178,7 +178,9 @@ static struct world *world_make(struct session *s, enum carrier_kind carrier, bo
 {
 	struct world *w = world_new(carrier);
 
-	if (!w || !check_attach(w) || !lb_claims_attach(s, w, check_each_step)) {
+	const char *model = *s->model ? s->model : *s->default_model ? s->default_model : "sc";
+
+	if (!w || !world_set_model(w, model) || !check_attach(w) || !lb_claims_attach(s, w, check_each_step)) {
 		world_free(w);
 		return NULL;
 	}

@@ -8,6 +8,7 @@
 #include "binding/binding.h"
 #include "engine/log.h"
 #include "engine/peek.h"
+#include "memory/execution.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static void set_values(lua_State *L, const struct event_view *v, enum ev_op op)
 	case OP_CPU_ADD:
 	case OP_AND:
 	case OP_OR:
+	case OP_XOR:
 	case OP_XCHG:
 	case OP_CMPXCHG:
 	case OP_MIN_ARM:
@@ -106,10 +108,36 @@ static void push_view(lua_State *L, const struct event_view *v)
 	set_text(L, "order", v->order);
 	set_text(L, "call", v->call);
 	set_text(L, "label", v->label);
-	set_text(L, "text", v->text);
+	if (*v->note)
+		lua_pushfstring(L, "%s, %s", v->text, v->note);
+	else
+		lua_pushstring(L, v->text);
+	lua_setfield(L, -2, "text");
 	set_text(L, "file", v->file);
 	if (v->line)
 		lb_set_integer(L, "line", (uint64_t)v->line);
+}
+
+#define MISSED_MAX 64
+
+/* Of a load that did not return the newest store, and of a store that is not the newest. */
+static void set_staleness(lua_State *L, struct world *w, uint64_t step, enum ev_op op)
+{
+	const struct log_access *a = log_access(w, step);
+	uint32_t missed[MISSED_MAX];
+	size_t n = execution_missed(w, step, missed, MISSED_MAX);
+
+	if (!a || a->choice < 2)
+		return;
+	lb_set_integer(L, "choice", a->choice);
+	if (op != OP_STORE && op != OP_PLAIN_STORE)
+		lb_set_integer(L, "source", a->source);
+	lua_createtable(L, (int)n, 0);
+	for (size_t i = 0; i < n && i < MISSED_MAX; i++) {
+		lua_pushinteger(L, (lua_Integer)missed[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "missed");
 }
 
 void lb_push_event(lua_State *L, uint64_t step)
@@ -124,17 +152,53 @@ void lb_push_event(lua_State *L, uint64_t step)
 	}
 	push_view(L, &v);
 	set_values(L, &v, (enum ev_op)site_by_id(log_record(w, step)->site)->op);
+	set_staleness(L, w, step, (enum ev_op)site_by_id(log_record(w, step)->site)->op);
+}
+
+/* Sets `value` of the table on top. */
+static void choice_value(struct task *t, uint64_t value, lua_State *L)
+{
+	const struct field *f = NULL;
+	char name[96], shown[64];
+
+	location_name(t->w, t->ev.loc, name, sizeof(name), &f);
+	value_name(t->w, value, f, shown, sizeof(shown));
+	set_value(L, "value", value, shown);
+}
+
+/* The stores that the model lets the step read from or be put behind: {k=, value=, from=}. */
+static void set_choices(lua_State *L, struct task *t)
+{
+	uint64_t bits = execution_choices(t->w, t), value;
+	lua_Integer n = 0;
+	uint32_t step;
+
+	if (bits == 1)
+		return;
+	lua_newtable(L);
+	for (unsigned k = 1; k <= 64; k++) {
+		if (!(bits >> (k - 1) & 1) || !execution_store(t->w, t->ev.loc, k, &value, &step))
+			continue;
+		lua_createtable(L, 0, 3);
+		lb_set_integer(L, "k", k);
+		lb_set_integer(L, "from", step);
+		choice_value(t, value, L);
+		lua_rawseti(L, -2, ++n);
+	}
+	lua_setfield(L, -2, "choices");
 }
 
 void lb_push_pending(lua_State *L, struct task *t)
 {
 	struct event_view v;
 
-	luaL_checkstack(L, 6, NULL);
-	if (pending_view(t->w, t, &v))
-		push_view(L, &v);
-	else
+	luaL_checkstack(L, 8, NULL);
+	if (!pending_view(t->w, t, &v)) {
 		lua_pushnil(L);
+		return;
+	}
+	push_view(L, &v);
+	set_choices(L, t);
 }
 
 /* --- violations --- */
@@ -277,7 +341,9 @@ static int f_trace(lua_State *L)
 
 static const struct lb_func event_funcs[] = {
 	{ "pending", f_pending, "(t) -> event",
-	  "What a thread would do next; nil when it is over",
+	  "What a thread would do next; nil when it is over. Where the memory model leaves a choice, "
+	  "choices lists {k=, value=, from=}: the stores, the newest first, that the step may read "
+	  "from or, itself a store, be put behind; from is the step that made it, 0 at the start",
 	  "print(pending(\"reader\").text)" },
 	{ "status", f_status, "(t) -> status [, why]",
 	  "\"ready\", \"blocked\", \"done\" or \"failed\"; if it is blocked or failed also why, in words",
@@ -287,7 +353,9 @@ static const struct lb_func event_funcs[] = {
 	  "for _, t in ipairs(threads()) do print(t, status(t)) end" },
 	{ "trace", f_trace, "([n]) -> list of events",
 	  "The last n events (all), the oldest first. An event has n, thread, cpu, op, object, value, "
-	  "stored, order, call, file, line, label and text, as far as they apply",
+	  "stored, order, call, file, line, label and text, as far as they apply; of a load that was "
+	  "stale, and of a store that was older than others, choice, source (the step it read from) "
+	  "and missed (the steps of the newer stores)",
 	  "for _, e in ipairs(trace(5)) do print(e.n, e.thread, e.text) end" },
 	{ 0 }
 };

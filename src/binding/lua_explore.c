@@ -8,6 +8,8 @@
 
 #include "binding/lua_explore.h"
 
+#include "memory/model.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@ static int exploring_gc(lua_State *L)
 	struct exploring *e = lua_touserdata(L, 1);
 
 	explore_release(&e->x);
+	*e->s->model = 0;
 	lb_source_free(e->src);
 	e->src = NULL;
 	sbuf_release(&e->scope);
@@ -93,11 +96,9 @@ static void opt_model(lua_State *L, struct exploring *e)
 {
 	const char *s = luaL_tolstring(L, -1, NULL);
 
-	(void)e;
-	if (!strcmp(s, "tso") || !strcmp(s, "weak"))
-		lb_arg_error(L, 2, "model: %s is not in this version, \"sc\" is", s);
-	if (strcmp(s, "sc"))
-		lb_arg_error(L, 2, "model: \"sc\" is expected, got %s", s);
+	if (strcmp(s, "sc") && strcmp(s, "tso") && strcmp(s, "weak"))
+		lb_arg_error(L, 2, "model: \"sc\", \"tso\" or \"weak\" is expected, got %s", s);
+	strcpy(e->s->model, s);
 	lua_pop(L, 1);
 }
 
@@ -161,6 +162,11 @@ static void opt_keep_going(lua_State *L, struct exploring *e)
 	e->x.opts.keep_going = need_boolean(L, "keep_going");
 }
 
+static void opt_promises(lua_State *L, struct exploring *e)
+{
+	e->x.opts.promises = need_boolean(L, "promises");
+}
+
 static void opt_progress(lua_State *L, struct exploring *e)
 {
 	e->progress = need_boolean(L, "progress");
@@ -183,6 +189,7 @@ static const struct { const char *name; void (*set)(lua_State *, struct explorin
 	{ "model", opt_model },
 	{ "preemptions", opt_preemptions },
 	{ "progress", opt_progress },
+	{ "promises", opt_promises },
 	{ "seed", opt_seed },
 	{ "show", opt_show },
 	{ "strategy", opt_strategy },
@@ -339,7 +346,7 @@ static bool run_exploration(struct exploring *e)
 	ok = explore_run(&e->x);
 	if (e->shown)
 		put_progress(e, "");
-	view_scope(e->s->w, "sc", &e->scope);
+	view_scope(e->s->w, e->x.opts.promises ? (int)e->x.report.promises : -1, &e->scope);
 	if (ok && !was_interrupted(e))
 		check_schedules(e);
 	e->s->defers = false;
@@ -383,7 +390,7 @@ static const struct lb_func explore_funcs[] = {
 	  "them), \"random\" or \"pct\" (samples; with seed=N, depth=N); the bounds max_executions=N, "
 	  "max_steps=N (of one execution), preemptions=N, time=SECONDS; keep_going=true (look for all "
 	  "violations), show=N (keep the N-th complete execution), jobs=N, lockdep=\"6.1\" or "
-	  "\"6.12\", model=\"sc\", title=NAME, progress=true. The report has verdict (\"ok\": nothing "
+	  "\"6.12\", model=\"sc\", promises=true (load buffering, too, under \"weak\"), title=NAME, progress=true. The report has verdict (\"ok\": nothing "
 	  "was left out and nothing is wrong; \"violation\"; \"incomplete\": a bound was hit), bound "
 	  "(which), executions, blocked, steps, seconds, violations (each with kind, message, thread, "
 	  "other, step, schedule), outcomes, scope, strategy, seed, shown (a schedule)",

@@ -143,13 +143,39 @@ static void add_figures(const struct exploring *e, struct sbuf *b)
 	sbuf_addf(b, ", %s steps, %.2f s", lb_number(n[3], (double)r->steps), r->seconds);
 }
 
+#define SCOPE_COLUMNS 78
+
+/* In lines, broken behind commas. */
+static void add_scope(const struct exploring *e, struct sbuf *b)
+{
+	const char *s = e->scope.s ? e->scope.s : "";
+	size_t at = 0;
+
+	while (*s) {
+		const char *comma = strstr(s, ", ");
+		size_t n = comma ? (size_t)(comma - s) + 1 : strlen(s);
+
+		if (!at || at + 1 + n > SCOPE_COLUMNS) {
+			sbuf_add(b, "\n  ");
+			at = 2;
+		} else {
+			sbuf_add(b, " ");
+			at++;
+		}
+		sbuf_addf(b, "%.*s", (int)n, s);
+		at += n;
+		s += n + (comma != NULL);
+	}
+}
+
 /* "ok: .." and in further lines its scope and its figures. */
 static void push_headline(lua_State *L, const struct exploring *e)
 {
 	struct sbuf *b = lb_new_sbuf(L);
 
 	add_verdict(e, b);
-	sbuf_addf(b, "\n  %s\n  ", e->scope.s ? e->scope.s : "");
+	add_scope(e, b);
+	sbuf_add(b, "\n  ");
 	add_figures(e, b);
 	if (sbuf_failed(b))
 		luaL_error(L, "explore: out of memory");

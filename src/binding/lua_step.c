@@ -11,6 +11,8 @@
 #include "binding/lua_claim.h"
 #include "check/check.h"
 #include "engine/log.h"
+#include "memory/execution.h"
+#include "memory/model.h"
 #include "srcu/srcu.h"
 #include "view/view.h"
 
@@ -179,17 +181,36 @@ static int push_success(struct walk *g)
 
 /* --- step, step_over, finish --- */
 
+/* Has t's next step a choice of that kind? */
+static void check_choice(lua_State *L, struct task *t, unsigned k)
+{
+	if (!k)
+		return;
+	lb_prime(L);
+	if (t->state != TASK_READY || t->ev.op == OP_CHOOSE)
+		return;
+	if (!execution_is_access(t))
+		lb_arg_error(L, 3, "\"%s\" has no choice to make there", task_name(t));
+	if (k > 1 && !world_model(t->w)->consistent)
+		lb_arg_error(L, 3, "the %s model leaves no choice: a load returns the latest store",
+			     world_model(t->w)->name);
+}
+
 static int f_step(lua_State *L)
 {
 	struct session *s = lb_check_steppable(L);
 	struct task *t = lb_check_task(L, 1);
 	lua_Integer n = lua_isnoneornil(L, 2) ? 1 : lb_check_range(L, 2, 1, INT32_MAX);
+	unsigned k = lua_isnoneornil(L, 3) ? 0 : (unsigned)lb_check_range(L, 3, 1, INT32_MAX);
 	enum outcome out = WENT_ON;
 	struct walk g;
 
+	if (k && n != 1)
+		lb_arg_error(L, 3, "a choice is that of one step");
+	check_choice(L, t, k);
 	walk_begin(&g, L, s, UINT64_MAX);
 	for (lua_Integer i = 0; i < n && out == WENT_ON; i++)
-		out = walk_step(&g, t, 0);
+		out = walk_step(&g, t, k);
 	walk_end(&g);
 	return out == WENT_ON ? push_success(&g) : push_failure(&g, out, t);
 }
@@ -550,9 +571,10 @@ static int f_advance(lua_State *L)
 /* --- registration --- */
 
 static const struct lb_func step_funcs[] = {
-	{ "step", f_step, "(t [, n]) -> event [, violation]",
+	{ "step", f_step, "(t [, n [, k]]) -> event [, violation]",
 	  "Performs the next n steps (1) of a thread and gives the last one's event; nil and why "
-	  "not when it cannot make them all. Stops at a violation, which is the second value",
+	  "not when it cannot make them all. Stops at a violation, which is the second value. k is the "
+	  "choice of a single step: of choose(), or among the stores that pending(t).choices lists",
 	  "print(step(\"reader\").text)" },
 	{ "step_over", f_step_over, "(t) -> event [, violation]",
 	  "Steps a thread until the kernel call that it is in returns; nil and why not when it "

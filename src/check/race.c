@@ -153,3 +153,18 @@ bool race_judge(struct trace *tr)
 			return false;
 	return true;
 }
+
+/* --- under other models than sequential consistency --- */
+
+static void found(void *arg, uint32_t a, uint32_t b)
+{
+	struct trace *tr = arg;
+
+	if (!kept_apart(tr, &tr->ev[a], &tr->ev[b]))
+		report(tr, a, b);
+}
+
+bool race_model_judge(struct trace *tr)
+{
+	return !tr->may_race || execution_races(tr->w, tr->peeks, tr->npeeks, found, tr);
+}

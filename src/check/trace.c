@@ -112,6 +112,7 @@ void trace_release(struct check *c)
 	free(tr->clocks);
 	free(tr->nodes);
 	free(tr->race_nodes);
+	free(tr->peeks);
 	free(tr->groups);
 	free(tr->group_mem);
 	free(tr->frees);
@@ -205,7 +206,8 @@ uint32_t trace_loc(struct trace *tr, uint32_t off)
 static const uint8_t op_how[OP_COUNT] = {
 	[OP_LOAD] = TR_READ, [OP_PLAIN_LOAD] = TR_READ | TR_PLAIN,
 	[OP_STORE] = TR_WRITE, [OP_PLAIN_STORE] = TR_WRITE | TR_PLAIN,
-	[OP_ADD] = RMW, [OP_CPU_ADD] = RMW, [OP_AND] = RMW, [OP_OR] = RMW, [OP_XCHG] = RMW,
+	[OP_ADD] = RMW, [OP_CPU_ADD] = RMW, [OP_AND] = RMW, [OP_OR] = RMW, [OP_XOR] = RMW,
+	[OP_XCHG] = RMW,
 	[OP_CMPXCHG] = RMW, [OP_MIN_ARM] = RMW, [OP_MAX] = RMW,
 	[OP_LOCK] = RMW | TR_ACQUIRED | TR_HOLDS, [OP_TRYLOCK] = RMW | TR_ACQUIRED | TR_HOLDS,
 	[OP_LOCK_READ] = RMW | TR_ACQUIRED | TR_HOLDS, [OP_LOCK_QUEUE] = RMW,
@@ -222,7 +224,7 @@ static uint8_t how_of(const struct site *s, const struct record *r)
 	uint8_t how = op_how[s->op];
 
 	switch (s->op) {
-	case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
+	case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
 		/* what leaves the value as it was could be a read as well */
 		return r->value == r->stored ? TR_READ : how;
 	case OP_TRYLOCK:
@@ -498,6 +500,29 @@ bool trace_scan(struct trace *tr)
 	return true;
 }
 
+static bool is_peeked(const struct trace *tr, uint32_t loc)
+{
+	for (size_t i = 0; i < tr->nextras; i++)
+		if (tr->extras[i].kind == EXTRA_PEEK && tr->extras[i].what == loc)
+			return true;
+	return false;
+}
+
+bool trace_peeks(struct trace *tr)
+{
+	tr->npeeks = 0;
+	for (size_t i = 0; i < tr->nextras; i++) {
+		const struct tr_extra *x = &tr->extras[i];
+
+		if (x->kind != EXTRA_WRITE || !is_peeked(tr, x->what))
+			continue;
+		if (!check_grow(tr->c, (void **)&tr->peeks, &tr->peeks_cap, tr->npeeks + 1, sizeof(*tr->peeks)))
+			return false;
+		tr->peeks[tr->npeeks++] = (struct execution_peek){ x->step, x->what };
+	}
+	return true;
+}
+
 /* --- the judgement --- */
 
 void trace_give_up(struct world *w, const char *why)
@@ -535,6 +560,9 @@ static bool judge(struct trace *tr, struct trace_finding *f)
 	find = f && !tr->outside && (tr->nfrees || tr->has_marks);
 	if ((tr->has_locks || tr->has_marks) && !lockorder_judge(tr))
 		return false;
+	/* an order of steps, and what it implies, is no argument under other models */
+	if (tr->w->history)
+		return trace_peeks(tr) && gp_model_judge(tr) && race_model_judge(tr);
 	plain = race_plain_possible(tr, &ok);
 	if (!ok)
 		return false;

@@ -14,7 +14,7 @@
 #include "engine/internal.h"
 
 /* Where the events of each task are. */
-static bool index_tasks(struct trace *tr)
+bool trace_index_tasks(struct trace *tr)
 {
 	uint32_t sum = 0;
 
@@ -208,7 +208,7 @@ bool trace_find(struct trace *tr, struct trace_finding *f)
 	bool waits;
 
 	tr->calls.nwaits = 0;
-	if (!index_tasks(tr))
+	if (!trace_index_tasks(tr))
 		return false;
 	if (tr->has_marks && !trace_calls(tr))
 		return false;

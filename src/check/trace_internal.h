@@ -8,6 +8,7 @@
 
 #include "check/internal.h"
 #include "check/trace.h"
+#include "memory/execution.h"
 
 /* How an event treats its location. */
 enum tr_how {
@@ -137,6 +138,8 @@ struct trace {
 	size_t clocks_cap;
 	struct tr_node *nodes;
 	size_t nnodes, nodes_cap;
+	struct execution_peek *peeks;
+	size_t npeeks, peeks_cap;
 	struct race_node *race_nodes;
 	size_t nrace_nodes, race_cap;
 	struct tr_group *groups;
@@ -215,6 +218,8 @@ bool hb_compute(struct trace *tr, enum hb_mode mode);
 
 /* race.c.  False: no memory.  Wants the clocks of HB_RACE. */
 bool race_judge(struct trace *tr);
+/* The same by the Linux-kernel memory model, of accesses that took a step. */
+bool race_model_judge(struct trace *tr);
 
 /* race_plain.c: the plain accesses that took no step */
 /* Is there one that could race?  False as well: no memory, then *ok is, too. */
@@ -248,5 +253,13 @@ enum tr_answer trace_order(struct trace *tr, const struct tr_span *span, struct 
 /* trace_find.c: what another linearisation would show, in *f, which stays empty where
  * there is nothing.  False: no memory. */
 bool trace_find(struct trace *tr, struct trace_finding *f);
+/* by_task.  False: no memory. */
+bool trace_index_tasks(struct trace *tr);
+
+/* gp_model.c: grace periods under other models than sc.  False: no memory. */
+bool gp_model_judge(struct trace *tr);
+/* What was written beside the steps and conditions have looked at, into tr->peeks.  False: no
+ * memory. */
+bool trace_peeks(struct trace *tr);
 
 #endif

@@ -11,6 +11,7 @@
 #include "engine/checkpoint.h"
 #include "engine/guest.h"
 #include "engine/internal.h"
+#include "memory/history.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -265,7 +266,7 @@ bool world_restore_memory(struct world *w)
 {
 	const struct checkpoint *cp = w->checkpoint;
 
-	if (!cp || !w->lean || w->aside || w->plains.ever || w->nviolations || w->model->load || w->model->store ||
+	if (!cp || !w->lean || w->aside || w->plains.ever || w->nviolations ||
 	    !nothing_was_made(w, cp))
 		return false;
 	for (size_t i = 0; i < w->ntasks; i++)
@@ -286,6 +287,8 @@ bool world_restore_memory(struct world *w)
 	w->found = NULL;
 	w->ghosts.n = 0;
 	w->begun++;
+	if (w->history)
+		history_clear(w->history);
 	return true;
 }
 
@@ -319,6 +322,8 @@ bool world_restore(struct world *w)
 	w->ghosts.n = 0;
 	w->aside = false;
 	w->begun++;
+	if (w->history)
+		history_clear(w->history);
 	guest_watch();
 	if (w->nviolations)
 		violations_drop(w);

@@ -5,9 +5,12 @@
 #include <config.h>
 
 #include "engine/internal.h"
+#include "memory/execution.h"
+#include "memory/model.h"
 #include "k/work.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,6 +167,54 @@ static void set_call(struct world *w, struct event_view *v, uint32_t call)
 		snprintf(v->call_obj, sizeof(v->call_obj), "%s", o->name);
 }
 
+/* Appends to the note. */
+static void say(struct event_view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct event_view *v, const char *fmt, ...)
+{
+	size_t n = strlen(v->note);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(v->note + n, sizeof(v->note) - n, fmt, ap);
+	va_end(ap);
+}
+
+#define MISSED_SHOWN 3
+
+static void say_steps(struct event_view *v, const uint32_t *steps, size_t n)
+{
+	say(v, n == 1 ? "step" : "steps");
+	for (size_t i = 0; i < n && i < MISSED_SHOWN; i++)
+		say(v, "%s %" PRIu32, i ? "," : "", steps[i]);
+	if (n > MISSED_SHOWN)
+		say(v, " and %zu more", n - MISSED_SHOWN);
+}
+
+/* Of an access that had a choice and did not take the newest: which it was, and what is
+ * newer.  Of a store: until when others did not see it. */
+static void say_choice(struct world *w, uint64_t step, const struct facts *f, struct event_view *v)
+{
+	const struct log_access *a = log_access(w, step);
+	bool reads = op_reads((enum ev_op)f->site->op);
+	uint32_t missed[MISSED_SHOWN];
+	uint64_t late;
+	size_t n;
+
+	if (!a)
+		return;
+	n = execution_missed(w, step, missed, MISSED_SHOWN);
+	if (n && reads && a->source)
+		say(v, "stale: from step %" PRIu32 ", missed ", a->source);
+	else if (n)
+		say(v, reads ? "stale: from the start, missed " : "older than ");
+	if (n)
+		say_steps(v, missed, n);
+	late = op_writes((enum ev_op)f->site->op) ? execution_missed_by(w, step) : 0;
+	if (late)
+		say(v, "%s%s %" PRIu64, n ? "; " : "", w->model->buffers ? "in memory only after step" :
+		    "not seen yet at step", late);
+}
+
 bool event_view(struct world *w, uint64_t step, struct event_view *v)
 {
 	const struct record *r = log_record(w, step);
@@ -187,6 +238,7 @@ bool event_view(struct world *w, uint64_t step, struct event_view *v)
 	set_call(w, v, r->call);
 	set_values(w, v, &f);
 	make_text(v, &f);
+	say_choice(w, step, &f, v);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/checkpoint.h"
 #include "engine/switch.h"
 #include "engine/internal.h"
+#include "memory/execution.h"
 #include "k/work.h"
 
 #include <assert.h>
@@ -114,20 +115,21 @@ static void fill_record(struct world *w, struct task *t, unsigned choice, struct
 }
 
 /* The most frequent events without a detour; event_perform() does the same. */
-static inline void perform(struct world *w, struct task *t, unsigned choice, struct record *r)
+static inline bool perform(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
 
-	if (ev->size != 8 || t->in_pass || w->model->load || w->model->store) {
-		event_perform(w, t, choice, r);
-	} else if (ev->op == OP_LOAD || ev->op == OP_PLAIN_LOAD) {
+	if (ev->size != 8 || t->in_pass || w->history)
+		return event_perform(w, t, choice, r);
+	if (ev->op == OP_LOAD || ev->op == OP_PLAIN_LOAD) {
 		r->value = r->stored = ev->value = *(uint64_t *)ev->loc;
 	} else if (ev->op == OP_STORE || ev->op == OP_PLAIN_STORE) {
 		r->value = ev->value = *(uint64_t *)ev->loc;
 		r->stored = *(uint64_t *)ev->loc = ev->a;
 	} else {
-		event_perform(w, t, choice, r);
+		return event_perform(w, t, choice, r);
 	}
+	return true;
 }
 
 /*
@@ -150,7 +152,7 @@ static void refuse_step(struct world *w, struct task *t, struct record *r, size_
 }
 
 #define QUIET_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_AND | \
-	1ull << OP_OR | 1ull << OP_XCHG | 1ull << OP_CMPXCHG | 1ull << OP_FENCE | \
+	1ull << OP_OR | 1ull << OP_XOR | 1ull << OP_XCHG | 1ull << OP_CMPXCHG | 1ull << OP_FENCE | \
 	1ull << OP_ASSUME | 1ull << OP_CHOOSE | 1ull << OP_YIELD)
 
 /* Have the oracles nothing to say of this event? */
@@ -158,6 +160,9 @@ static inline bool is_quiet(const struct world *w, const struct event *ev)
 {
 	const struct engine_hooks *h = &w->hooks;
 
+	/* somebody else makes the store of a promise */
+	if (ev->site->flags & SITE_PROMISE)
+		return true;
 	return h->noise[0] && !*h->noise[0] && !*h->noise[1] && QUIET_OPS >> ev->op & 1 &&
 	       !(ev->site->flags & (SITE_SPIN | SITE_IRQ | SITE_BH));
 }
@@ -194,8 +199,7 @@ static inline enum step_result step_without_log(struct world *w, struct task *t,
 		refuse_step(w, t, r, violations);
 		return STEP_OK;
 	}
-	perform(w, t, choice, r);
-	return step_on(w, t, quiet);
+	return perform(w, t, choice, r) ? step_on(w, t, quiet) : STEP_ERROR;
 }
 
 enum step_result world_step_lean(struct world *w, struct task *t, unsigned choice, struct record *r)
@@ -210,6 +214,7 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 {
 	struct record *r, none;
 	size_t violations;
+	bool quiet;
 
 	assert(!task_current());
 	if (w->nfresh && !world_prime(w))
@@ -228,6 +233,8 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 	}
 	if (w->lean)
 		return step_without_log(w, t, choice, &none);
+	if (choice > 1 && w->history && !w->trusted && t->ev.op != OP_CHOOSE && !execution_may_choose(w, t, choice))
+		return STEP_ERROR;
 	r = log_append(w);
 	if (!r) {
 		world_oom(w);
@@ -236,12 +243,12 @@ enum step_result world_step(struct world *w, struct task *t, unsigned choice)
 	w->log.n--; /* the oracles and `since` count what is performed already */
 	fill_record(w, t, choice, r);
 	violations = w->nviolations;
-	if (t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
+	quiet = t->promise;
+	if (!quiet && t->ev.loc && w->hooks.access && !w->hooks.access(w, t, &t->ev)) {
 		refuse_step(w, t, r, violations);
 		return STEP_OK;
 	}
-	perform(w, t, choice, r);
-	return step_on(w, t, false);
+	return perform(w, t, choice, r) ? step_on(w, t, quiet) : STEP_ERROR;
 }
 
 enum step_result world_step_again(struct world *w, struct task *t, unsigned choice)

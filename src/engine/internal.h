@@ -49,6 +49,10 @@ struct events_log {
 	struct record **chunks;
 	size_t nchunks, cap;
 	uint64_t n;		/* records */
+	struct log_access *accesses; /* models with a choice: of each access, in order */
+	size_t naccesses, accesses_cap;
+	struct log_seen *seen;	/* and what conditions that came true have read */
+	size_t nseen, seen_cap;
 	struct mark **mark_chunks;
 	size_t nmark_chunks, mark_cap;
 	size_t nmarks;
@@ -81,15 +85,26 @@ struct plains {
 	unsigned open;		/* PLAIN_*: of this execution, once it was judged */
 };
 
+/* A promise's task, made for a schedule, as which one and behind which step. */
+struct promised { char *name; uint32_t index; uint64_t step; };
+
 struct world {
 	char error[1024];
 	enum carrier_kind carrier;
 	unsigned cpus;
 	unsigned online;	/* the first so many of them are */
 	const struct memory_model *model;
+	struct history *history; /* where the model needs one, else NULL */
 	bool frozen;		/* the first object is made: cpus() is refused */
 	size_t objects_max;
 	bool muted;
+	struct promised *promised;
+	size_t npromised, promised_cap;
+	bool trusted;		/* who steps has asked the memory model already */
+	/* Does what is stored in the one step depend on what was read in the other?  NULL: nobody
+	 * knows more than the code says (explore/promise_deps.c). */
+	bool (*depends)(void *arg, uint64_t read, uint64_t write);
+	void *depends_arg;
 	bool voluntary;		/* no task is preempted: world_set_voluntary() */
 	unsigned batch;
 
@@ -154,6 +169,7 @@ struct world {
 bool grow(void *arrayp, size_t *cap, size_t need, size_t elem);
 
 /* world.c */
+bool world_change_model(struct world *w, const char *name); /* the next execution is of it */
 bool world_init_execution(struct world *w);	/* clock, owners */
 void world_drop_execution(struct world *w);	/* tasks, objects, memory, log */
 void violations_drop(struct world *w);
@@ -248,17 +264,30 @@ static inline struct record *log_append(struct world *w)
 	return &l->chunks[n / LOG_CHUNK][n % LOG_CHUNK];
 }
 struct mark *log_append_mark(struct world *w);
+bool log_add_access(struct world *w, struct log_access a); /* false: no memory */
+bool log_add_seen(struct world *w, struct log_seen s);	/* the same */
+/* log_choice() of a log, which has that step. */
+unsigned events_choice(const struct events_log *l, uint64_t step);
 void log_reset(struct events_log *l);	/* empty; its blocks stay */
 void log_release(struct events_log *l);
 uint16_t kapi_id(const struct kapi *api);
 
 /* perform.c: what an event does to memory; fills *r's values. */
-void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r);
+/*
+ * Under a model in which accesses are not in one order: what one reads is the store that the
+ * choice names, and memory keeps what is latest in coherence order, for that is what
+ * everything finds that is no access of its own.  False: world_error().
+ */
+struct access_done { uint64_t value, stored; uint32_t source; };
+bool event_access(struct world *w, const struct event *ev, unsigned choice, struct access_done *done);
+uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choice);
+bool event_perform(struct world *w, struct task *t, unsigned choice, struct record *r); /* false: world_error() */
 uint64_t mem_read(const void *p, unsigned size);
 void mem_write(void *p, unsigned size, uint64_t v);
 bool op_writes(enum ev_op op);
 uint64_t rmw_value(const struct event *ev, uint64_t old); /* what a read-modify-write leaves */
 bool op_reads(enum ev_op op);
+bool op_is_access(enum ev_op op);	/* of memory: no lock, no work item */
 
 /* idle.c: passes of workers that change nothing (semantics.md section 5) */
 void idle_pass_begin(struct task *t);
@@ -280,6 +309,17 @@ bool checkpoint_task(struct task *t);	/* one of its tasks is fresh again */
 
 /* journal.c */
 bool journal_due(struct world *w);
+
+/* promise.c */
+struct promise_store { uint32_t loc, size; uint64_t value; };	/* loc: arena offset */
+/* The name of the nth task that makes it; the task; and that of such a name, made anew, NULL: it
+ * is none, or the world has no such location. */
+void promise_name(struct world *w, const struct promise_store *p, unsigned nth, char *buf, size_t n);
+struct task *promise_task(struct world *w, const struct promise_store *p, const char *name);
+struct task *promise_by_name(struct world *w, const char *name);
+/* Those of a schedule that come behind this step once more; and none of them any more. */
+bool promises_again(struct world *w);
+void promises_forget(struct world *w);
 
 /* schedule.c */
 bool schedule_item(struct world *w, const char *item, size_t len, unsigned nth);

@@ -88,7 +88,7 @@ static bool same(const struct record *a, const struct record *b)
 }
 
 /* Performs step i of `old` again. */
-static bool repeat(struct world *w, const struct record *old)
+static bool repeat(struct world *w, const struct record *old, unsigned choice)
 {
 	uint64_t n = w->log.n + 1;
 	enum step_result res;
@@ -96,10 +96,12 @@ static bool repeat(struct world *w, const struct record *old)
 
 	if (old->task == UINT16_MAX)
 		return world_advance(w, old->stored - old->value);
+	if (!promises_again(w))
+		return false;
 	t = world_task(w, old->task);
 	if (!t)
 		return world_fail(w, "step %" PRIu64 " cannot be repeated: its thread does not exist this time", n);
-	res = world_step_again(w, t, old->flags & REC_CHOICE ? (unsigned)old->value : 0);
+	res = world_step_again(w, t, choice);
 	if (res == STEP_ERROR)
 		return false;
 	if (res != STEP_OK || !same(log_record(w, n), old))
@@ -121,7 +123,8 @@ static bool rewind_to(struct world *w, uint64_t n, bool calls_too)
 	w->muted = true;
 	ok = restart(w);
 	for (uint64_t i = 0; ok && i < n; i++)
-		ok = world_prime(w) && repeat(w, &old.chunks[i / LOG_CHUNK][i % LOG_CHUNK]) &&
+		ok = world_prime(w) && repeat(w, &old.chunks[i / LOG_CHUNK][i % LOG_CHUNK],
+					   events_choice(&old, i + 1)) &&
 		     journal_due(w);
 	if (ok)
 		ok = world_prime(w);
@@ -164,18 +167,18 @@ static bool check_head(struct world *w, const char *head, size_t len)
 	unsigned long cpus;
 	char *end;
 
-	if (!comma || (size_t)(comma - head) != 3 || strncmp(head, "@sc", 3)) {
-		if (comma && (!strncmp(head, "@tso,", 5) || !strncmp(head, "@weak,", 6)))
-			return world_fail(w, "schedule: memory model '%.*s' is not in this version",
-					  (int)(comma - head - 1), head + 1);
+	char model[16] = "";
+
+	if (comma && comma - head - 1 < (ptrdiff_t)sizeof(model))
+		memcpy(model, head + 1, (size_t)(comma - head - 1));
+	if (!*model || !memory_model_by_name(model))
 		return world_fail(w, "schedule: it begins with '@MODEL,CPUS', not '%.*s'", (int)len, head);
-	}
 	cpus = strtoul(comma + 1, &end, 10);
 	if (!isdigit((unsigned char)comma[1]) || end != head + len)
 		return world_fail(w, "schedule: '%.*s' gives no number of CPUs", (int)len, head);
 	if (cpus != w->cpus)
 		return world_fail(w, "schedule: it was made with %lu CPUs, this world has %u", cpus, w->cpus);
-	return true;
+	return world_change_model(w, model);
 }
 
 bool world_replay(struct world *w, const char *schedule)
@@ -192,6 +195,7 @@ bool world_replay(struct world *w, const char *schedule)
 		p += len;	/* what follows may be a thread called "@..." */
 	}
 	w->log = (struct events_log){ 0 };
+	promises_forget(w);
 	ok = restart(w);
 	log_release(&old);
 	for (; ok && *p; p += len) {

@@ -88,8 +88,68 @@ struct mark *log_append_mark(struct world *w)
 	return &l->mark_chunks[c][l->nmarks++ % MARK_CHUNK];
 }
 
+static const struct log_access *find_access(const struct events_log *l, uint64_t step)
+{
+	size_t lo = 0, hi = l->naccesses;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (l->accesses[mid].step < step)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < l->naccesses && l->accesses[lo].step == step ? &l->accesses[lo] : NULL;
+}
+
+const struct log_access *log_access(struct world *w, uint64_t step)
+{
+	return find_access(&w->log, step);
+}
+
+unsigned events_choice(const struct events_log *l, uint64_t step)
+{
+	const struct record *r = &l->chunks[(step - 1) / LOG_CHUNK][(step - 1) % LOG_CHUNK];
+	const struct log_access *a = find_access(l, step);
+
+	if (a)
+		return a->choice > 1 ? a->choice : 0;
+	return r->flags & REC_CHOICE ? (unsigned)r->value : 0;
+}
+
+unsigned log_choice(struct world *w, uint64_t step)
+{
+	return log_record(w, step) ? events_choice(&w->log, step) : 0;
+}
+
+bool log_add_access(struct world *w, struct log_access a)
+{
+	struct events_log *l = &w->log;
+
+	if (w->lean)
+		return true;
+	if (!grow(&l->accesses, &l->accesses_cap, l->naccesses + 1, sizeof(*l->accesses)))
+		return world_oom(w);
+	l->accesses[l->naccesses++] = a;
+	return true;
+}
+
+bool log_add_seen(struct world *w, struct log_seen s)
+{
+	struct events_log *l = &w->log;
+
+	if (w->lean)
+		return true;
+	if (!grow(&l->seen, &l->seen_cap, l->nseen + 1, sizeof(*l->seen)))
+		return world_oom(w);
+	l->seen[l->nseen++] = s;
+	return true;
+}
+
 void log_reset(struct events_log *l)
 {
+	l->naccesses = l->nseen = 0;
 	l->n = 0;
 	l->nmarks = 0;
 }
@@ -100,6 +160,8 @@ void log_release(struct events_log *l)
 		block_put(l->chunks[i]);
 	for (size_t i = 0; i < l->nmark_chunks; i++)
 		block_put(l->mark_chunks[i]);
+	free(l->accesses);
+	free(l->seen);
 	free(l->chunks);
 	free(l->mark_chunks);
 	*l = (struct events_log){ 0 };

@@ -33,10 +33,29 @@ struct event_view {
 	int line;
 	const char *label;		/* barrier letter, or "" */
 	char text[256];			/* the line as shown: "ss.cpu0.lock_count[0]: 0 -> 1" */
+	char note[128];			/* what the memory model made of it, or "" */
 	uint64_t raw_value, raw_stored;
 };
 bool event_view(struct world *w, uint64_t step, struct event_view *v);
 /* The same for what t has announced (n = the number it would get). */
 bool pending_view(struct world *w, struct task *t, struct event_view *v);
+
+/*
+ * Under a memory model in which a load may return an older store and a store may be an older
+ * one: which it was.  A choice counts from the newest, 1.
+ */
+struct log_access {
+	uint32_t step;
+	uint32_t choice;
+	uint32_t source;	/* reads: the step of the store that was read; 0: what was there first */
+};
+/* A condition that came true in that step read the store of another one, 0 as above. */
+struct log_seen {
+	uint32_t step, loc, source;
+};
+/* Of that step; NULL: it is no access, or there was no choice. */
+const struct log_access *log_access(struct world *w, uint64_t step);
+/* The number that a schedule has for that step: choose()'s or the model's; 0: the first. */
+unsigned log_choice(struct world *w, uint64_t step);
 
 #endif

@@ -6,9 +6,11 @@
 #include <config.h>
 
 #include "engine/internal.h"
+#include "engine/peek.h"
 #include "k/lock.h"
 #include "k/wait.h"
 #include "k/work.h"
+#include "memory/history.h"
 #include "memory/model.h"
 
 #include <stdlib.h>
@@ -50,7 +52,7 @@ bool op_writes(enum ev_op op)
 {
 	switch (op) {
 	case OP_STORE: case OP_PLAIN_STORE: case OP_ADD: case OP_CPU_ADD: case OP_AND:
-	case OP_OR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
+	case OP_OR: case OP_XOR: case OP_XCHG: case OP_CMPXCHG: case OP_MIN_ARM: case OP_MAX:
 	case OP_LOCK: case OP_TRYLOCK: case OP_UNLOCK: case OP_WAIT: case OP_COMPLETE:
 	case OP_WORK_WAIT: case OP_TIMER_WAIT: case OP_FREE:
 	case OP_LOCK_READ: case OP_UNLOCK_READ: case OP_ADVANCE:
@@ -190,6 +192,8 @@ uint64_t rmw_value(const struct event *ev, uint64_t old)
 		return old & ev->a;
 	case OP_OR:
 		return old | ev->a;
+	case OP_XOR:
+		return old ^ ev->a;
 	case OP_XCHG:
 		return ev->a;
 	case OP_CMPXCHG:
@@ -248,14 +252,9 @@ static void perform_on(struct world *w, struct task *t, uint64_t old)
 	ev->value = old;
 	switch (ev->op) {
 	case OP_STORE: case OP_PLAIN_STORE:
-		if (w->model->store)
-			w->model->store(w, t, ev);
-		else
-			mem_write(ev->loc, ev->size, ev->a);
+		mem_write(ev->loc, ev->size, ev->a);
 		break;
 	case OP_LOAD: case OP_PLAIN_LOAD:
-		if (w->model->load)
-			ev->value = w->model->load(w, t, ev);
 		break;
 	case OP_LOCK:
 		lock_take(w, t);
@@ -302,7 +301,110 @@ static void perform_on(struct world *w, struct task *t, uint64_t old)
 	}
 }
 
-void event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
+bool op_is_access(enum ev_op op)
+{
+	switch (op) {
+	case OP_LOAD: case OP_STORE: case OP_PLAIN_LOAD: case OP_PLAIN_STORE:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The newest store that memory itself has. */
+static size_t newest(const struct mem_location *l)
+{
+	size_t at = l->n - 1;
+
+	while (at && l->v[at].promise)
+		at--;
+	return at;
+}
+
+bool event_access(struct world *w, const struct event *ev, unsigned choice, struct access_done *done)
+{
+	uint64_t latest = mem_read(ev->loc, ev->size);
+	struct mem_location *l = history_at(w->history, ev->loc, latest);
+	bool store = ev->op == OP_STORE || ev->op == OP_PLAIN_STORE;
+	size_t at;
+
+	if (!l || l->n < choice)
+		return world_fail(w, l ? "there is no such store" : "out of memory");
+	l->v[newest(l)].value = latest;	/* something may have been stored without a step */
+	at = l->n - (choice ? choice : 1);
+	*done = (struct access_done){ .value = l->v[at].value, .stored = l->v[at].value,
+				      .source = store ? 0 : l->v[at].step };
+	if (store)
+		done->stored = ev->a & mask(ev->size);
+	else if (op_writes((enum ev_op)ev->op))
+		done->stored = rmw_value(ev, done->value) & mask(ev->size);
+	if (!op_writes((enum ev_op)ev->op))
+		return true;
+	/* one that fails stores nothing; one that succeeds does, be it what was there */
+	if (ev->op == OP_CMPXCHG && done->value != (ev->a & mask(ev->size)))
+		return true;
+	if (!history_put(l, at + 1, (struct mem_store){ .value = done->stored, .step = (uint32_t)w->log.n + 1,
+							.behind = !store,
+							.promise = ev->site->flags & SITE_PROMISE }))
+		return world_oom(w);
+	mem_write(ev->loc, ev->size, l->v[newest(l)].value);
+	return true;
+}
+
+uint64_t event_would_read(struct world *w, const struct event *ev, unsigned choice)
+{
+	uint64_t latest = mem_read(ev->loc, ev->size);
+	const struct mem_location *l = history_at(w->history, ev->loc, latest);
+	size_t at;
+
+	if (!l || choice > l->n)
+		return latest;
+	at = l->n - (choice ? choice : 1);
+	return at == newest(l) ? latest : l->v[at].value;
+}
+
+/* An access under a model in which they do not stand in one order. */
+static bool perform_chosen(struct world *w, struct task *t, unsigned choice, struct record *r)
+{
+	struct event *ev = &t->ev;
+	struct access_done done = { 0 };
+
+	if (!event_access(w, ev, choice, &done))
+		return false;
+	if (!log_add_access(w, (struct log_access){ .step = (uint32_t)w->log.n + 1, .source = done.source,
+						    .choice = choice ? choice : 1 }))
+		return false;
+	ev->value = r->value = done.value;
+	r->stored = done.stored;
+	if (op_writes((enum ev_op)ev->op))
+		awake_touched(w, ev->loc);
+	if (t->in_pass)
+		idle_note(t, ev, r->value);
+	return true;
+}
+
+/* What the condition that has come true reads, and from which stores: the latest. */
+static bool note_seen(struct world *w, struct task *t)
+{
+	struct peek p = { 0 };
+	bool ok = true;
+
+	world_peek_begin(w, &p);
+	(void)t->predicate(t->predicate_arg);
+	world_peek_end(w, &p);
+	for (size_t i = 0; i < p.n && ok; i++) {
+		const struct mem_location *l = history_at(w->history, arena_addr(w, p.locs[i]), 0);
+
+		ok = l ? log_add_seen(w, (struct log_seen){ .step = (uint32_t)w->log.n + 1, .loc = p.locs[i],
+							    .source = l->v[l->n - 1].step }) : world_oom(w);
+	}
+	peek_release(&p);
+	return ok;
+}
+
+bool event_perform(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
 	struct event *ev = &t->ev;
 	uint64_t old;
@@ -311,8 +413,10 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 		perform_other(t, choice);
 		r->value = ev->value;
 		r->stored = ev->a;
-		return;
+		return !w->history || ev->op != OP_COND || note_seen(w, t);
 	}
+	if (w->history && op_is_access((enum ev_op)ev->op))
+		return perform_chosen(w, t, choice, r);
 	old = ev->size ? mem_read(ev->loc, ev->size) : 0;
 	perform_on(w, t, old);
 	if (op_writes((enum ev_op)ev->op))
@@ -322,4 +426,5 @@ void event_perform(struct world *w, struct task *t, unsigned choice, struct reco
 	r->stored = ev->size ? mem_read(ev->loc, ev->size) : 0;
 	if (t->in_pass)
 		idle_note(t, ev, old);
+	return true;
 }

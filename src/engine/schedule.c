@@ -27,7 +27,7 @@ static void put(struct out *o, const char *s)
 	o->len += n;
 }
 
-static void put_item(struct out *o, struct world *w, const struct record *r, uint64_t count)
+static void put_item(struct out *o, struct world *w, const struct record *r, unsigned choice, uint64_t count)
 {
 	char buf[64];
 
@@ -38,8 +38,8 @@ static void put_item(struct out *o, struct world *w, const struct record *r, uin
 		return;
 	}
 	put(o, task_name(w->tasks[r->task]));
-	if (r->flags & REC_CHOICE) {
-		snprintf(buf, sizeof(buf), "=%" PRIu64, r->value);
+	if (choice) {
+		snprintf(buf, sizeof(buf), "=%u", choice);
 		put(o, buf);
 	} else if (count > 1) {
 		snprintf(buf, sizeof(buf), "*%" PRIu64, count);
@@ -60,14 +60,15 @@ char *world_schedule_upto(struct world *w, uint64_t n)
 	put(&o, head);
 	for (uint64_t i = 1, count; i <= n; i += count) {
 		const struct record *r = log_record(w, i), *next;
+		unsigned choice = log_choice(w, i);
 
 		for (count = 1; i + count <= n; count++) {
 			next = log_record(w, i + count);
 			if (next->task != r->task || r->task == UINT16_MAX ||
-			    ((next->flags | r->flags) & REC_CHOICE))
+			    choice || log_choice(w, i + count))
 				break;
 		}
-		put_item(&o, w, r, count);
+		put_item(&o, w, r, choice, count);
 	}
 	if (o.oom) {
 		free(o.s);
@@ -156,10 +157,12 @@ static bool named_item(struct world *w, const char *name, const char *item, size
 	if (!world_prime(w))
 		return false;
 	t = task_by_name(w, name);
+	if (!t && (t = promise_by_name(w, name)) && !world_prime(w))
+		return false;
 	if (!t)
 		return world_fail(w, "schedule: item %u: there is no thread '%.*s' at step %" PRIu64,
 				  nth, shown(n), name, w->log.n);
-	if (choice && t->ev.op != OP_CHOOSE)
+	if (choice && t->ev.op != OP_CHOOSE && !(w->history && op_is_access((enum ev_op)t->ev.op)))
 		return bad(w, nth, item, len, "the thread has no choice to make there");
 	return step_times(w, t, count, choice, nth, item, len);
 }

@@ -105,7 +105,7 @@ const char *op_name(enum ev_op op)
 		[OP_NONE] = "none", [OP_LOAD] = "load", [OP_STORE] = "store",
 		[OP_PLAIN_LOAD] = "plain-load", [OP_PLAIN_STORE] = "plain-store",
 		[OP_ADD] = "add", [OP_CPU_ADD] = "cpu-add", [OP_AND] = "and",
-		[OP_OR] = "or", [OP_XCHG] = "xchg", [OP_CMPXCHG] = "cmpxchg",
+		[OP_OR] = "or", [OP_XOR] = "xor", [OP_XCHG] = "xchg", [OP_CMPXCHG] = "cmpxchg",
 		[OP_MIN_ARM] = "arm", [OP_MAX] = "max", [OP_FENCE] = "fence",
 		[OP_LOCK] = "lock", [OP_TRYLOCK] = "trylock", [OP_UNLOCK] = "unlock",
 		[OP_WAIT] = "wait", [OP_COMPLETE] = "complete",
@@ -133,7 +133,9 @@ const char *order_name(enum ev_order o)
 		[ORD_MB_AFTER_SPINLOCK] = "after-spinlock",
 		[ORD_MB_AFTER_UNLOCK_LOCK] = "after-unlock-lock",
 		[ORD_MB_AFTER_SRCU_UNLOCK] = "after-srcu-unlock",
-		[ORD_DEREF] = "deref",
+		[ORD_DEREF] = "deref", [ORD_NORETURN] = "once",
+		[ORD_SECTION_BEGIN] = "section-begin", [ORD_SECTION_END] = "section-end",
+		[ORD_GRACE_PERIOD] = "grace-period",
 	};
 
 	return (unsigned)o < ORD_COUNT && names[o] ? names[o] : "";

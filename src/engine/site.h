@@ -23,6 +23,7 @@ enum ev_op {
 	OP_CPU_ADD,	  /* as OP_ADD, atomic on its own CPU only (this_cpu_inc) */
 	OP_AND,		  /* atomic: value = old; *loc &= operand */
 	OP_OR,		  /* atomic: value = old; *loc |= operand */
+	OP_XOR,		  /* atomic: value = old; *loc ^= operand */
 	OP_XCHG,	  /* atomic: value = old; *loc = operand */
 	OP_CMPXCHG,	  /* atomic: value = old; if old == operand, *loc = operand2 */
 	OP_MIN_ARM,	  /* timer: value = old; arm if 0 or later than operand */
@@ -69,6 +70,11 @@ enum ev_order {
 	ORD_MB_AFTER_UNLOCK_LOCK,
 	ORD_MB_AFTER_SRCU_UNLOCK,
 	ORD_DEREF,	/* rcu_dereference: a load that heads dependencies */
+	ORD_NORETURN,	/* atomic_inc() and the like, which return nothing: as ORD_ONCE, but a
+			 * read barrier does not order them */
+	ORD_SECTION_BEGIN, /* of an ideal (S)RCU, which is nothing but what it guarantees: see */
+	ORD_SECTION_END,   /* memory/rcu.c.  These are fences, and operand a is the domain */
+	ORD_GRACE_PERIOD,  /* as a full fence, too */
 	ORD_COUNT
 };
 
@@ -85,6 +91,7 @@ enum {
 	SITE_DYNAMIC  = 1u << 8, /* allocated by site_intern(), freed with the process */
 	SITE_WRITE    = 1u << 9, /* rwsem taken for writing */
 	SITE_RACED    = 1u << 10, /* data_race(): a read that may race with plain writes */
+	SITE_PROMISE  = 1u << 11, /* a store that another task is to make (memory/promise.c) */
 };
 
 struct site {

@@ -63,6 +63,12 @@ struct task_wait { const void *wq; uint64_t ticket; };
  * them, in eight bits. */
 #define CONTEXT_MAX 255
 
+/* What the next event of a task depends on, where the language that it is written in shows
+ * it: bits, each of which stands for a read of the task, the one that said so by `self`.
+ * The beginnings of an ideal SRCU's sections have bits of their own: `begun` are those that
+ * the value stored, or given to the end of a section, comes from. */
+struct event_deps { uint64_t addr, data, ctrl, self, begun; };
+
 struct task {
 	struct object *obj;	/* its name and identity */
 	struct world *w;
@@ -106,7 +112,9 @@ struct task {
 	struct task *park_next;	/* awake.c's */
 	struct idle *idle;	/* workers: what the last pass read and wrote */
 	void *work;		/* workers and timers: the item */
+	const struct event_deps *deps; /* or NULL: nothing is known */
 	void *user;		/* the binding's */
+	bool promise;		/* makes a store that another task is to make again (memory/promise.c) */
 	bool kept;		/* of a checkpoint: not released when it is over */
 	/* last: what nobody looks at where the two numbers are 0 */
 	struct kcall calls[TASK_CALLS_MAX];

@@ -7,6 +7,7 @@
 #include "engine/carrier.h"
 #include "engine/guest.h"
 #include "engine/internal.h"
+#include "memory/history.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,6 +42,38 @@ struct world *world_new(enum carrier_kind carrier)
 	return w;
 }
 
+bool world_set_model(struct world *w, const char *name)
+{
+	const struct memory_model *m = memory_model_by_name(name);
+
+	if (!m)
+		return world_fail(w, "unknown memory model '%s' (sc, tso, weak)", name);
+	if (m == w->model)
+		return true;
+	if (w->frozen)
+		return world_fail(w, "the memory model is chosen before the first object is made");
+	return world_change_model(w, name);
+}
+
+bool world_change_model(struct world *w, const char *name)
+{
+	return world_set_memory(w, memory_model_by_name(name));
+}
+
+bool world_set_memory(struct world *w, const struct memory_model *m)
+{
+	if (m->consistent && !w->history && !(w->history = history_new()))
+		return world_oom(w);
+	if (!m->consistent) {
+		history_free(w->history);
+		w->history = NULL;
+	}
+	w->model = m;
+	return true;
+}
+
+const struct memory_model *world_model(const struct world *w) { return w->model; }
+
 bool world_init_execution(struct world *w)
 {
 	uint32_t id = idspace_by_name(w->ids, "clock");
@@ -50,6 +83,8 @@ bool world_init_execution(struct world *w)
 	if (!w->cpu_owner || !id)
 		return world_oom(w);
 	w->begun++;
+	if (w->history)
+		history_clear(w->history);
 	guest_watch();
 	w->clock_obj = object_make(w, &clock_type, "clock", id);
 	if (!w->clock_obj)
@@ -112,6 +147,7 @@ void world_free(struct world *w)
 		if (w->journal[i].release)
 			w->journal[i].release(w->journal[i].arg);
 	free(w->journal);
+	promises_forget(w);
 	free(w->ghosts.v);
 	free(w->plains.v);
 	free(w->cpu_owner);
@@ -119,6 +155,7 @@ void world_free(struct world *w)
 	objects_release(w);
 	log_release(&w->log);
 	arena_release(w);
+	history_free(w->history);
 	idspace_free(w->ids);
 	free(w);
 }

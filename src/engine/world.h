@@ -111,6 +111,12 @@ unsigned world_online(struct world *w);
 /* From now on the kernel of this world does not preempt: a task loses its CPU only
  * where it sleeps or might, where it yields, and when it ends. */
 void world_set_voluntary(struct world *w);
+/* The memory model, "sc" unless set: before the first object.  False: there is none of
+ * that name, or it is too late. */
+bool world_set_model(struct world *w, const char *name);
+/* The same of one that may have no name of its own. */
+bool world_set_memory(struct world *w, const struct memory_model *m);
+const struct memory_model *world_model(const struct world *w);
 uint64_t world_clock(struct world *w);			/* virtual ns */
 uint64_t world_steps(struct world *w);			/* performed so far */
 uint64_t world_progress(struct world *w);		/* another after each step, for ever */

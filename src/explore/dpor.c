@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include "explore/jobs.h"
+#include "explore/promise.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -135,10 +136,11 @@ static bool search(struct dpor *d)
  * ordered, and what they touch plainly may be touched by nobody else before they are
  * over.  There are few of them: all orders are tried.
  */
-static bool is_voluntary(struct explore *x)
+static bool is_voluntary(struct dpor *d)
 {
-	struct world *w = explore_begin(x);
+	struct world *w = explore_begin(d->x);
 
+	d->weak = w && world_model(w)->consistent;
 	return w && w->voluntary;
 }
 
@@ -150,14 +152,14 @@ bool dpor_run(struct explore *x)
 
 	/* the n-th of several at the same time would not be the same each time */
 	x->shared = x->opts.jobs > 1 && !x->opts.show;
-	if (is_voluntary(x))
+	if (is_voluntary(&d))
 		return naive_run(x);
 	if (x->report.error)
 		return false;
 	d.clock = malloc(STRIDE * sizeof(*d.clock));
 	ok = (d.clock || visit_oom(&d)) && places_init(&d) && search(&d);
 	note_bounds(&d);
-	if (ok && !x->report.bound && !x->executions)
+	if (ok && !x->report.bound && !x->executions && !x->src.allows && !(x->promising && x->promising->n))
 		ok = explore_fail(x, "the exploration found no execution at all: this is an error in srcush");
 	snare_release(&d);
 	if (x->shared)
@@ -180,5 +182,17 @@ bool dpor_run(struct explore *x)
 	free(d.past);
 	free(d.clock);
 	free(d.steps);
+	free(d.mem);
+	free(d.mm_at);
+	free(d.mm_old);
+	free(d.mm_unlock);
+	free(d.base_at);
+	free(d.performed);
+	free(d.revisited);
+	free(d.lane);
+	free(d.write);
+	free(d.loose);
+	mm_release(&d.mm);
+	mm_release(&d.base);
 	return ok;
 }

@@ -14,6 +14,7 @@
 #include "explore/explore.h"
 #include "explore/graph.h"
 #include "explore/wire.h"
+#include "memory/model.h"
 
 /* A step that a task has made, and what it was answered. */
 struct dkept {
@@ -21,6 +22,7 @@ struct dkept {
 	uint64_t answer;
 	uint32_t loc;		/* arena offset, LOC_NONE */
 	uint32_t check;		/* see visit_check() */
+	struct event_deps deps;
 };
 
 /* A task, wherever it occurs; slots are given at first sight and kept. */
@@ -28,6 +30,7 @@ struct dslot {
 	uint32_t id;		/* identity */
 	char *name;
 	uint8_t kind;		/* enum task_kind */
+	bool promise;		/* it makes a store that another task is to keep */
 	uint32_t initial;	/* number in order of making, if the scenario made it; else UINT32_MAX */
 	/* in the graph that is visited: */
 	struct task *t;		/* NULL: not made */
@@ -35,6 +38,8 @@ struct dslot {
 	uint16_t count;		/* of its events, in program order */
 	uint16_t maker;		/* the event behind which it was made */
 	bool waiting;		/* its last event waits, or it is starved */
+	uint64_t done;		/* promise_deps.c's: hash of what it has done, and its reads so far */
+	uint16_t nread;
 	/* where the task itself stands: see keep.c */
 	struct dkept *kept;
 	size_t nkept, kept_cap;
@@ -46,6 +51,8 @@ struct dclass {
 	bool chain;		/* writes read what was before: each is a read-modify-write */
 	bool lock;		/* only ever locked and unlocked */
 	bool shared_wait;	/* several tasks wait on it and take what they waited for */
+	bool strong;		/* more is done to it than is done to memory: consistent.c */
+	bool freed;		/* it is that of an object's first field, which somebody frees */
 	bool timer, disarmed;	/* a timer's cell; and somebody may disarm it */
 	uint32_t waiter;	/* slot + 1 of the only one */
 };
@@ -55,6 +62,7 @@ struct loc_entry {
 	uint32_t loc;
 	uint16_t cls;
 	uint16_t user;	/* of ghosts: slot + 1 of the only task that uses it; 0: shared */
+	uint32_t base;	/* in an object that can be freed: where that begins; LOC_NONE */
 };
 struct loc_table {
 	struct loc_entry *v;
@@ -67,6 +75,26 @@ struct dinfo {
 	uint64_t value, stored;	/* before and after, or what a load returned */
 	uint32_t loc;		/* arena offset, LOC_NONE */
 	uint8_t size;
+};
+
+/* And what the memory model does. */
+struct dmem {
+	uint8_t order, flags;	/* as in struct mm_event */
+	uint32_t loc;
+	uint64_t value;
+	struct event_deps deps;
+	uint64_t operand, operand2;
+	/* promise_deps.c's: what came before, whether it reads and as which of its task, and bits
+	 * of the reads that it depends on */
+	uint64_t before, on;
+	uint16_t nth;
+	bool reads;
+};
+
+/* By task: what its next access comes behind because of its maker; MM_NONE. */
+struct mm_pending {
+	uint16_t of[UINT8_MAX + 1];
+	bool any;		/* else `of` says nothing */
 };
 
 #define DPOR_STEPS_MAX 30000	/* events are counted in 15 bits, writes twice */
@@ -84,6 +112,25 @@ struct dpor {
 	uint16_t *po, *where;
 	struct dinfo *info;
 	uint16_t *unlock;	/* of each lock event: its end, GNONE */
+	uint8_t *revisited;	/* of each write or lock: an event that was there before reads from it */
+	uint16_t *lane;		/* scratch, by event */
+	bool weak;		/* the memory model is another than sc */
+	struct mm mm;		/* consistent.c's, as are the arrays */
+	struct dmem *mem;
+	uint16_t *mm_at, *mm_old, *mm_unlock;
+	struct mm base;		/* the graph's first base_n events, kept from one question to the next */
+	uint16_t *base_at;
+	uint32_t base_n;
+	struct mm_pending base_pending;
+	uint16_t said_of;	/* the event of which base.said is, as a said_kind; GNONE */
+	uint8_t said_kind;
+	uint16_t *write;	/* of each G_RMW: its write part, GNONE */
+	uint8_t *loose;		/* by class */
+	uint8_t *performed;	/* of writes: in this visit */
+	unsigned kept_choice;	/* of the event of which keep_follows() was asked last */
+	uint16_t rewriting;	/* a revisited read-modify-write that was made, but whose write is not
+				 * in the graph again; GNONE */
+	bool oom;
 	uint16_t *hb, *past;	/* clocks by event */
 	size_t per_event;	/* capacity of the arrays by event */
 	unsigned stride;	/* of a clock */
@@ -185,6 +232,10 @@ int place_ghost(struct dpor *d, uint32_t loc, unsigned slot);
 int place_seen(struct dpor *d, uint32_t loc);
 /* Makes locations one class.  False if they were already (nothing was learnt). */
 bool place_unite(struct dpor *d, uint32_t a, uint32_t b);
+/* The object at loc is about to be freed: it is one location, if it was not.  False: d->anew. */
+bool place_freed(struct dpor *d, uint32_t loc);
+/* Of each object that is known to be freed, all that was met is one location. */
+void places_join_freed(struct dpor *d);
 bool place_join(struct dpor *d, int x, int y);	/* the same of classes */
 
 /* A task is the only one who waits on a class. */
@@ -217,7 +268,7 @@ struct shape {
 /* False: d->anew or d->failed. */
 bool shape_of(struct dpor *d, int slot, struct shape *s);
 /* Would the operation change its location, if that held v? */
-bool shape_writes(const struct event *ev, uint64_t v);
+bool shape_writes(const struct dpor *d, const struct event *ev, uint64_t v);
 /* Would it be enabled?  Asked of blocking operations on one word. */
 bool shape_enabled(const struct event *ev, uint64_t v);
 /* What the condition of an event that is looked at for the first time reads is part of its
@@ -230,6 +281,44 @@ uint8_t shape_kind(const struct dpor *d, uint16_t cls, const struct event *ev, u
 		   bool ghost_written);
 /* The class has a ghost in it, which was read or written.  False: d->anew. */
 bool shape_is_data(struct dpor *d, int cls, bool written);
+
+/* --- consistent.c: what the memory model says --- */
+/* Event i has been performed. */
+void consistent_note(struct dpor *d, uint32_t i, const struct event *ev, const struct event_deps *deps);
+/* Need its accesses not stand in one order? */
+bool consistent_is_loose(const struct dpor *d, uint16_t cls);
+const uint8_t *consistent_loose(struct dpor *d);
+/* The choice with which event i is made now, where `performed` says what has been made
+ * before it in this visit; and it has been made. */
+void consistent_begin(struct dpor *d);
+unsigned consistent_choice(const struct dpor *d, const struct gevent *e, uint32_t i);
+void consistent_performed(struct dpor *d, const struct gevent *e, uint32_t i);
+/* Is the whole execution one that the source allows (explore_source.allows)? */
+bool consistent_allowed(struct dpor *d);
+/* Is the graph, with all promises kept, one of the model?  Then d->mm has it, and d->mm_at
+ * where. */
+bool consistent_whole(struct dpor *d);
+/* So many of the first writes of the class has the task certainly seen: it reads none from
+ * before the last of them, and writes behind it. */
+uint32_t consistent_seen(const struct dpor *d, unsigned slot, uint16_t cls);
+/* A quick answer: may an event that was performed as the next one be added as `add`, at that
+ * place? */
+enum mm_answer consistent_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
+void consistent_reset(struct dpor *d);	/* the graph has been changed otherwise than at its end */
+/* May d->next be, which was made by that change, or the graph itself? */
+bool consistent_next(struct dpor *d, const struct gchange *c);
+bool consistent_now(struct dpor *d);
+/* The graph as the model wants to have it, in d->mm; d->mm_at has of each event its last one
+ * there.  False: no memory. */
+bool consistent_make(struct dpor *d);
+
+/* --- cpus.c --- */
+/*
+ * Is there an order in which the tasks had their CPUs, in which nobody comes between the
+ * steps of one who owns a CPU, and which the model allows?  Then, unless any will do, d->order
+ * has the steps in such an order and *other is set.  False: there is none, or failure.
+ */
+bool cpus_allow(struct dpor *d, bool *other);
 
 /* --- revisit.c --- */
 /* A write that is to become event i, with that past (of all that it reads from, too),
@@ -247,6 +336,9 @@ bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank);
 /* --- prune.c --- */
 /* Can no execution come from the graph that was popped, as its CPUs stand? */
 bool prune_hopeless(struct dpor *d);
+/* Does an event stand between two of another task's, by their clocks, although that kept its
+ * CPU from the one to the other?  Of events in that clock; `stays` NULL: all. */
+bool prune_breaks(const struct dpor *d, const uint16_t *po, const uint16_t *clocks, const uint16_t *stays);
 
 /* --- visit.c --- */
 /* How much of its CPU a task owns, as in struct gevent. */
@@ -289,9 +381,10 @@ bool visit_diverged(struct dpor *d, const struct dslot *s, uint32_t step, const 
 bool keep_begin(struct dpor *d);
 void keep_began(struct dpor *d);	/* one has begun, with nobody's task anywhere */
 /* The slot's task has made a step.  False: no memory. */
-bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer);
+bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer,
+	       const struct event_deps *deps);
 /* Is e what its task, which stands somewhere behind, has already done? */
-bool keep_follows(struct dpor *d, const struct gevent *e);
+bool keep_follows(struct dpor *d, const struct gevent *e, uint32_t i);
 /* Then what it does to memory. */
 const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i);
 /* Brings the task to where the graph has it.  False: failed. */

@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "explore/judge.h"
+#include "explore/promise.h"
 
 #include "check/check.h"
 #include "engine/internal.h"
@@ -82,8 +83,9 @@ struct world *explore_begin(struct explore *x)
 		explore_fail(x, "%s", refused ? refused : why ? why : "the scenario cannot be built");
 		return NULL;
 	}
+	w->depends = NULL;
 	check_set_lockdep(w, x->opts.lockdep_61 ? LOCKDEP_6_1 : LOCKDEP_6_12);
-	if (!world_prime(w)) {
+	if (!promise_begin(x->promising, w) || !world_prime(w)) {
 		explore_fail(x, "%s", world_error(w));
 		return NULL;
 	}
@@ -92,7 +94,7 @@ struct world *explore_begin(struct explore *x)
 
 void explore_stepped(struct explore *x, struct world *w, struct task *t)
 {
-	if (x->src.stepped)
+	if (x->src.stepped && !t->promise)
 		x->src.stepped(x->src.arg, w, t);
 }
 
@@ -167,7 +169,7 @@ bool explore_go_on(struct explore *x)
 		explore_bound(x, "interrupted");
 		return false;
 	}
-	if (o->max_executions && x->executions >= o->max_executions) {
+	if (o->max_executions && x->executions + (x->promising ? x->first : 0) >= o->max_executions) {
 		explore_bound(x, "max_executions %" PRIu64, o->max_executions);
 		return false;
 	}
@@ -217,14 +219,15 @@ bool explore_run(struct explore *x)
 	x->judge = judge_new();
 	if (!x->judge)
 		return explore_oom(x);
-	ok = run_strategy(x) && judge_conclude(x);
+	ok = (x->opts.promises ? promise_run(x, run_strategy) : run_strategy(x)) && judge_conclude(x);
 	/* whatever cut them, nobody may take this for all there is */
 	if (x->report.cut)
 		explore_bound(x, "max_steps %" PRIu64, x->opts.max_steps);
-	if (ok && !x->executions && !x->report.bound)
+	if (ok && !x->executions && !x->report.bound && !x->src.allows)
 		explore_fail(x, "the exploration came to its end without a single execution");
 	if (explore_refused(x))		/* by a run that judge_conclude() repeated */
 		explore_fail(x, "%s", explore_refused(x));
+	promise_release(x);
 	judge_free(x->judge);
 	x->judge = NULL;
 	x->report.seconds = explore_now() - x->started;
@@ -241,6 +244,7 @@ void explore_forget(struct explore *x)
 		free(r->outcomes[i].text);
 	r->noutcomes = 0;
 	judge_forget(x->judge);
+	promise_forget(x->promising);
 }
 
 void violation_release(struct explore_violation *v)

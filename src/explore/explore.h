@@ -10,6 +10,7 @@
 
 #include "engine/plain.h"
 #include "engine/world.h"
+#include "memory/consistency.h"
 
 enum explore_strategy { EXPLORE_DPOR, EXPLORE_RANDOM, EXPLORE_PCT, EXPLORE_NAIVE };
 
@@ -55,6 +56,10 @@ struct explore_source {
 	 * read), and what another process found an invariant to read. */
 	uint32_t (*watched_at)(void *arg, size_t i);
 	void (*watch)(void *arg, uint32_t loc);
+	/* Under a model with graphs, where not NULL: may the whole execution be?  What is asked
+	 * before it is over says nothing of what only the whole shows.  False: it is not
+	 * counted. */
+	bool (*allows)(void *arg, struct mm *m);
 	/* Why the scenario cannot be explored, as far as the executions so far have shown
 	 * (bodies share a Lua variable ...), or NULL.  To be asked after each end(), and
 	 * after each begin() that fails: it says more than *why. */
@@ -71,6 +76,8 @@ struct explore_opts {
 	double seconds;			/* 0: no bound */
 	unsigned jobs;
 	bool lockdep_61;		/* the order of locks as Linux 6.1 sees it: without SRCU */
+	bool unjudged;			/* no oracles: outcomes alone are of interest */
+	bool promises;			/* load buffering, too: promise.c; of models that have it */
 	bool keep_going;		/* all violations of distinct kinds and places */
 	uint64_t show;			/* keep the schedule of the n-th complete execution; 0: none */
 };
@@ -98,6 +105,8 @@ struct explore_report {
 	uint64_t traces;		/* naive: complete executions that differ in more than the
 					 * order of independent steps; 0: not counted */
 	uint64_t deepest;		/* steps of the longest execution */
+	uint64_t promised;		/* complete executions that nothing but promises shows */
+	unsigned promises;		/* so many were made in one execution at most */
 	double seconds;
 	const char *bound;		/* which bound cut it, as the option is spelt
 					 * ("max_executions 1000"), "interrupted", or NULL */
@@ -136,6 +145,7 @@ struct explore {
 	struct explore_progress others;	/* the same and more, of processes that work on it */
 	bool unnumbered;		/* of several at the same time none is the n-th */
 	uint64_t first;			/* executions before those that this process counts */
+	struct promising *promising;	/* promise.c's; NULL: no promises */
 	struct judge *judge;		/* judge.c's: what was found so far */
 };
 
@@ -189,7 +199,7 @@ bool explore_oom(struct explore *x);	/* the same for want of memory */
  * nothing that a trace oracle judges: no API call, lock, plain access (one that takes no step
  * least of all) or free. */
 #define EXPLORE_LEAN_OPS (1ull << OP_LOAD | 1ull << OP_STORE | 1ull << OP_ADD | 1ull << OP_XCHG | \
-	1ull << OP_CMPXCHG | 1ull << OP_AND | 1ull << OP_OR | 1ull << OP_FENCE | \
+	1ull << OP_CMPXCHG | 1ull << OP_AND | 1ull << OP_OR | 1ull << OP_XOR | 1ull << OP_FENCE | \
 	1ull << OP_ASSUME | 1ull << OP_CHOOSE | 1ull << OP_YIELD)
 static inline bool explore_lean(const struct task *t)
 {

@@ -74,6 +74,8 @@ static bool lacks_cpu_between(const struct dpor *d, const struct added *a, uint3
 	const struct gevent *w = step_of(d, first);
 	uint8_t level = level_of(&d->slots[a->e.task]);
 
+	if (consistent_is_loose(d, a->e.cls))
+		return false;
 	if (w->own < level || w->cpu != a->e.cpu || w->task == a->e.task ||
 	    d->g.ev[second].task != w->task)
 		return false;
@@ -109,27 +111,36 @@ static bool instead_read(struct dpor *d, struct added *a, uint32_t k)
 		return true;
 	if (a->e.flags & GF_WAITING && k == c->n)
 		return true; /* it writes nothing until it is revisited */
-	if ((!a->pure || (chain && k < c->n)) && (chain || !known || shape_writes(&a->ev, v))) {
+	if ((!a->pure || (chain && k < c->n)) && (chain || !known || shape_writes(d, &a->ev, v))) {
 		e.kind = G_RMW;
 		if (k < c->n && d->g.ev[c->w[k]].kind != G_RMW_WRITE && !push_forward(d, &e, k))
 			return false;
 		if (!revisit_reads(d, d->g.n, &e, past_from(d, a, e.rf)))
 			return false;
 	}
-	if (k < c->n && (shape_is_pure(&a->ev) || (!chain && (!known || !shape_writes(&a->ev, v))))) {
+	if (k < c->n && (shape_is_pure(&a->ev) || (!chain && (!known || !shape_writes(d, &a->ev, v))))) {
 		e.kind = G_READ;
 		return push_forward(d, &e, 0);
 	}
 	return true;
 }
 
+/* Does the write come before the new event for certain, so that what it overwrites cannot
+ * be seen any more?  Where stores reach memory in their order, each that is in its past does. */
+static bool is_overwritten(const struct dpor *d, const struct added *a, uint32_t write)
+{
+	if (!consistent_is_loose(d, a->e.cls))
+		return in_clock(d, a->hb, write);
+	return world_model(d->w)->buffers && in_clock(d, a->past, write);
+}
+
 static bool instead_read_all(struct dpor *d, struct added *a)
 {
 	const struct gclass *c = &d->classes[a->e.cls];
+	uint32_t seen = consistent_seen(d, a->e.task, a->e.cls);
 
-	for (uint32_t k = c->n + 1u; k--;) {
-		/* what happened before it cannot have been overwritten by then */
-		if (k < c->n && in_clock(d, a->hb, c->w[k]))
+	for (uint32_t k = c->n + 1u; k-- > seen;) {
+		if (k < c->n && is_overwritten(d, a, c->w[k]))
 			return true;
 		if (!instead_read(d, a, k))
 			return false;
@@ -140,12 +151,13 @@ static bool instead_read_all(struct dpor *d, struct added *a)
 static bool instead_write(struct dpor *d, struct added *a)
 {
 	const struct gclass *c = &d->classes[a->e.cls];
+	uint32_t seen = consistent_seen(d, a->e.task, a->e.cls);
 	struct gevent e = a->e;
 
 	e.flags = 0;
 	e.rf = GNONE;
-	for (uint32_t k = c->n; k--;) {
-		if (in_clock(d, a->hb, c->w[k]))
+	for (uint32_t k = c->n; k-- > seen;) {
+		if (is_overwritten(d, a, c->w[k]))
 			break;
 		if (d->g.ev[c->w[k]].kind != G_RMW_WRITE &&
 		    !(k && lacks_cpu_between(d, a, c->w[k - 1], c->w[k])) && !push_forward(d, &e, k))
@@ -203,6 +215,7 @@ static bool append(struct dpor *d, struct added *a)
 	}
 	d->g.ev[i] = a->e;
 	d->unlock[i] = GNONE;
+	d->revisited[i] = 0;
 	if (a->e.kind == G_UNLOCK)
 		d->unlock[a->e.rf] = (uint16_t)i;
 	d->g.n = i + 1;
@@ -212,6 +225,8 @@ static bool append(struct dpor *d, struct added *a)
 
 		d->g.ev[w] = g_write_part(&a->e, i, c->n);
 		d->unlock[w] = GNONE;
+		d->revisited[w] = 0;
+		d->performed[w] = 1;
 		clocks_share(d, i, w);
 		if (!class_put(d, a->e.cls, c->n, (uint16_t)w))
 			return false;
@@ -258,12 +273,15 @@ static bool add_lock(struct dpor *d, struct added *a)
 
 static bool add_waiting(struct dpor *d, struct added *a)
 {
+	static const struct event_deps none;
 	struct dslot *s = &d->slots[a->e.task];
 
 	a->ev = s->t->ev;
 	a->e.kind = G_READ;
 	a->e.flags = GF_AWAIT | GF_WAITING;
 	d->info[a->i] = (struct dinfo){ .loc = LOC_NONE };
+	if (d->weak)
+		consistent_note(d, a->i, &a->ev, s->t->deps ? s->t->deps : &none);
 	s->waiting = true;
 	return instead(d, a) && append(d, a);
 }
@@ -344,6 +362,7 @@ static bool perform_lock(struct dpor *d, int slot)
 	if (!visit_perform(d, &e, i, &ev))
 		return false;
 	d->g.ev[i] = e;
+	consistent_reset(d);
 	if (e.flags & GF_FRESH)
 		d->g.ev[i].check = visit_check(d, i, &ev);
 	d->g.ev[i].flags &= (uint8_t)~GF_FRESH;

@@ -63,6 +63,8 @@ static void get_classes(struct dpor *d, struct wire *from)
 		d->cls[i].chain |= c.chain;
 		d->cls[i].lock &= c.lock;
 		d->cls[i].shared_wait |= c.shared_wait;
+		d->cls[i].strong |= c.strong;
+		d->cls[i].freed |= c.freed;
 		d->cls[i].timer |= c.timer;
 		d->cls[i].disarmed |= c.disarmed;
 		if (p != i)
@@ -98,6 +100,7 @@ bool facts_get(struct dpor *d, struct wire *from)
 		d->stuck[i] = d->stuck[i] > stuck[i] ? d->stuck[i] : stuck[i];
 	get_classes(d, from);
 	get_users(d, from);
+	places_join_freed(d);
 	n = wire_get_number(from);
 	for (size_t i = 0; i < n && !from->bad; i++) {
 		uint32_t loc = (uint32_t)wire_get_number(from);

@@ -144,6 +144,9 @@ struct order {
 	uint16_t *v;
 	uint32_t n, cap;
 	bool oom, undecided;
+	/* of each event those that have to come before it, rows of `words` of bits; NULL: none */
+	const uint64_t *behind;
+	size_t words;
 	/* scratch */
 	void *mem;
 	size_t mem_size;
@@ -155,8 +158,10 @@ enum order_cpus {
 	ORDER_TRY_CPUS,	/* without looking far: false says nothing */
 	ORDER_CPUS,
 };
+/* `loose`: of each class, whether its accesses need not stand in one order, but only
+ * behind the writes that they read from; NULL: none. */
 bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses,
-		enum order_cpus cpus);
+		const uint8_t *loose, enum order_cpus cpus);
 /* How often it takes the CPU from a task that could have gone on. */
 unsigned order_preemptions(const struct order *o, const struct graph *g);
 void order_release(struct order *o);

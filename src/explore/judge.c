@@ -61,6 +61,7 @@ static bool run_copy(struct explore *x, struct run *r, const struct exec_step *s
 	if (n)
 		memcpy(r->steps, steps, n * sizeof(*steps));
 	r->n = n;
+	r->promises = promise_now(x);
 	r->is = true;
 	return true;
 }
@@ -178,6 +179,29 @@ static uint64_t hash_of(const struct explore *x, struct world *w, const struct e
 		h = (h ^ (steps[i].choice + 256u)) * 0x100000001b3u;
 	}
 	return h;
+}
+
+void judge_drop_promised(struct explore *x)
+{
+	struct explore_report *r = &x->report;
+	struct run *runs = x->judge->runs;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nviolations; i++) {
+		if (runs[i].promises.n) {
+			violation_release(&r->violations[i]);
+			free(runs[i].steps);
+			continue;
+		}
+		r->violations[n] = r->violations[i];
+		runs[n++] = runs[i];
+	}
+	for (size_t i = n; i < r->nviolations; i++)
+		runs[i] = (struct run){ 0 };
+	r->nviolations = n;
+	for (size_t i = 0; i < x->judge->nseen; i++)
+		free(x->judge->seen[i].key);
+	x->judge->nseen = 0;
 }
 
 bool judge_take(struct explore *x, size_t i, const struct explore_violation *v, const struct run *r)
@@ -509,6 +533,11 @@ bool explore_end(struct explore *x, struct world *w, enum exec_end how,
 
 	if (how == EXEC_FAILED)
 		return explore_fail(x, "%s", world_error(w));
+	if (x->opts.unjudged) {
+		count(x, how, n);
+		text = x->src.end(x->src.arg, w, how);
+		return !text || how != EXEC_COMPLETE || judge_tally(x, text, 1);
+	}
 	w = outgrown(x, w, steps, n);
 	if (!w)
 		return false;
@@ -541,6 +570,7 @@ static bool schedule_of(struct explore *x, const struct run *r, char **schedule)
 
 	if (!r->is)
 		return true;
+	promise_use(x, &r->promises);
 	w = again(x, r->steps, r->n);
 	if (!w)
 		return false;
@@ -551,8 +581,10 @@ static bool schedule_of(struct explore *x, const struct run *r, char **schedule)
 /* What is reported is what a plain run of these steps shows, however it was found. */
 static bool verify(struct explore *x, const struct explore_violation *v, const struct run *r)
 {
-	struct world *w = again(x, r->steps, r->n);
+	struct world *w;
 
+	promise_use(x, &r->promises);
+	w = again(x, r->steps, r->n);
 	if (!w)
 		return false;
 	explore_judge(x, w);
@@ -566,6 +598,7 @@ static void repeat_samples(struct explore *x)
 {
 	struct judge *j = x->judge;
 
+	promise_use(x, &j->example.promises);
 	if (!j->samples[0].is && j->example.is)
 		repeat_check(x, j->example.steps, j->example.n);
 	for (size_t i = 0; i < SAMPLES && !x->report.error; i++)
@@ -577,9 +610,12 @@ bool judge_conclude(struct explore *x)
 {
 	struct judge *j = x->judge;
 
+	if (x->opts.unjudged)
+		return true;
 	repeat_samples(x);
 	for (size_t i = 0; i < x->report.nviolations && !x->report.error; i++)
-		if (verify(x, &x->report.violations[i], &j->runs[i]))
+		/* another way might keep no promise */
+		if (verify(x, &x->report.violations[i], &j->runs[i]) && !j->runs[i].promises.n)
 			explore_minimise(x, &x->report.violations[i], j->runs[i].steps, j->runs[i].n);
 	return !x->report.error && schedule_of(x, &j->example, &x->report.example) &&
 	       schedule_of(x, &j->shown, &x->report.shown);

@@ -6,6 +6,7 @@
 #define SRCUSH_EXPLORE_JUDGE_H
 
 #include "explore/explore.h"
+#include "explore/promise.h"
 
 /* A copy of an execution's steps. */
 struct run {
@@ -14,6 +15,7 @@ struct run {
 	bool is;
 	bool told;		/* to the process that puts it all together */
 	uint64_t hash;		/* of the steps; the same in all processes */
+	struct promise_set promises;
 };
 
 struct seen { char *key; size_t n; uint64_t hash; };
@@ -47,6 +49,8 @@ static inline bool run_is_less(size_t n, uint64_t hash, size_t n2, uint64_t hash
 	return n != n2 ? n < n2 : hash < hash2;
 }
 void violation_release(struct explore_violation *v);
+/* Forgets the violations of executions with promises. */
+void judge_drop_promised(struct explore *x);
 /* The exploration is over: puts violations and examples into their final form. */
 bool judge_conclude(struct explore *x);
 

@@ -10,6 +10,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "explore/promise.h"
 
 #include "engine/checkpoint.h"
 
@@ -41,7 +42,8 @@ void keep_began(struct dpor *d)
 	}
 }
 
-bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer)
+bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t answer,
+	       const struct event_deps *deps)
 {
 	if (!d->keeps)
 		return true;
@@ -53,7 +55,7 @@ bool keep_note(struct dpor *d, struct dslot *s, const struct event *ev, uint64_t
 	}
 	if (!grow(&s->kept, &s->kept_cap, s->nkept + 1u, sizeof(*s->kept)))
 		return visit_oom(d);
-	s->kept[s->nkept++] = (struct dkept){ .ev = *ev, .answer = answer,
+	s->kept[s->nkept++] = (struct dkept){ .ev = *ev, .answer = answer, .deps = *deps,
 					      .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	return true;
 }
@@ -101,23 +103,35 @@ bool keep_catch_up(struct dpor *d, struct dslot *s)
 	return told.i == told.n || visit_diverged(d, s, told.i, NULL);
 }
 
+/* Does the event of which keep_follows() was asked find what memory holds? */
+static bool finds_memory(const struct dpor *d)
+{
+	return d->kept_choice <= 1 && !promises_are_made(d);
+}
+
 /* What the task would be answered now: is it what it was? */
-static bool same_answer(const struct dkept *k, const struct gevent *e)
+static bool same_answer(const struct dpor *d, const struct dkept *k, const struct gevent *e)
 {
 	const struct event *ev = &k->ev;
 
 	if (ev->op == OP_CHOOSE)
 		return k->answer == (e->choice ? e->choice : 1u);
 	/* who stores is not told what was there */
+	if (ev->loc && ev->op != OP_STORE && d->weak && !finds_memory(d))
+		return event_would_read(d->w, ev, d->kept_choice) == k->answer;
 	return !ev->loc || ev->op == OP_STORE || mem_read(ev->loc, ev->size) == k->answer;
 }
 
-bool keep_follows(struct dpor *d, const struct gevent *e)
+bool keep_follows(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	struct dslot *s = &d->slots[e->task];
 
-	return s->follows && s->count < s->nkept && s->kept[s->count].ev.op == e->op &&
-	       !(e->flags & GF_AWAIT) && e->maker == GNONE && same_answer(&s->kept[s->count], e);
+	if (!s->follows || s->count >= s->nkept || s->kept[s->count].ev.op != e->op ||
+	    e->flags & GF_AWAIT || e->maker != GNONE)
+		return false;
+	if (d->weak)
+		d->kept_choice = consistent_choice(d, e, i);
+	return same_answer(d, &s->kept[s->count], e);
 }
 
 /* What performing it does to memory. */
@@ -143,17 +157,32 @@ const struct dkept *keep_perform(struct dpor *d, struct gevent *e, uint32_t i)
 	struct dslot *s = &d->slots[e->task];
 	const struct dkept *k = &s->kept[s->count];
 	struct dinfo *info = &d->info[i];
+	unsigned choice = e->choice;
 
 	info->size = k->ev.size;
 	info->loc = k->loc;
-	if (k->ev.loc) {
+	if (d->weak)
+		choice = d->kept_choice;
+	if (k->ev.loc && d->weak && !(k->ev.op == OP_LOAD && finds_memory(d))) {
+		struct access_done done = { 0 };
+
+		d->oom |= !event_access(d->w, &k->ev, choice, &done);
+		info->value = done.value;
+		info->stored = done.stored;
+	} else if (k->ev.loc) {
 		effect(&k->ev, info);
 	} else {
 		info->value = k->answer;
 		info->stored = k->ev.a;
 	}
 	d->w->log.n++;
-	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = e->choice };
+	d->steps[d->nsteps++] = (struct exec_step){ .task = s->id, .choice = choice };
+	if (d->weak) {
+		consistent_note(d, i, &k->ev, &k->deps);
+		if (d->x->promising)
+			promise_deps_of(d, e, i, &k->ev);
+		consistent_performed(d, e, i);
+	}
 	d->ghost_written = false;
 	e->own = 0;
 	return k;

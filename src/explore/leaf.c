@@ -18,6 +18,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "explore/promise.h"
 #include "k/work.h"
 
 static bool is_last(const struct dpor *d, const struct gevent *e)
@@ -254,56 +255,40 @@ static bool leaf_rerun(struct dpor *d)
 				    "independent steps were put into another order", at + 1);
 }
 
-/* Is `inner` ordered behind the first and before the last event of a stretch in which its
- * CPU was not to be had? */
-static bool stands_inside(const struct dpor *d, uint32_t first, uint32_t last, uint8_t level)
+/* Makes the steps again in the order that was found. */
+static bool make_in_order(struct dpor *d)
 {
-	const struct gevent *s = &d->g.ev[first];
+	size_t n = 0;
 
-	for (uint32_t i = 0; i < d->g.n; i++) {
+	consistent_begin(d);
+	for (uint32_t k = 0; k < d->order.n; k++) {
+		uint32_t i = d->order.v[k];
 		const struct gevent *e = &d->g.ev[i];
 
-		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) ||
-		    level < level_of(&d->slots[e->task]))
+		if (e->flags & GF_WAITING)
 			continue;
-		if (in_clock(d, hb_of(d, i), first) && in_clock(d, hb_of(d, last), i))
-			return true;
+		d->steps[n++] = (struct exec_step){ .task = d->slots[e->task].id,
+						    .choice = consistent_choice(d, e, i) };
+		consistent_performed(d, e, i);
 	}
-	return false;
-}
-
-/* The commonest reason why there is no order that respects the CPUs, found with little work. */
-static bool cpus_violated(const struct dpor *d)
-{
-	for (uint32_t i = 0; i < d->g.n; i++) {
-		const struct gevent *e = &d->g.ev[i];
-		uint8_t level = e->own;
-		uint32_t last = i;
-
-		/* from each event that owns: the first of its stretch will do, the others
-		 * are as good */
-		if (!e->own || !g_steps(e))
-			continue;
-		for (uint32_t j = i + 1; j < d->g.n && d->g.ev[last].own; j++)
-			if (d->g.ev[j].task == e->task && g_steps(&d->g.ev[j])) {
-				last = j;
-				if (d->g.ev[j].own && d->g.ev[j].own < level)
-					level = d->g.ev[j].own;
-			}
-		if (last != i && stands_inside(d, i, last, level))
-			return true;
-	}
-	return false;
+	d->nsteps = n;
+	return leaf_rerun(d);
 }
 
 /* Makes the steps again in an order that can be.  False: there is none, or failure. */
 static bool straighten(struct dpor *d)
 {
-	size_t n = 0;
-	bool ordered = !cpus_violated(d);
+	const struct promising *p = d->x->promising;
+	bool ordered, other;
 
+	if (d->weak && !(p && p->n))
+		return cpus_allow(d, &other) && (!other || make_in_order(d));
+	if (!d->forced)
+		return true;
+	/* the commonest reason why there is none, found with little work */
+	ordered = !prune_breaks(d, d->po, d->hb, NULL);
 	if (ordered) {
-		ordered = order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_CPUS);
+		ordered = order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_CPUS);
 		if (d->order.oom)
 			return visit_oom(d);
 		if (!ordered && d->order.undecided) {
@@ -316,28 +301,35 @@ static bool straighten(struct dpor *d)
 		d->dropped = true;
 		return false;
 	}
-	for (uint32_t k = 0; k < d->order.n; k++) {
-		const struct gevent *e = &d->g.ev[d->order.v[k]];
+	return make_in_order(d);
+}
 
-		if (!(e->flags & GF_WAITING))
-			d->steps[n++] = (struct exec_step){ .task = d->slots[e->task].id,
-							    .choice = e->choice };
-	}
-	d->nsteps = n;
-	return leaf_rerun(d);
+static bool is_execution(struct dpor *d, enum exec_end how)
+{
+	const struct promising *p = d->x->promising;
+
+	if (p && p->n)
+		return promise_kept(d, how);
+	if (p && !promise_note(d))
+		return false;
+	return how != EXEC_COMPLETE || consistent_allowed(d);
 }
 
 bool leaf_end(struct dpor *d, bool cut)
 {
 	enum exec_end how = cut ? EXEC_CUT : d->idle_stale ? EXEC_BLOCKED : explore_end_of(d->w);
 
-	if (d->forced && !straighten(d))
+	if (!straighten(d))
 		return d->dropped;
 	/* somebody stuck on a CPU of his own may have been put behind others, or who was to
 	 * be starved is not */
 	if (!cut && !stands_still(d)) {
 		d->dropped = true;
 		return true;
+	}
+	if (!is_execution(d, how)) {
+		d->dropped = true;
+		return !d->oom || visit_oom(d);
 	}
 	d->stopped = !explore_end(d->x, d->w, how, d->steps, d->nsteps);
 	return !d->stopped;

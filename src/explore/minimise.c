@@ -12,7 +12,10 @@
 
 #include "check/check.h"
 #include "engine/internal.h"
+#include "engine/log.h"
 #include "explore/minimise.h"
+#include "memory/execution.h"
+#include "memory/model.h"
 
 /* What may be spent, in steps so that the result is the same on every machine.  To
  * begin a run costs as much as some steps. */
@@ -69,6 +72,8 @@ static enum step_result make_step(struct min *m, struct world *w, struct task *t
 
 	if (t->state == TASK_READY && t->ev.op == OP_CHOOSE)
 		s.choice = choice && choice <= t->ev.a ? choice : 1;
+	else if (world_model(w)->consistent)
+		s.choice = choice;
 	if (!grow(&m->run.v, &m->run.cap, m->run.n + 1, sizeof(s)))
 		return STEP_ERROR;
 	r = world_step_again(w, t, s.choice);
@@ -227,6 +232,7 @@ static bool repeat_found(struct min *m, const struct exec_step *steps, size_t n)
 
 	if (!w)
 		return false;
+	m->alone = false;
 	world_batch_begin(w);
 	found = shows(m, w);
 	for (size_t i = 0; i < n && !found; i++) {
@@ -243,30 +249,70 @@ static bool repeat_found(struct min *m, const struct exec_step *steps, size_t n)
 	return found && keep_run(m, true);
 }
 
-/* The best run once more: what it shows is what is reported. */
+/* What the last run shows is what is reported. */
+static void report_run(struct min *m, struct explore_violation *v)
+{
+	const struct violation *found = explore_find(m->w, m->kind, m->place);
+	char *message = strdup(found->message ? found->message : "");
+	char *schedule = world_schedule(m->w);
+
+	if (message && schedule) {
+		free(v->message);
+		free(v->schedule);
+		v->message = message;
+		v->schedule = schedule;
+		v->step = found->step;
+	} else {
+		free(message);
+		free(schedule);
+	}
+}
+
+/* The best run once more. */
 static void write_back(struct min *m, struct explore_violation *v)
 {
-	const struct violation *found;
 	struct stretches s = { 0 };
-	char *message, *schedule;
 
 	m->left = UINT64_MAX;
-	if (min_stretches(&m->best, &s) && run_shows(m, &s)) {
-		found = explore_find(m->w, m->kind, m->place);
-		message = strdup(found->message ? found->message : "");
-		schedule = world_schedule(m->w);
-		if (message && schedule) {
-			free(v->message);
-			free(v->schedule);
-			v->message = message;
-			v->schedule = schedule;
-			v->step = found->step;
-		} else {
-			free(message);
-			free(schedule);
-		}
-	}
+	if (min_stretches(&m->best, &s) && run_shows(m, &s))
+		report_run(m, v);
 	free(s.v);
+}
+
+/* Did the memory model make choices in it? */
+static bool has_choices(struct world *w)
+{
+	for (uint64_t i = 1; i <= world_steps(w); i++) {
+		const struct log_access *a = log_access(w, i);
+
+		if (a && a->choice > 1)
+			return true;
+	}
+	return false;
+}
+
+/* What was promised has to be kept, and somebody else sees to that (promise.c). */
+static bool has_promises(struct world *w)
+{
+	for (size_t i = 0; i < world_task_count(w); i++)
+		if (world_task(w, i)->promise)
+			return true;
+	return false;
+}
+
+/* With choices of the memory model another order of the steps is another execution, unless
+ * the choices are made anew: that is done once. */
+static void put_in_order(struct min *m, struct explore_violation *v)
+{
+	struct trail t = { 0 };
+
+	if (natural_order(m->w, &t) && repeat_found(m, t.v, t.n) && execution_allows(m->w, NULL, 0, NULL, 0)) {
+		report_run(m, v);
+		/* what comes behind it may be needed to show it, and mostly is not */
+		if (v->step && v->step < t.n && repeat_found(m, t.v, v->step))
+			report_run(m, v);
+	}
+	free(t.v);
 }
 
 /* Is it a body that never comes to its next step?  Each run takes the watchdog's time,
@@ -284,7 +330,11 @@ void explore_minimise(struct explore *x, struct explore_violation *v,
 		.left = STEPS_MIN + (uint64_t)n * STEPS_PER_STEP,
 	};
 
-	if (n && !takes_long(v) && repeat_found(&m, steps, n)) {
+	if (!n || takes_long(v) || !repeat_found(&m, steps, n) || has_promises(m.w)) {
+		/* it stays as it was found */
+	} else if (has_choices(m.w)) {
+		put_in_order(&m, v);
+	} else {
 		min_coarsen(&m);
 		min_reorder(&m);
 		min_shrink(&m);

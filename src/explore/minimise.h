@@ -71,6 +71,14 @@ bool min_attempt(struct min *m, const struct stretches *s);
 /* A run as stretches.  False: no memory. */
 bool min_stretches(const struct trail *t, struct stretches *out);
 
+/*
+ * natural.c: the steps of w, a run under a model in which loads may be stale, in an order in
+ * which they are so no longer than they must be, with the choices that make it the same
+ * execution.  False: there is none, no memory, or the run is too long for it.
+ */
+#define NATURAL_MAX 5000
+bool natural_order(struct world *w, struct trail *out);
+
 /* --- shorter.c --- */
 
 void min_coarsen(struct min *m);

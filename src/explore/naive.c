@@ -10,6 +10,7 @@
 #include "explore/enabled.h"
 #include "explore/explore.h"
 #include "explore/trace-hash.h"
+#include "memory/model.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -99,6 +100,10 @@ static bool execute(struct naive *d, struct world *w, enum exec_end *how)
 	d->nsteps = 0;
 	d->preemptions = 0;
 	d->last = NULL;
+	*how = EXEC_FAILED;
+	if (world_model(w)->consistent)
+		return explore_fail(x, "the naive strategy tries all orders of the steps, not what else the "
+				    "%s memory model allows", world_model(w)->name);
 	trace_hash_begin(&d->hash);
 	for (;;) {
 		struct task *t;

@@ -41,6 +41,7 @@ struct search {
 	uint8_t *done;
 	unsigned ntasks, nclasses;
 	bool owned;		/* some event leaves its CPU owned */
+	const uint8_t *loose;	/* by class, or NULL */
 };
 
 static bool scratch(struct order *o, size_t size)
@@ -128,13 +129,30 @@ static void index_events(struct search *s)
 	}
 }
 
+/* Has all come that has to come before it for reasons of its CPU? */
+static bool has_cpu(const struct search *s, const struct gevent *e)
+{
+	const struct order *o = s->o;
+	const uint64_t *row = o->behind ? o->behind + (size_t)(e - s->g->ev) * o->words : NULL;
+
+	for (size_t k = 0; row && k < o->words; k++)
+		for (uint64_t b = row[k]; b; b &= b - 1)
+			if (!s->done[64 * k + (unsigned)__builtin_ctzll(b)])
+				return false;
+	return true;
+}
+
 /* May e, the next event of its task, come now? */
 static bool ready(const struct search *s, const struct gevent *e)
 {
 	const struct oclass *c = &s->cls[e->cls];
 
+	if (!has_cpu(s, e))
+		return false;
 	if (e->maker != GNONE && !s->done[e->maker])
 		return false;
+	if (s->loose && s->loose[e->cls] && (g_reads(e) || e->kind == G_WRITE))
+		return !g_reads(e) || e->rf == GNONE || s->done[e->rf];
 	switch (e->kind) {
 	case G_READ:
 		return c->last == e->rf;
@@ -184,6 +202,8 @@ static void emit(struct search *s, uint16_t i)
 		c->readers--;
 	if (e->kind == G_RMW)
 		w = s->write[i];
+	if (w != GNONE)
+		s->done[w] = 1;
 	if ((e->kind == G_WRITE || e->kind == G_RMW) && w != GNONE) {
 		c->last = w;
 		c->next++;
@@ -309,6 +329,8 @@ static bool search(struct search *s, unsigned *tries)
 			s->cls[e->cls] = before.cls;
 			s->task[t] = before.task;
 			s->done[i] = 0;
+			if (e->kind == G_RMW && s->write[i] != GNONE)
+				s->done[s->write[i]] = 0;
 			s->o->n--;
 		}
 	if (!left || only_waiting_left(s))
@@ -334,9 +356,9 @@ static bool cpu_contended(const struct search *s)
 }
 
 bool order_find(struct order *o, const struct graph *g, unsigned ntasks, unsigned nclasses,
-		enum order_cpus cpus)
+		const uint8_t *loose, enum order_cpus cpus)
 {
-	struct search s = { .g = g, .o = o };
+	struct search s = { .g = g, .o = o, .loose = loose };
 	unsigned tries = SEARCH_TRIES;
 
 	o->n = 0;

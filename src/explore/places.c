@@ -55,7 +55,8 @@ static bool class_new(struct dpor *d)
 		if (!visit_resize(&d->classes, cap * sizeof(*d->classes)) ||
 		    !visit_resize(&d->cls, cap * sizeof(*d->cls)) || !visit_resize(&d->written, cap * clock) ||
 		    !visit_resize(&d->touched, cap * clock) ||
-		    !visit_resize(&d->locs->parent, cap * sizeof(*d->locs->parent)))
+		    !visit_resize(&d->locs->parent, cap * sizeof(*d->locs->parent)) ||
+		    !visit_resize(&d->loose, cap))
 			return false;
 		d->classes_cap = (unsigned)cap;
 	}
@@ -69,14 +70,62 @@ static bool class_new(struct dpor *d)
 }
 
 /*
- * An object that can be freed is one location: kfree() conflicts with every access.
- * That costs little, for in a program that is right they are ordered anyway.
+ * An object that is freed is one location: kfree() conflicts with every access.  That costs
+ * little, for in a program that is right they are ordered anyway.  Where all see one order of
+ * everything, each that can be freed is one from the beginning; under other models, where a
+ * field may be stale, it is one from the moment on that somebody is met who frees it.
  */
 static uint32_t freeable(const struct dpor *d, uint32_t loc)
 {
 	const struct object *o = object_at(d->w, arena_addr(d->w, loc));
 
 	return o && o->heap ? arena_offset(d->w, o->base) : LOC_NONE;
+}
+
+/* Is the object that begins there one location? */
+static bool is_one(const struct dpor *d, uint32_t base)
+{
+	const struct loc_entry *e = find(d->locs, base);
+
+	return !d->weak || (e->loc && d->cls[e->cls].freed);
+}
+
+static void join_freed(struct dpor *d, const struct loc_entry *e)
+{
+	const struct loc_entry *first = e->base == LOC_NONE ? NULL : find(d->locs, e->base);
+
+	if (first && first->loc && first != e && d->cls[first->cls].freed)
+		place_join(d, root(d->locs, first->cls), root(d->locs, e->cls));
+}
+
+void places_join_freed(struct dpor *d)
+{
+	for (size_t i = 0; i < d->locs->cap; i++)
+		if (d->locs->v[i].loc)
+			join_freed(d, &d->locs->v[i]);
+}
+
+bool place_freed(struct dpor *d, uint32_t loc)
+{
+	uint32_t base = freeable(d, loc);
+	struct loc_entry *e;
+	int cls;
+
+	if (!d->weak || base == LOC_NONE)
+		return true;
+	cls = place_loc(d, base);
+	if (cls < 0)
+		return false;
+	e = find(d->locs, base);
+	if (d->cls[e->cls].freed)
+		return true;
+	d->cls[e->cls].freed = true;
+	d->cls[cls].chain = true;
+	d->cls[cls].lock = false;
+	d->cls[cls].shared_wait = true;
+	places_join_freed(d);
+	d->anew = true;
+	return false;
 }
 
 /* What an invariant reads is looked at after every step: the order of any two writes there
@@ -129,8 +178,10 @@ static void join_watched(struct dpor *d, uint32_t loc)
 
 enum { PLACE_NEW = 1, PLACE_HEAP = 2 };	/* of the record: its own class, of what can be freed */
 
-/* A location into the tables; v: loc, class, flags, user. */
-static bool put_entry(struct dpor *d, const uint32_t v[4])
+enum { PLACE_WORDS = 5 };
+
+/* A location into the tables; v: loc, class, flags, user, base. */
+static bool put_entry(struct dpor *d, const uint32_t v[PLACE_WORDS])
 {
 	if (v[2] & PLACE_NEW && (d->nclasses == GNONE - 1 || !class_new(d)))
 		return visit_oom(d);
@@ -142,8 +193,9 @@ static bool put_entry(struct dpor *d, const uint32_t v[4])
 	if (!widen(d->locs))
 		return visit_oom(d);
 	*find(d->locs, v[0]) = (struct loc_entry){ .loc = v[0], .cls = (uint16_t)v[1],
-						   .user = (uint16_t)v[3] };
+						   .user = (uint16_t)v[3], .base = v[4] };
 	d->locs->n++;
+	join_freed(d, find(d->locs, v[0]));
 	join_watched(d, v[0]);
 	return true;
 }
@@ -181,10 +233,11 @@ bool places_told(struct dpor *d, bool ok)
 
 static bool entry_new(struct dpor *d, uint32_t loc, unsigned user)
 {
-	uint32_t base = freeable(d, loc), v[4] = { loc, 0, 0, user };
+	uint32_t base = freeable(d, loc), v[PLACE_WORDS] = { loc, 0, 0, user, base };
+	bool one = base != LOC_NONE && is_one(d, base);
 	int cls = -1;
 
-	if (base != LOC_NONE && base != loc) {
+	if (one && base != loc) {
 		cls = place_loc(d, base);
 		if (cls < 0)
 			return false;
@@ -194,7 +247,7 @@ static bool entry_new(struct dpor *d, uint32_t loc, unsigned user)
 	if (find(d->locs, loc)->loc)
 		return places_told(d, true);
 	v[1] = cls < 0 ? d->nclasses : (uint32_t)cls;
-	v[2] = cls >= 0 ? 0 : base != LOC_NONE ? PLACE_NEW | PLACE_HEAP : PLACE_NEW;
+	v[2] = cls >= 0 ? 0 : one ? PLACE_NEW | PLACE_HEAP : PLACE_NEW;
 	return places_told(d, put_entry(d, v) && places_tell(d, AGREE_PLACE, v, sizeof(v)));
 }
 
@@ -344,7 +397,7 @@ static bool slot_put(struct dpor *d, uint32_t id, uint32_t initial, enum task_ki
 	if (!name)
 		return visit_oom(d);
 	d->slots[n] = (struct dslot){ .id = id, .name = name, .kind = kind, .last = GNONE,
-				      .maker = GNONE, .initial = initial };
+				      .maker = GNONE, .initial = initial, .done = id };
 	d->slot_of[id] = (uint16_t)++d->nslots;
 	for (i = n; i && comes_before(&d->slots[n], &d->slots[d->turn[i - 1]]); i--)
 		d->turn[i] = d->turn[i - 1];
@@ -391,6 +444,7 @@ int place_task(struct dpor *d, struct task *t)
 		if (d->nslots > d->stride)
 			return -1;
 	}
+	d->slots[d->slot_of[id] - 1].promise = t->promise;
 	return d->slot_of[id] - 1;
 }
 

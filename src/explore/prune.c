@@ -149,6 +149,11 @@ static void order_what_stays(struct prune *p)
 			clock_join(p->d, c, clock_of(p, e->maker));
 		c[e->task] = (uint16_t)(p->po[i] + 1);
 		p->last[e->task] = (uint16_t)i;
+		if ((g_reads(e) || e->kind == G_WRITE) && consistent_is_loose(p->d, e->cls)) {
+			if (g_reads(e) && e->rf != GNONE)
+				clock_join(p->d, c, clock_of(p, step_of(p->g, e->rf)));
+			continue;
+		}
 		if (e->kind == G_READ)
 			clock_join(p->d, c, written);
 		else if (e->kind == G_RMW || e->kind == G_WRITE || e->kind == G_LOCK)
@@ -162,49 +167,91 @@ static void order_what_stays(struct prune *p)
 	}
 }
 
-/* Does an event that stays stand inside the stretch of `first`, all of which up to `last`
- * stays? */
-static bool stretch_is_broken(const struct prune *p, uint32_t first, uint32_t last, uint8_t level)
+/* --- stretches in which a task keeps its CPU --- */
+
+struct lanes {
+	const struct dpor *d;
+	const uint16_t *po, *clocks, *stays;
+	uint16_t begin[UINT8_MAX + 2];	/* where the steps of each task begin in d->lane */
+};
+
+static bool counts(const struct lanes *l, uint32_t i)
 {
-	const struct gevent *s = &p->g->ev[first];
+	return !l->stays || l->po[i] < l->stays[l->d->g.ev[i].task];
+}
 
-	for (uint32_t i = 0; i < p->g->n; i++) {
-		const struct gevent *e = &p->g->ev[i];
+static void find_lanes(struct lanes *l)
+{
+	const struct graph *g = &l->d->g;
 
-		if (e->task == s->task || e->cpu != s->cpu || !g_steps(e) || !stays(p, i) ||
-		    e->flags & GF_WAITING || level < level_of(&p->d->slots[e->task]))
+	memset(l->begin, 0, sizeof(l->begin));
+	for (uint32_t i = 0; i < g->n; i++)
+		if (g_steps(&g->ev[i]))
+			l->begin[g->ev[i].task + 1]++;
+	for (unsigned t = 0; t <= UINT8_MAX; t++)
+		l->begin[t + 1] = (uint16_t)(l->begin[t + 1] + l->begin[t]);
+	for (uint32_t i = 0; i < g->n; i++)
+		if (g_steps(&g->ev[i]))
+			l->d->lane[l->begin[g->ev[i].task] + l->po[i]] = (uint16_t)i;
+}
+
+/* Does a step of that task stand behind the first and before the last event?  Those before
+ * the last are the first of their task, those behind the first are the last. */
+static bool stands_inside(const struct lanes *l, uint32_t first, uint32_t last, uint8_t level, unsigned task)
+{
+	const struct gevent *s = &l->d->g.ev[first];
+	const uint16_t *upto = l->clocks + (size_t)last * l->d->stride;
+
+	for (uint16_t n = upto[task]; n--;) {
+		uint32_t i = l->d->lane[l->begin[task] + n];
+		const struct gevent *e = &l->d->g.ev[i];
+
+		if (!counts(l, i) || e->flags & GF_WAITING)
 			continue;
-		if (p->po[first] < clock_of(p, i)[s->task] && p->po[i] < clock_of(p, last)[e->task])
-			return true;
+		if (l->po[first] >= l->clocks[(size_t)i * l->d->stride + s->task])
+			return false;
+		if (e->cpu == s->cpu)
+			return level >= level_of(&l->d->slots[task]);
 	}
 	return false;
 }
 
-static bool some_stretch_is_broken(const struct prune *p)
+static bool stretch_is_broken(const struct lanes *l, uint32_t first, uint32_t last, uint8_t level)
 {
-	for (uint32_t i = 0; i < p->g->n; i++) {
-		const struct gevent *e = &p->g->ev[i];
+	for (unsigned t = 0; t < l->d->nslots; t++)
+		if (t != l->d->g.ev[first].task && stands_inside(l, first, last, level, t))
+			return true;
+	return false;
+}
+
+bool prune_breaks(const struct dpor *d, const uint16_t *po, const uint16_t *clocks, const uint16_t *stays)
+{
+	struct lanes l = { .d = d, .po = po, .clocks = clocks, .stays = stays };
+
+	find_lanes(&l);
+	for (uint32_t i = 0; i < d->g.n; i++) {
+		const struct gevent *e = &d->g.ev[i];
 		uint8_t level = e->own;
 		uint32_t last = i;
 
-		if (!e->own || !g_steps(e) || !stays(p, i))
+		if (!e->own || !g_steps(e) || !counts(&l, i))
 			continue;
-		for (uint32_t j = i + 1; j < p->g->n && p->g->ev[last].own; j++) {
-			const struct gevent *f = &p->g->ev[j];
+		for (uint32_t k = l.begin[e->task] + po[i] + 1u; k < l.begin[e->task + 1u] && d->g.ev[last].own; k++) {
+			uint32_t j = d->lane[k];
 
-			if (f->task != e->task || !g_steps(f))
-				continue;
-			if (!stays(p, j))
+			if (!counts(&l, j))
 				break;
 			last = j;
-			if (f->own && f->own < level)
-				level = f->own;
+			if (d->g.ev[j].own && d->g.ev[j].own < level)
+				level = d->g.ev[j].own;
 		}
-		if (last != i && stretch_is_broken(p, i, last, level))
+		if (last != i && stretch_is_broken(&l, i, last, level))
 			return true;
 	}
 	return false;
 }
+
+/* --- */
 
 static bool make_room(struct dpor *d, struct prune *p)
 {
@@ -234,7 +281,7 @@ bool prune_hopeless(struct dpor *d)
 	struct prune p = { .d = d, .g = &d->g, .stride = d->stride };
 
 	if (!is_contended(&d->g) || !make_room(d, &p) ||
-	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_NO_CPUS))
+	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_NO_CPUS))
 		return false;
 	/* program order: the number of events of each task before */
 	for (uint32_t i = 0; i < d->g.n; i++) {
@@ -249,5 +296,5 @@ bool prune_hopeless(struct dpor *d)
 	find_pasts(&p);
 	find_what_stays(&p);
 	order_what_stays(&p);
-	return some_stretch_is_broken(&p);
+	return prune_breaks(d, p.po, p.clock, p.stays);
 }

@@ -10,6 +10,8 @@
 
 #include "explore/enabled.h"
 #include "explore/jobs.h"
+#include "memory/execution.h"
+#include "memory/model.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -185,8 +187,24 @@ static bool note_step(struct sampler *s, const struct task *t, unsigned choice)
 	return true;
 }
 
-static unsigned choose(struct sampler *s, const struct task *t)
+/* One of the stores between which the memory model leaves the choice: the newest as often
+ * as all others. */
+static unsigned choose_store(struct sampler *s, struct world *w, struct task *t)
 {
+	uint64_t bits = execution_choices(w, t);
+	unsigned n = (unsigned)__builtin_popcountll(bits), k;
+
+	if (n <= 1 || below(&s->g, 2))
+		return 0;
+	for (k = 1 + (unsigned)below(&s->g, n - 1); k; k--)
+		bits &= bits - 1;
+	return 1 + (unsigned)__builtin_ctzll(bits);
+}
+
+static unsigned choose(struct sampler *s, struct world *w, struct task *t)
+{
+	if (world_model(w)->consistent && op_is_access((enum ev_op)t->ev.op) && t->ev.loc && !s->measuring)
+		return choose_store(s, w, t);
 	return t->ev.op == OP_CHOOSE && t->ev.a && !s->measuring ? 1 + (unsigned)below(&s->g, t->ev.a) : 0;
 }
 
@@ -196,6 +214,10 @@ static bool execute(struct sampler *s, struct world *w, picker pick, enum exec_e
 	struct explore *x = s->x;
 	size_t i;
 
+	if (x->lean && world_model(w)->consistent) {
+		x->lean = false; /* the model asks the log */
+		return false;
+	}
 	s->nsteps = 0;
 	s->last = NULL;
 	s->preemptions = 0;
@@ -215,7 +237,7 @@ static bool execute(struct sampler *s, struct world *w, picker pick, enum exec_e
 			return false;
 		i = pick_one(s, pick);
 		t = s->enabled.v[i];
-		choice = choose(s, t);
+		choice = choose(s, w, t);
 		if (explore_outgrows(x, t) || !note_step(s, t, choice))
 			return false;
 		note_move(s, t);

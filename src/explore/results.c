@@ -27,6 +27,7 @@ static void put_run(struct wire *to, const struct run *r)
 	wire_put_number(to, r->is);
 	wire_put_number(to, r->hash);
 	wire_put_number(to, r->n);
+	wire_put(to, &r->promises, sizeof(r->promises));
 	if (r->n)
 		wire_put(to, r->steps, r->n * sizeof(*r->steps));
 }
@@ -97,11 +98,14 @@ bool results_put(struct explore *x, struct wire *to)
 
 static bool get_run(struct wire *from, struct run *r)
 {
-	const void *steps;
+	const void *steps, *promises;
 
 	*r = (struct run){ .is = wire_get_number(from) };
 	r->hash = wire_get_number(from);
 	r->n = wire_get_number(from);
+	promises = wire_get(from, sizeof(r->promises));
+	if (promises)
+		memcpy(&r->promises, promises, sizeof(r->promises));
 	steps = wire_get(from, r->n * sizeof(*r->steps));
 	r->steps = steps ? malloc((r->n ? r->n : 1) * sizeof(*r->steps)) : NULL;
 	if (r->steps && r->n)

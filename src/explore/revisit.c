@@ -35,9 +35,20 @@ static struct gchange change_of(struct dpor *d, const struct gevent *add, uint32
 bool push_forward(struct dpor *d, const struct gevent *add, uint32_t rank)
 {
 	struct gchange c = change_of(d, add, rank);
+	enum mm_answer answer = MM_YES;
 
 	c.add.flags |= GF_FRESH;
-	return push_graph(d, &c);
+	if (d->weak)
+		answer = consistent_forward(d, add, rank);
+	if (answer == MM_NO)
+		return true;
+	if (answer == MM_YES)
+		return (!d->oom && push_graph(d, &c)) || visit_oom(d);
+	if (!graph_derive(&d->next, &d->g, &c))
+		return visit_oom(d);
+	if (!consistent_next(d, &c))
+		return true;
+	return (!d->oom && gstack_push(&d->stack, &d->next)) || visit_oom(d);
 }
 
 /* --- maximality --- */
@@ -56,18 +67,6 @@ static bool overtaken(const struct dpor *d, uint32_t e, uint32_t rank, const uin
 	for (uint32_t k = rank; k < c->n; k++)
 		if (c->w[k] != e && previous(d, c->w[k], e, past))
 			return true;
-	return false;
-}
-
-/* Does an event that was there before i read from it?  Then i revisited that one. */
-static bool read_by_earlier(const struct dpor *d, uint32_t i)
-{
-	for (uint32_t j = 0; j < i; j++) {
-		const struct gevent *e = &d->g.ev[j];
-
-		if ((g_reads(e) || e->kind == G_LOCK) && e->rf == i)
-			return true;
-	}
 	return false;
 }
 
@@ -90,10 +89,10 @@ static bool maximal_but_choice(const struct dpor *d, uint32_t i, const uint16_t 
 	case G_LOCK:
 		source = e->rf;
 		return (source == GNONE || previous(d, source, i, past)) &&
-		       !overtaken(d, i, e->rank + 1u, past) && !read_by_earlier(d, i);
+		       !overtaken(d, i, e->rank + 1u, past) && !d->revisited[i];
 	case G_WRITE:
 	case G_RMW_WRITE:
-		return !overtaken(d, i, e->rank + 1u, past) && !read_by_earlier(d, i);
+		return !overtaken(d, i, e->rank + 1u, past) && !d->revisited[i];
 	default:
 		return true;
 	}
@@ -119,8 +118,12 @@ static bool try_push(struct dpor *d, const struct gchange *c)
 {
 	if (!graph_derive(&d->next, &d->g, c))
 		return visit_oom(d);
-	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses, ORDER_NO_CPUS))
+	if (!order_find(&d->order, &d->next, d->nslots, d->nclasses, consistent_loose(d), ORDER_NO_CPUS))
 		return d->order.oom ? visit_oom(d) : true;
+	if (!consistent_next(d, c))
+		return true;
+	if (d->oom)
+		return visit_oom(d);
 	return gstack_push(&d->stack, &d->next) || visit_oom(d);
 }
 

@@ -25,6 +25,16 @@ static void no_chain_of_locks(struct dpor *d, int cls)
 	d->anew = true;
 }
 
+/* Whatever the memory model: all see one order of what is done to it. */
+static void needs_order(struct dpor *d, int cls)
+{
+	if (d->cls[cls].strong)
+		return;
+	d->cls[cls].strong = true;
+	if (d->weak)
+		d->anew = true;
+}
+
 static void needs_chain(struct dpor *d, int cls)
 {
 	no_chain_of_locks(d, cls);
@@ -119,16 +129,20 @@ static void condition(struct dpor *d, struct task *t, struct shape *s)
 	if (t->ev.loc) {
 		s->cls = place_loc(d, arena_offset(d->w, t->ev.loc));
 		s->kind = G_READ;
-		if (s->cls >= 0)
+		if (s->cls >= 0) {
 			no_chain_of_locks(d, s->cls);
+			needs_order(d, s->cls);
+		}
 		return;
 	}
 	s->cls = condition_class(d, t);
 	s->kind = s->cls < 0 ? G_NONE : G_READ;
 	/* the engine's own wait for counts that only grow */
 	s->await = s->cls >= 0 && t->ev.site->flags & SITE_LUA && !t->flushes;
-	if (s->cls >= 0)
+	if (s->cls >= 0) {
 		no_chain_of_locks(d, s->cls);
+		needs_order(d, s->cls);
+	}
 }
 
 bool shape_of_condition(struct dpor *d, struct task *t, const struct gevent *e)
@@ -159,7 +173,7 @@ uint8_t shape_kind(const struct dpor *d, uint16_t cls, const struct event *ev, u
 		return G_RMW;
 	if (shape_is_pure(ev))
 		return G_READ;
-	return d->cls[cls].chain || shape_writes(ev, v) ? G_RMW : G_READ;
+	return d->cls[cls].chain || shape_writes(d, ev, v) ? G_RMW : G_READ;
 }
 
 bool shape_is_pure(const struct event *ev)
@@ -178,11 +192,15 @@ bool shape_is_pure(const struct event *ev)
 
 static void lock_shape(struct dpor *d, const struct event *ev, struct shape *s)
 {
-	if (!locks_only(ev))
+	if (!locks_only(ev)) {
 		no_chain_of_locks(d, s->cls);
+		needs_order(d, s->cls);
+	}
 	if (ev->op == OP_LOCK_READ || ev->op == OP_UNLOCK_READ || ev->op == OP_LOCK_QUEUE ||
 	    ev->site->flags & SITE_WRITE)
 		needs_chain(d, s->cls); /* several words */
+	if (!d->cls[s->cls].lock)
+		needs_order(d, s->cls);
 	if (d->cls[s->cls].lock) {
 		s->kind = ev->op == OP_LOCK ? G_LOCK : G_UNLOCK;
 		return;
@@ -196,6 +214,10 @@ static void data_shape(struct dpor *d, const struct event *ev, int slot, struct 
 	const struct dclass *c = &d->cls[s->cls];
 
 	no_chain_of_locks(d, s->cls);
+	if (!op_is_access((enum ev_op)ev->op))
+		needs_order(d, s->cls);
+	if (ev->op == OP_FREE && !place_freed(d, arena_offset(d->w, ev->loc)))
+		return;
 	switch (ev->op) {
 	case OP_LOAD: case OP_PLAIN_LOAD:
 	case OP_WQ_WAIT:	/* a count of wake-ups only grows */
@@ -260,10 +282,16 @@ static uint64_t narrow(const struct event *ev, uint64_t v)
 	return ev->size >= 8 ? v : v & (((uint64_t)1 << (8 * ev->size)) - 1);
 }
 
-bool shape_writes(const struct event *ev, uint64_t v)
+bool shape_writes(const struct dpor *d, const struct event *ev, uint64_t v)
 {
+	/* that somebody stored what was there already makes a difference to the order */
+	if (d->weak && ev->op == OP_CMPXCHG)
+		return narrow(ev, ev->a) == v;
+	if (d->weak && op_is_access((enum ev_op)ev->op))
+		return true;
 	switch (ev->op) {
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
 	case OP_MIN_ARM: case OP_MAX:
 		return narrow(ev, rmw_value(ev, v)) != v;
 	case OP_TRYLOCK:

@@ -60,7 +60,8 @@ void trace_hash_before(struct trace_hash *h, const struct task *t, unsigned choi
 static bool wrote(const struct trace_hash *h)
 {
 	switch (h->ev.op) {
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
 	case OP_MIN_ARM: case OP_MAX: case OP_TRYLOCK:
 		return mem_read(h->ev.loc, h->ev.size) != h->before;
 	default:

@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "explore/dpor.h"
+#include "explore/promise.h"
 
 #include "engine/checkpoint.h"
 #include "engine/log.h"
@@ -48,8 +49,14 @@ bool visit_widen(struct dpor *d, uint32_t need)
 	if (!visit_resize(&d->po, cap * sizeof(*d->po)) || !visit_resize(&d->where, cap * sizeof(*d->where)) ||
 	    !visit_resize(&d->info, cap * sizeof(*d->info)) || !visit_resize(&d->unlock, cap * sizeof(*d->unlock)) ||
 	    !visit_resize(&d->hb, cap * clock) || !visit_resize(&d->past, cap * clock) ||
-	    !visit_resize(&d->steps, cap * sizeof(*d->steps)))
+	    !visit_resize(&d->steps, cap * sizeof(*d->steps)) || !visit_resize(&d->mem, cap * sizeof(*d->mem)) ||
+	    !visit_resize(&d->mm_at, cap * sizeof(*d->mm_at)) || !visit_resize(&d->mm_old, cap * sizeof(*d->mm_old)) ||
+	    !visit_resize(&d->base_at, cap * sizeof(*d->base_at)) ||
+	    !visit_resize(&d->mm_unlock, cap * sizeof(*d->mm_unlock)) || !visit_resize(&d->performed, cap) ||
+	    !visit_resize(&d->revisited, cap) || !visit_resize(&d->lane, cap * sizeof(*d->lane)) ||
+	    !visit_resize(&d->write, cap * sizeof(*d->write)))
 		return visit_oom(d);
+	memset(d->performed, 0, cap);
 	d->per_event = cap;
 	return graph_reserve(&d->g, (uint32_t)cap) || visit_oom(d);
 }
@@ -105,12 +112,25 @@ static dclock of_class(const struct dpor *d, uint16_t *clocks, uint16_t cls)
 	return clocks + (size_t)cls * d->stride;
 }
 
+static bool is_loose_access(const struct dpor *d, const struct gevent *e)
+{
+	return (g_reads(e) || g_writes(e)) && consistent_is_loose(d, e->cls);
+}
+
 /* What the event itself adds: reads-from, coherence, and what they imply. */
 void clocks_end(struct dpor *d, const struct gevent *e, uint32_t i)
 {
 	dclock hb = hb_of(d, i), past = past_of(d, i);
 
 	hb[e->task] = past[e->task] = (uint16_t)(d->po[i] + 1);
+	if (is_loose_access(d, e)) {
+		/* of these, all orders of the steps have nothing in common but reads-from */
+		if (g_reads(e) && e->rf != GNONE) {
+			clock_join(d, past, past_of(d, e->rf));
+			clock_join(d, hb, hb_of(d, e->rf));
+		}
+		return;
+	}
 	switch (e->kind) {
 	case G_READ:
 	case G_RMW:
@@ -155,9 +175,14 @@ void clocks_share(struct dpor *d, uint32_t read, uint32_t write)
 /* One step, with what it did to its location in *r. */
 static bool step(struct world *w, struct task *t, unsigned choice, struct record *r)
 {
+	bool ok;
+
 	if (world_is_lean(w))
 		return world_step_lean(w, t, choice, r) == STEP_OK;
-	if (world_step(w, t, choice) != STEP_OK)
+	w->trusted = true;
+	ok = world_step(w, t, choice) == STEP_OK;
+	w->trusted = false;
+	if (!ok)
 		return false;
 	*r = *log_record(w, world_steps(w));
 	return true;
@@ -210,9 +235,11 @@ static bool note_ghosts(struct dpor *d, struct gevent *e)
 
 bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *ev)
 {
+	unsigned choice = consistent_choice(d, e, i);
 	struct task *t = d->slots[e->task].t;
 	size_t ntasks = d->w->ntasks;
 	enum block_why why;
+	struct event_deps deps = t->deps ? *t->deps : (struct event_deps){ 0 };
 	struct record r;
 
 	*ev = t->ev;
@@ -226,7 +253,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 		d->anew = true;
 		return false;
 	}
-	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = e->choice };
+	d->steps[d->nsteps++] = (struct exec_step){ .task = task_id(t), .choice = choice };
 	why = task_blocked(t).why;
 	if (is_block(why)) {
 		d->failed = true;
@@ -235,7 +262,7 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 	}
 	d->forced |= why == BLOCK_CPU || why == BLOCK_IRQ_OFF;
 	d->w->found = t;
-	if (!step(d->w, t, e->choice, &r)) {
+	if (!step(d->w, t, choice, &r)) {
 		d->failed = true;
 		return explore_fail(d->x, "%s", world_error(d->w));
 	}
@@ -247,7 +274,13 @@ bool visit_perform(struct dpor *d, struct gevent *e, uint32_t i, struct event *e
 				     .loc = ev->loc ? arena_offset(d->w, ev->loc) : LOC_NONE };
 	if (ev->op == OP_TRYLOCK) /* what was there, not what was returned */
 		d->info[i].value = !r.value;
-	if (!keep_note(d, &d->slots[e->task], ev, r.value))
+	if (d->weak) {
+		consistent_note(d, i, ev, &deps);
+		if (d->x->promising)
+			promise_deps_of(d, e, i, ev);
+		consistent_performed(d, e, i);
+	}
+	if (!keep_note(d, &d->slots[e->task], ev, r.value, &deps))
 		return false;
 	return (d->w->ntasks == ntasks || meet_tasks(d, ntasks, (uint16_t)i)) && note_ghosts(d, e) &&
 	       ((ev->op != OP_LOCK && ev->op != OP_TRYLOCK) || snare_has(d, e, i));
@@ -391,7 +424,7 @@ static bool replay_event(struct dpor *d, uint32_t i, bool revisited, bool has_wr
 	struct dslot *s = &d->slots[e->task];
 	struct event ev;
 
-	if (keep_follows(d, e)) {
+	if (keep_follows(d, e, i)) {
 		const struct dkept *k = keep_perform(d, e, i);
 
 		clocks_begin(d, s, i);
@@ -462,10 +495,15 @@ static bool index_graph(struct dpor *d)
 	}
 	for (uint32_t i = 0; i < d->g.n; i++)
 		d->unlock[i] = d->where[i] = GNONE;
+	if (d->g.n)
+		memset(d->revisited, 0, d->g.n);
+	consistent_begin(d);
 	for (uint32_t i = 0; i < d->g.n; i++) {
 		const struct gevent *e = &d->g.ev[i];
 		struct dslot *s = &d->slots[e->task];
 
+		if ((g_reads(e) || e->kind == G_LOCK) && e->rf != GNONE && e->rf > i)
+			d->revisited[e->rf] = 1;
 		if (e->kind == G_UNLOCK)
 			d->unlock[e->rf] = (uint16_t)i;
 		if (g_steps(e)) {
@@ -480,8 +518,10 @@ static bool index_graph(struct dpor *d)
 		if ((g_writes(e) || e->kind == G_LOCK) && !class_put(d, e->cls, e->rank, (uint16_t)i))
 			return false;
 	}
-	for (unsigned k = 0; k < d->nslots; k++)
-		d->slots[k].count = 0;
+	for (unsigned k = 0; k < d->nslots; k++) {
+		d->slots[k].count = d->slots[k].nread = 0;
+		d->slots[k].done = d->slots[k].id;
+	}
 	return true;
 }
 
@@ -534,8 +574,15 @@ static bool readd_write(struct dpor *d, uint32_t r)
 	c->w[rank] = (uint16_t)i;
 	d->g.ev[i] = w;
 	d->g.n++;
+	d->rewriting = GNONE;
 	clocks_share(d, r, i);
 	d->unlock[i] = GNONE;
+	d->revisited[i] = 0;
+	if (d->weak) {
+		d->performed[i] = 1;
+		d->dropped = !consistent_now(d);
+		return !d->dropped && (!d->oom || visit_oom(d));
+	}
 	return true;
 }
 
@@ -543,8 +590,8 @@ static bool readd_write(struct dpor *d, uint32_t r)
  * yet, the events that would make one possible may be still to come. */
 static bool find_order(struct dpor *d)
 {
-	if (!order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_TRY_CPUS) &&
-	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, ORDER_NO_CPUS)) {
+	if (!order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_TRY_CPUS) &&
+	    !order_find(&d->order, &d->g, d->nslots, d->nclasses, consistent_loose(d), ORDER_NO_CPUS)) {
 		d->dropped = !d->order.oom;
 		return d->dropped ? false : visit_oom(d);
 	}
@@ -590,6 +637,8 @@ bool visit_replay(struct dpor *d)
 			revisited = (int)i;
 		if (!replay_event(d, i, fresh && i != tail, i == tail && tail_writes && tail == n - 2))
 			return false;
+		if (revisited == (int)i && d->g.ev[i].kind == G_RMW)
+			d->rewriting = (uint16_t)i;
 		if (d->where[i] != GNONE)
 			clocks_share(d, i, d->where[i]);
 	}

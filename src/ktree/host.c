@@ -173,7 +173,8 @@ static uint64_t at_once(struct site *s, void *loc, unsigned size, uint64_t a, ui
 	case OP_STORE: case OP_PLAIN_STORE:
 		mem_write(loc, size, a);
 		return old;
-	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XCHG: case OP_CMPXCHG:
+	case OP_ADD: case OP_CPU_ADD: case OP_AND: case OP_OR: case OP_XOR: case OP_XCHG:
+	case OP_CMPXCHG:
 	case OP_MIN_ARM: case OP_MAX:
 		mem_write(loc, size, rmw_value(&ev, old));
 		return old;

@@ -11,6 +11,7 @@
 
 #include "binding/lua_ktree.h"
 #include "check/check.h"
+#include "engine/log.h"
 #include "repl/chunk.h"
 #include "repl/compare.h"
 #include "repl/interrupt.h"
@@ -407,6 +408,23 @@ static int native_show_threads(lua_State *L)
 	return 0;
 }
 
+/* choices(name): prints what its next step may read, where that is not one value */
+static int native_choices(lua_State *L)
+{
+	struct shell *sh = the_shell(L);
+	struct view_opts o = view_options(sh);
+	struct task *t = task_by_name(sh->session->w, luaL_checkstring(L, 1));
+	struct event_view v;
+	struct sbuf b = { 0 };
+
+	if (t)
+		view_choices(t, &o, &b);
+	if (b.len && pending_view(t->w, t, &v))
+		printf("%s may choose at %s:\n", task_name(t), v.text);
+	print_sbuf(&b);
+	return 0;
+}
+
 void native_push(lua_State *L, struct shell *sh)
 {
 	static const luaL_Reg funcs[] = {
@@ -441,6 +459,7 @@ void native_push(lua_State *L, struct shell *sh)
 		{ "step_mode", native_step_mode },
 		{ "quit", native_quit },
 		{ "show_threads", native_show_threads },
+		{ "choices", native_choices },
 		{ NULL, NULL },
 	};
 

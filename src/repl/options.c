@@ -16,6 +16,7 @@
 #endif
 
 #include "engine/world.h"
+#include "memory/model.h"
 #include "repl/nearest.h"
 #include "repl/options.h"
 #include "repl/status.h"
@@ -30,12 +31,9 @@ static const struct {
 	{ "replay", CMD_REPLAY, "srcush replay [options] FILE[:NAME] SCHEDULE" },
 	{ "explore", CMD_EXPLORE, "srcush explore [options] FILE[:NAME]" },
 	{ "compare", CMD_COMPARE, "srcush compare --kernel DIR [--kernel DIR2] FILE[:NAME] [SCHEDULE]" },
-	{ "stress", -1, NULL }, { "litmus", -1, NULL },
-	{ "torture", -1, NULL }, { "bench", -1, NULL },
+	{ "litmus", CMD_LITMUS, "srcush litmus [options] FILE..." },
+	{ "stress", -1, NULL }, { "torture", -1, NULL }, { "bench", -1, NULL },
 };
-
-/* Options of subcommands that this version does not have. */
-static const char *const later[] = { "promises" };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -45,13 +43,17 @@ static const char help_common[] =
 	"  --cpus N                 virtual CPUs of the (first) world, 1..4096\n"
 	"  --color auto|always|never\n"
 	"                           colours; auto: on a terminal, unless NO_COLOR is set\n"
-	"  --model sc               the memory model; sc is the only one in this version\n"
+	"  --model sc|tso|weak      the memory model (default sc)\n"
 	"  -E                       ignore LUA_INIT, LUA_PATH ... and init.lua\n"
 	"  --help, --version\n";
 
 static const char help_kernel[] =
 	"  --kernel DIR             domains are made of the kernel's own SRCU, compiled\n"
 	"                           from the Linux source tree in DIR\n";
+/* The same for litmus tests, which say themselves what they run on. */
+static const char help_litmus[] =
+	"  --model sc|tso|weak      the memory model (default sc)\n"
+	"  --help, --version\n";
 
 static const char help_status[] =
 	"\n"
@@ -67,6 +69,7 @@ static void help_main(FILE *f)
 	      "       srcush replay [options] FILE[:NAME] SCHEDULE\n"
 	      "       srcush explore [options] FILE[:NAME]\n"
 	      "       srcush compare --kernel DIR [options] FILE[:NAME]\n"
+	      "       srcush litmus [options] FILE...\n"
 	      "\n"
 	      "A laboratory for Sleepable RCU.  Without a script: the shell, or a script from\n"
 	      "standard input when that is no terminal.\n"
@@ -96,6 +99,7 @@ static const char help_explore[] =
 	"  --max-executions N       stop after N executions (random, pct: 10000)\n"
 	"  --max-steps N            cut each execution after N steps (100000)\n"
 	"  --preemptions N          no execution with more than N preemptions\n"
+	"  --promises               --model weak: load buffering, too\n"
 	"  --time SECONDS           stop after so long\n"
 	"  --jobs N                 work in N processes\n"
 	"  --keep-going             look for all violations, not only for the first\n"
@@ -132,6 +136,16 @@ static void help_command(enum command c)
 		     "the kernel, or a worker the next pass; what can be seen after each is compared.\n"
 		     "SCHEDULE, as it is printed with a difference: only that one.\n");
 		break;
+	case CMD_LITMUS:
+		puts("Runs litmus tests as the kernel's memory model has them, with all executions that\n"
+		     "the memory model allows, and prints the final states in herd7's form.  What a\n"
+		     "test says of itself (Result: Never) is compared with what was seen.\n\n"
+		     "  --srcu tree|ideal        what a struct srcu_struct is: the kernel's tree SRCU\n"
+		     "                           (the default), or nothing but what SRCU guarantees\n"
+		     "  --rcu-as-srcu            RCU is an srcu_struct, too; without it RCU is ideal\n"
+		     "  --promises               --model weak: load buffering, too\n"
+		     "  --time SECONDS           stop each test after so long (10)");
+		break;
 	default:
 		puts("Runs exactly the schedule (as schedule() and every violation print it, or @FILE\n"
 		     "to read it from a file), and prints the timeline and the outcome.\n");
@@ -149,6 +163,8 @@ static void help_command(enum command c)
 		fputs("  --quiet                  no greeting\n", stdout);
 	else if (c == CMD_COMPARE)
 		fputs("  --quiet                  say only whether there is a difference\n", stdout);
+	else if (c == CMD_LITMUS)
+		fputs("  --quiet                  only the observations\n", stdout);
 	else if (c == CMD_EXPLORE)
 		fputs("  --quiet                  no progress, no timelines, no figures\n", stdout);
 	else
@@ -156,11 +172,14 @@ static void help_command(enum command c)
 	if (c == CMD_REPLAY || c == CMD_EXPLORE)
 		fputs("  --lockdep 6.1|6.12       which kernel's rules for the order of locks (6.12)\n",
 		      stdout);
-	fputs("  --json                   write events, violations and the outcome to standard\n"
+	fputs(c == CMD_LITMUS ?
+	      "  --json                   write what each test showed to standard output as JSON,\n"
+	      "                           one object a line; see srcush(1)\n" :
+	      "  --json                   write events, violations and the outcome to standard\n"
 	      "                           output as JSON, one object a line; see srcush(1)\n", stdout);
 	if (c != CMD_COMPARE)
 		fputs(help_kernel, stdout);
-	fputs(help_common, stdout);
+	fputs(c == CMD_LITMUS ? help_litmus : help_common, stdout);
 	fputs(help_status, stdout);
 }
 
@@ -246,13 +265,11 @@ static int set_cpus(struct options *o, const char *name, const char *v)
 
 static int set_model(struct options *o, const char *name, const char *v)
 {
-	(void)o;
 	(void)name;
-	if (!strcmp(v, "sc"))
-		return -1;
-	return bad_usage(!strcmp(v, "tso") || !strcmp(v, "weak") ?
-			 "memory model '%s' is not in this version (sc is)" :
-			 "unknown memory model '%s' (sc)", v, NULL);
+	if (!memory_model_by_name(v))
+		return bad_usage("unknown memory model '%s' (sc, tso, weak)", v, NULL);
+	o->model = v;
+	return -1;
 }
 
 static int set_kernel(struct options *o, const char *name, const char *v)
@@ -342,6 +359,15 @@ static int set_save(struct options *o, const char *name, const char *v)
 	return *v ? -1 : bad_usage("option '--%s' needs the name of a file", name, NULL);
 }
 
+static int set_srcu(struct options *o, const char *name, const char *v)
+{
+	(void)name;
+	o->ideal = !strcmp(v, "ideal");
+	if (!o->ideal && strcmp(v, "tree"))
+		return bad_usage("unknown SRCU '%s' (tree, ideal)", v, NULL);
+	return -1;
+}
+
 static int set_flag(struct options *o, const char *name, const char *v)
 {
 	(void)v;
@@ -349,6 +375,10 @@ static int set_flag(struct options *o, const char *name, const char *v)
 		o->quiet = true;
 	else if (!strcmp(name, "json"))
 		o->json = true;
+	else if (!strcmp(name, "rcu-as-srcu"))
+		o->rcu_as_srcu = true;
+	else if (!strcmp(name, "promises"))
+		o->promises = true;
 	else
 		o->keep_going = true;
 	return -1;
@@ -383,9 +413,9 @@ static const struct long_option {
 	uint32_t commands;	/* that take it */
 	int (*set)(struct options *o, const char *name, const char *v);
 } long_options[] = {
-	{ "carrier", true, FOR_ALL, set_carrier },
+	{ "carrier", true, FOR_ALL & ~FOR(CMD_LITMUS), set_carrier },
 	{ "color", true, FOR_ALL, set_color },
-	{ "cpus", true, FOR_ALL, set_cpus },
+	{ "cpus", true, FOR_ALL & ~FOR(CMD_LITMUS), set_cpus },
 	{ "kernel", true, FOR_ALL, set_kernel },
 	{ "model", true, FOR_ALL, set_model },
 	{ "quiet", false, FOR_ALL, set_flag },
@@ -398,7 +428,10 @@ static const struct long_option {
 	{ "max-executions", true, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_max_executions },
 	{ "preemptions", true, FOR(CMD_EXPLORE), set_preemptions },
 	{ "depth", true, FOR(CMD_EXPLORE), set_depth },
-	{ "time", true, FOR(CMD_EXPLORE), set_time },
+	{ "time", true, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS), set_time },
+	{ "srcu", true, FOR(CMD_LITMUS), set_srcu },
+	{ "rcu-as-srcu", false, FOR(CMD_LITMUS), set_flag },
+	{ "promises", false, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS), set_flag },
 	{ "jobs", true, FOR(CMD_EXPLORE), set_jobs },
 	{ "keep-going", false, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_flag },
 	{ "lockdep", true, FOR(CMD_REPLAY) | FOR(CMD_EXPLORE), set_lockdep },
@@ -439,14 +472,6 @@ static int misplaced(const struct long_option *opt, const char *word)
 	return bad_usage("option '%s' is for %s and stands behind it", word, list);
 }
 
-static bool is_later(const char *name, size_t len)
-{
-	for (size_t i = 0; i < COUNT(later); i++)
-		if (strlen(later[i]) == len && !strncmp(name, later[i], len))
-			return true;
-	return false;
-}
-
 /* A long option, argv[*i]; *i is moved over its value. */
 static int parse_long(struct options *o, int argc, char **argv, int *i)
 {
@@ -455,8 +480,6 @@ static int parse_long(struct options *o, int argc, char **argv, int *i)
 	const char *value = arg[len] ? arg + len + 1 : NULL;
 	const struct long_option *opt;
 
-	if (is_later(arg, len))
-		return bad_usage("option '%s' is not in this version", word, NULL);
 	while (n < COUNT(long_options) && (strlen(long_options[n].name) != len ||
 					   strncmp(arg, long_options[n].name, len)))
 		n++;
@@ -542,9 +565,23 @@ static int add_schedule(struct options *o, const char *word)
 	return -1;
 }
 
+static int add_file(struct options *o, const char *word)
+{
+	const char **v = realloc(o->files, (o->nfiles + 1) * sizeof(*v));
+
+	if (!v) {
+		complain("not enough memory");
+		return STATUS_ERROR;
+	}
+	o->files = v;
+	v[o->nfiles++] = word;
+	return -1;
+}
+
 void options_release(struct options *o)
 {
 	free(o->schedule);
+	free(o->files);
 }
 
 /* The subcommand's own options stand anywhere after its name. */
@@ -563,6 +600,8 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 			o->no_env = true;
 		else if (!only_words && argv[i][0] == '-' && argv[i][1])
 			r = bad_usage("unknown option '%s'", argv[i], NULL);
+		else if (o->command == CMD_LITMUS)
+			r = add_file(o, argv[i]);
 		else if (!o->file)
 			o->file = argv[i];
 		else if (o->command == CMD_REPLAY || o->command == CMD_COMPARE)
@@ -572,13 +611,18 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 		if (r >= 0)
 			return r;
 	}
-	if (!o->file)
+	if (!o->file && !o->nfiles)
 		return bad_usage("which file? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	if (o->command == CMD_COMPARE && !o->kernel)
 		return bad_usage("compare with what? --kernel DIR names a kernel tree, and twice two of them; "
 				 "usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	if (o->command == CMD_COMPARE && !o->carrier_given)
 		o->fiber = true;	/* a run of it is many short ones */
+	if (o->promises && strcmp(o->model ? o->model : o->command == CMD_LITMUS ? "sc" : "weak", "weak"))
+		return bad_usage("'--promises' is for --model weak: the model '%s' has no load buffering",
+				 o->model ? o->model : "sc", NULL);
+	if (o->command == CMD_LITMUS && o->kernel && o->ideal)
+		return bad_usage("--srcu ideal is no kernel's: it does not go with --kernel %s", o->kernel, NULL);
 	if (o->command == CMD_REPLAY && !o->schedule)
 		return bad_usage("which schedule? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	return -1;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE };
+enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE, CMD_LITMUS };
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 struct options {
@@ -24,6 +24,7 @@ struct options {
 	bool no_env;			/* -E */
 	bool json;			/* --json: all subcommands */
 
+	const char *model;	/* NULL: sc */
 	const char *kernel;		/* --kernel: a directory, or NULL */
 	const char *kernel2;		/* compare: the second one */
 
@@ -36,6 +37,9 @@ struct options {
 	uint64_t preemptions;
 	double time;			/* seconds */
 
+	bool promises;			/* explore, litmus */
+	bool ideal, rcu_as_srcu;	/* litmus */
+
 	/* plain scripts */
 	bool interactive, version, warnings; /* -i -v -W */
 	bool has_exec, has_lib;		/* an -e, an -l was given */
@@ -44,6 +48,8 @@ struct options {
 
 	/* subcommands */
 	const char *file;		/* FILE[:NAME] */
+	const char **files;		/* litmus: all of them, malloced */
+	size_t nfiles;
 	char *schedule;			/* replay, compare: its words, malloced */
 };
 

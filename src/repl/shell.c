@@ -126,6 +126,8 @@ static void push_explore_options(lua_State *L, const struct options *o)
 	}
 	lua_pushboolean(L, o->keep_going);
 	lua_setfield(L, -2, "keep_going");
+	lua_pushboolean(L, o->promises);
+	lua_setfield(L, -2, "promises");
 }
 
 void shell_push_options(struct shell *sh)

@@ -2,8 +2,9 @@
 /*
  * The ideal SRCU: the guarantee and nothing else.  A wait is one blocking step, which is
  * enabled when no section is open any more that had begun before the wait did; readers
- * order nothing.  What holds here follows from the rules of SRCU alone, and not from how
- * some implementation keeps them.  Plain RCU is one such domain, too (rcu.c).
+ * never wait.  What holds here follows from the rules of SRCU alone, and not from how
+ * some implementation keeps them.  Under weak memory a section begins with a full barrier
+ * and ends with a release: with less, no order of steps could keep the guarantee.  Plain RCU is one such domain, too (rcu.c).
  *
  * A section begins and ends with a step on a counter of open sections, that of the CPU on
  * which it began.  Which section it is stands behind that, in a list that is changed
@@ -17,6 +18,7 @@
 
 #include <k/kernel.h>
 
+#include "engine/peek.h"
 #include "engine/world.h"
 #include "srcu/ideal.h"
 #include "srcu/srcu.h"
@@ -131,7 +133,7 @@ static int ideal_read_lock(struct srcu *ss)
 	struct ideal_task *me = ideal_me(d);
 	struct ideal_section *s = section_get(d, me);
 
-	(void)K_RMW(&d->cpu[raw_cpu()].sections, OP_CPU_ADD, ORD_NONE, "this_cpu_inc", 1,
+	(void)K_RMW(&d->cpu[raw_cpu()].sections, OP_ADD, ORD_FULL, "section_begin", 1,
 		    also(d));
 	/* two values, so that an index that is mixed up is found out */
 	s->idx = d->one_index ? 0 : (int)(me->depth & 1);
@@ -150,7 +152,7 @@ static int ideal_read_lock(struct srcu *ss)
 static int ideal_down_read(struct srcu *ss)
 {
 	struct ideal *d = ss->impl;
-	u64 before = K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_begin", 1, also(d));
+	u64 before = K_RMW(&d->handed, OP_ADD, ORD_FULL, "section_begin", 1, also(d));
 
 	d->begun++;
 	if (!before)
@@ -163,7 +165,7 @@ static void ideal_up_read(struct srcu *ss, int idx)
 	struct ideal *d = ss->impl;
 
 	(void)idx;
-	if (!K_RMW(&d->handed, OP_ADD, ORD_ONCE, "section_end", -1, also(d)))
+	if (!K_RMW(&d->handed, OP_ADD, ORD_RELEASE, "section_end", -1, also(d)))
 		d->handed = 0;	/* none was open: reported; nothing ends */
 }
 
@@ -191,7 +193,7 @@ static void ideal_read_unlock(struct srcu *ss, int idx)
 		(void)READ_ONCE(d->cpu[raw_cpu()].sections); /* reported; nothing ends */
 		return;
 	}
-	(void)K_RMW(&d->cpu[s->cpu].sections, OP_ADD, ORD_ONCE, "section_end", -1,
+	(void)K_RMW(&d->cpu[s->cpu].sections, OP_ADD, ORD_RELEASE, "section_end", -1,
 		    also(d));
 	if (!s->open)
 		return;	/* two who had no right to it ended it at once */
@@ -218,16 +220,27 @@ static void cond_event(u64 *seen, struct site *s, bool (*fn)(void *), void *arg)
 	t->predicate = NULL;
 }
 
+/* Tells that the counters are read, which no step says: they stand for the list. */
+static void look(const struct ideal *d)
+{
+	struct world *w = d->ss->obj->w;
+
+	for (unsigned i = 0; i < world_cpus(w); i++)
+		world_peeked(w, &d->cpu[i].sections);
+	world_peeked(w, &d->handed);
+}
+
+/* For a step that looks, and waits for nothing. */
 static bool always(void *arg)
 {
-	(void)arg;
+	look(arg);
 	return true;
 }
 
 /* The last section that begins before this step. */
 #define snapshot(d) \
 	(cond_event(&(d)->begun, K_SITE(OP_COND, ORD_FULL, 0, "snapshot", "", NULL), \
-		    always, NULL), (d)->begun)
+		    always, (void *)(d)), (d)->begun)
 
 struct drain { struct ideal *d; u64 upto; };
 
@@ -236,6 +249,7 @@ static bool drained(void *arg)
 	const struct drain *w = arg;
 	const struct ideal *d = w->d;
 
+	look(d);
 	return (!d->oldest || d->oldest->id > w->upto) &&
 	       (!d->handed || d->handed_since > w->upto);
 }
@@ -332,7 +346,7 @@ static bool ideal_poll_state(struct srcu *ss, unsigned long cookie)
 	struct ideal *d = ss->impl;
 	struct drain w = { d, cookie };
 
-	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "poll", "", NULL), always, NULL);
+	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "poll", "", NULL), always, (void *)(d));
 	return drained(&w);
 }
 
@@ -340,7 +354,7 @@ static unsigned long ideal_batches_completed(struct srcu *ss)
 {
 	struct ideal *d = ss->impl;
 
-	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "count", "", NULL), always, NULL);
+	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "count", "", NULL), always, (void *)(d));
 	return d->gps;
 }
 
@@ -387,7 +401,7 @@ static bool ideal_cleanup(struct srcu *ss)
 	struct ideal *d = ss->impl;
 	bool readers_active, callbacks_left;
 
-	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "look_for_readers", "", NULL), always, NULL);
+	cond_event(&d->begun, K_SITE(OP_COND, ORD_FULL, 0, "look_for_readers", "", NULL), always, (void *)(d));
 	readers_active = d->oldest || d->handed;
 	if (WARN_ON(readers_active))
 		return false;

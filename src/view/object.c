@@ -204,6 +204,7 @@ static void view_task(struct task *t, const struct view_opts *o, struct sbuf *ou
 	view_pair(out, o, "steps", "%" PRIu64, t->steps);
 	if (*next)
 		view_pair(out, o, "next", "%s", next);
+	view_choices(t, o, out);
 	view_task_calls(t, o, out);
 }
 
@@ -292,11 +293,13 @@ void view_object(struct world *w, struct object *obj, const struct view_opts *o,
 
 	if (ss) {
 		view_srcu(w, ss, o, out);
+		view_readable(w, obj, o, out);
 		return;
 	}
 	if (!t && object_brief(obj, brief, sizeof(brief))) {
 		view_header(w, obj, brief, o, out);
 		view_waiters(w, obj->base, o, out);
+		view_readable(w, obj, o, out);
 		return;
 	}
 	view_header(w, obj, "", o, out);
@@ -304,4 +307,5 @@ void view_object(struct world *w, struct object *obj, const struct view_opts *o,
 		view_task(t, o, out);
 	else if (obj->base)
 		view_fields(w, obj, o, out);
+	view_readable(w, obj, o, out);
 }

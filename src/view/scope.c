@@ -8,6 +8,7 @@
 #include "view/object.h"
 #include "engine/kapi.h"
 #include "engine/log.h"
+#include "memory/model.h"
 #include "srcu/rcu.h"
 #include "srcu/srcu.h"
 
@@ -87,13 +88,27 @@ static void add_hurry(struct world *w, struct sbuf *out)
 			  normal ? "normal" : "expedited");
 }
 
-void view_scope(struct world *w, const char *model, struct sbuf *out)
+static void add_model(struct world *w, int promises, struct sbuf *out)
+{
+	const char *model = world_model(w)->name;
+
+	sbuf_addf(out, ", %s", model);
+	if (strcmp(model, "weak"))
+		return;
+	if (promises < 0)
+		sbuf_add(out, " without load buffering (nothing is concluded about load-to-store order)");
+	else
+		sbuf_addf(out, " with load buffering by up to %d promise%s (dependencies that no execution refutes are "
+			  "assumed)", promises, promises == 1 ? "" : "s");
+}
+
+void view_scope(struct world *w, int promises, struct sbuf *out)
 {
 	bool any = false;
 
 	add_tasks(w, out);
 	add_count(out, world_cpus(w), "CPU");
-	sbuf_addf(out, ", %s", model);
+	add_model(w, promises, out);
 	for (size_t i = 0; i < world_object_count(w); i++) {
 		struct srcu *ss = new_domain(w, i);
 

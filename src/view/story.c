@@ -401,6 +401,30 @@ static bool lone_step(struct telling *g, const struct teller *t)
 	return !*result;
 }
 
+/* What the memory model made of a step, below it: in its line it would push out what the step
+ * was.  Which store was read stands above those that were missed, for lanes are narrow. */
+static void tell_note(struct telling *g, const struct event_view *v, const struct story_line *step)
+{
+	const char *missed = strstr(v->note, " missed ");
+	int first = missed ? (int)(missed - v->note) : (int)strlen(v->note);
+	struct story_line l = *step;
+	char text[sizeof(v->note) + 4];
+
+	if (!*v->note)
+		return;
+	snprintf(text, sizeof(text), missed ? "(%.*s" : "(%.*s)", first, v->note);
+	l.numbered = false;
+	l.tint = TINT_RULE;
+	l.text = text;
+	l.object = NULL;
+	l.depth++;
+	tell(g, &l);
+	if (!missed)
+		return;
+	snprintf(text, sizeof(text), "%s)", missed);
+	tell(g, &l);
+}
+
 static void tell_step(struct telling *g, const struct event_view *v)
 {
 	struct teller *t = v->task ? teller_of(g->s, v->task->index) : NULL;
@@ -429,6 +453,7 @@ static void tell_step(struct telling *g, const struct event_view *v)
 	show_begins(g, v->task);
 	t->own_lines++;
 	tell(g, &l);
+	tell_note(g, v, &l);
 }
 
 static void story_begin(struct telling *g)

@@ -239,7 +239,7 @@ static void tell_script(struct tale *t, uint64_t n, const struct record *r, cons
 			return;
 	}
 	if (event_view(t->w, n, &v))
-		line(t, n, r->flags & REC_REFUSED ? TINT_BAD : TINT_PLAIN, who, "%s", v.text);
+		line(t, n, r->flags & REC_REFUSED ? TINT_BAD : TINT_PLAIN, who, "%s%s%s", v.text, *v.note ? ", " : "", v.note);
 }
 
 static void tell_held(struct tale *t, unsigned task, uint64_t n);

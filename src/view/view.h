@@ -39,6 +39,11 @@ void view_timeline(struct world *w, const struct view_opts *o, struct sbuf *out)
 void view_object(struct world *w, struct object *obj, const struct view_opts *o, struct sbuf *out);
 /* Threads, locks, SRCU domains, variables of the whole world. */
 void view_world(struct world *w, const struct view_opts *o, struct sbuf *out);
+/* Under a memory model that leaves choices: where a task may still read something that is not
+ * the newest, of one object or (NULL) of all.  Returns how many such there are. */
+size_t view_readable(struct world *w, const struct object *obj, const struct view_opts *o, struct sbuf *out);
+/* The choices of a task's next step, "=1 newest ..", a line each; nothing where there is one. */
+void view_choices(struct task *t, const struct view_opts *o, struct sbuf *out);
 /* The threads: name, cpu, status, what is pending, what it waits for. */
 void view_threads(struct world *w, const struct view_opts *o, struct sbuf *out);
 /* A violation in full: headline, the end of the timeline, the schedule. */
@@ -46,8 +51,9 @@ void view_violation(struct world *w, const struct violation *v, const struct vie
 /* The same for what an exploration found: what it is, who did what, the last steps. */
 void view_counterexample(struct world *w, const struct violation *v, const struct view_opts *o,
 			 struct sbuf *out);
-/* What a verdict on this world is about: "3 threads, 4 CPUs, sc, tree SRCU of ..". */
-void view_scope(struct world *w, const char *model, struct sbuf *out);
+/* What a verdict on this world is about: "3 threads, 4 CPUs, sc, tree SRCU of ..".  `promises`: so
+ * many were looked for in one execution, -1: none were. */
+void view_scope(struct world *w, int promises, struct sbuf *out);
 /* "IDLE", "SCAN1", "SCAN2" of the world's only srcu_struct, or "" (prompt). */
 const char *view_gp_state(struct world *w);
 

@@ -8,6 +8,7 @@
 #include "view/object.h"
 #include "view/timeline.h"
 #include "k/objtypes.h"
+#include "memory/model.h"
 #include "srcu/srcu.h"
 
 #include <inttypes.h>
@@ -140,6 +141,22 @@ static void view_chapter(struct world *w, const struct chapter *c, const struct 
 	sbuf_release(&t.cells);
 }
 
+/* What is not everywhere yet. */
+static void view_stale(struct world *w, const struct view_opts *o, struct sbuf *out)
+{
+	struct sbuf b = { 0 };
+
+	if (view_readable(w, NULL, o, &b)) {
+		sbuf_add(out, "\n");
+		view_paint(out, o, TINT_HEAD, world_model(w)->buffers ? "store buffers" : "views");
+		sbuf_add(out, "\n");
+		sbuf_add(out, b.s ? b.s : "");
+	}
+	if (sbuf_failed(&b))
+		sbuf_fail(out);
+	sbuf_release(&b);
+}
+
 void view_world(struct world *w, const struct view_opts *o, struct sbuf *out)
 {
 	static const struct field time = { .name = "", .size = 8, .flags = FIELD_TIME };
@@ -156,6 +173,7 @@ void view_world(struct world *w, const struct view_opts *o, struct sbuf *out)
 	view_threads(w, o, out);
 	for (size_t i = 0; i < sizeof(chapters) / sizeof(chapters[0]); i++)
 		view_chapter(w, &chapters[i], o, out);
+	view_stale(w, o, out);
 	for (size_t i = 0; i < world_violation_count(w); i++) {
 		const struct violation *v = world_violation(w, i);
 

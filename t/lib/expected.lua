@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- What exploring each scenario of examples/bugs says, see catalogue.lua.
+-- What exploring each scenario of examples/bugs says, see catalogue.lua: under sc, and of
+-- the rows about memory ordering (M.models) under each model.
 
 local catalogue = require "catalogue"
 local ok, wrong, sampled, by_pct = catalogue.ok, catalogue.wrong, catalogue.sampled, catalogue.by_pct
@@ -138,6 +139,7 @@ M.T = {
     tree_claim = sampled(5000),
   },
   T3 = {
+    reader_both = ok(), reader_no_gp = ok(), reader_no_cb = ok(), reader_neither = ok(),
     once_both = ok(), once_both_big = ok(),
     once_no_gp = ok(), once_no_gp_big = ok(),
     once_no_cb = ok(), once_no_cb_big = ok(),
@@ -176,6 +178,38 @@ M.T = {
     one_pass = ok(),
     one_no_mutex = ok(),
   },
+}
+
+local none = {sc = ok(), tso = ok(), weak = ok()}
+local function weak_only(items)
+  return {sc = ok(), tso = ok(), weak = wrong("assertion", items)}
+end
+local function short(items) return wrong({"assertion", "grace-period"}, items) end
+
+M.models = {
+  S4 = {
+    buggy = {sc = ok(), tso = short(9), weak = short(9)},
+    no_c_writes = {sc = ok(), tso = ok(), weak = short(9)},
+    no_c_reads = {sc = ok(), tso = ok(), weak = wrong("grace-period", 9)},
+    no_a = {sc = ok(), tso = ok(), weak = wrong("grace-period", 20)},
+    no_a_one = none,
+    fixed = none,
+  },
+  S5 = {buggy = weak_only(9), fixed = none, acquire = none},
+  S6 = {claim = none, fixed = none, buggy = weak_only(9)},
+  S7 = {
+    buggy = {sc = ok(), weak = wrong("grace-period", 20)},	-- tso: ok, in a minute
+    fixed = {sc = ok(), weak = ok()},
+    wide = none,
+  },
+  S9 = {claim = none, with = none},
+  S15 = {
+    early = {sc = wrong("assertion", 9), tso = wrong("assertion", 9), weak = wrong("assertion", 9)},
+    buggy = weak_only(9),
+    fixed = none,
+  },
+  S24 = {buggy = weak_only(9), fixed = none, claim = none},
+  K11 = {waits = none, buggy = weak_only(9), fixed = none},
 }
 
 return M

@@ -72,6 +72,7 @@ static uint64_t perform(struct site *s, volatile void *p, unsigned size, uint64_
 	case OP_ADD: case OP_CPU_ADD: v = old + a; break;
 	case OP_AND: v = old & a; break;
 	case OP_OR: v = old | a; break;
+	case OP_XOR: v = old ^ a; break;
 	case OP_CMPXCHG:
 		if (old != truncated(a, size))
 			return old;

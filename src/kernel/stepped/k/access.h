@@ -70,12 +70,12 @@ typedef struct { int counter; } atomic_t;
 #define ATOMIC_LONG_INIT(i) { (i) }
 #define atomic_long_read(v)		READ_ONCE((v)->counter)
 #define atomic_long_set(v, i)		WRITE_ONCE((v)->counter, i)
-#define atomic_long_inc(v)		((void)K_RMW(&(v)->counter, OP_ADD, ORD_ONCE, "atomic_long_inc", 1, 0))
+#define atomic_long_inc(v)		((void)K_RMW(&(v)->counter, OP_ADD, ORD_NORETURN, "atomic_long_inc", 1, 0))
 #define atomic_long_add_return(i, v)	(K_RMW(&(v)->counter, OP_ADD, ORD_FULL, "atomic_long_add_return", i, 0) + (i))
 #define atomic_read(v)			READ_ONCE((v)->counter)
 #define atomic_set(v, i)		WRITE_ONCE((v)->counter, i)
-#define atomic_inc(v)			((void)K_RMW(&(v)->counter, OP_ADD, ORD_ONCE, "atomic_inc", 1, 0))
-#define atomic_dec(v)			((void)K_RMW(&(v)->counter, OP_ADD, ORD_ONCE, "atomic_dec", -1, 0))
+#define atomic_inc(v)			((void)K_RMW(&(v)->counter, OP_ADD, ORD_NORETURN, "atomic_inc", 1, 0))
+#define atomic_dec(v)			((void)K_RMW(&(v)->counter, OP_ADD, ORD_NORETURN, "atomic_dec", -1, 0))
 #define atomic_inc_return(v)		(K_RMW(&(v)->counter, OP_ADD, ORD_FULL, "atomic_inc_return", 1, 0) + 1)
 #define atomic_dec_and_test(v)		(K_RMW(&(v)->counter, OP_ADD, ORD_FULL, "atomic_dec_and_test", -1, 0) == 1)
 
