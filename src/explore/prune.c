@@ -78,17 +78,18 @@ static bool is_fixed(const struct graph *g, uint32_t i, uint16_t rank, bool earl
 	return (g_writes(e) || e->kind == G_LOCK) && rank > e->rank + 1u;
 }
 
-/* Clocks of program order and reads-from, in an order that agrees with them. */
+/* Clocks of program order and reads-from, in an order that agrees with them.  What is not in
+ * the order, locks that are waited for, has none. */
 static void find_pasts(struct prune *p)
 {
 	const struct order *o = &p->d->order;
 
+	memset(p->clock, 0, p->g->n * p->stride * sizeof(*p->clock));
 	for (uint32_t k = 0; k < o->n; k++) {
 		uint32_t i = o->v[k];
 		const struct gevent *e = &p->g->ev[i];
 		uint16_t *c = clock_of(p, i), before = p->last[e->task];
 
-		memset(c, 0, p->stride * sizeof(*c));
 		if (before != GNONE)
 			clock_join(p->d, c, clock_of(p, before));
 		if (e->maker != GNONE)
