@@ -393,6 +393,7 @@ void lb_open_task(lua_State *L);	/* what Lua itself needs on task stacks: lua_ta
 void lb_open_thread(lua_State *L);	/* thread, migrate, yield, assert ...: lua_thread.c */
 void lb_open_guard(lua_State *L);	/* print, coroutines, finalizers, the watchdog: lua_guard.c */
 void lb_open_access(lua_State *L);	/* READ_ONCE .. smp_mb .. atomics: lua_access.c */
+void lb_open_rseq(lua_State *L);	/* rseq_begin, membarrier ..; by lb_open_rcu(): lua_rseq.c */
 void lb_open_rcu_plain(lua_State *L);	/* rcu_read_lock ..; by lb_open_rcu(): lua_rcu_plain.c */
 void lb_open_rcu(lua_State *L);		/* rcu_dereference ..; by lb_open_access(): lua_rcu.c */
 void lb_open_lock(lua_State *L);	/* mutex, spinlock, completion: lua_lock.c */

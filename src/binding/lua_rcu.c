@@ -201,4 +201,5 @@ void lb_open_rcu(lua_State *L)
 {
 	lb_register(L, &rcu_section);
 	lb_open_rcu_plain(L);
+	lb_open_rseq(L);
 }

@@ -92,6 +92,8 @@ enum {
 	SITE_WRITE    = 1u << 9, /* rwsem taken for writing */
 	SITE_RACED    = 1u << 10, /* data_race(): a read that may race with plain writes */
 	SITE_PROMISE  = 1u << 11, /* a store that another task is to make (memory/promise.c) */
+	SITE_SEQUENCE = 1u << 12, /* OP_LOCK, OP_UNLOCK: a restartable sequence begins, ends (k/rseq.h) */
+	SITE_MEMBARRIER = 1u << 13, /* the same: a membarrier passes a CPU */
 };
 
 struct site {

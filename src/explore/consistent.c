@@ -41,10 +41,10 @@ void consistent_note(struct dpor *d, uint32_t i, const struct event *ev, const s
 	case OP_LOAD: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
-		m->flags = MM_UNLOCK;
+		m->flags = mm_unlock_flags(ev->site->flags);
 		break;
 	case OP_LOCK: case OP_TRYLOCK:
-		m->flags = MM_LOCK | MM_LOCKED;
+		m->flags = mm_lock_flags(ev->site->flags);
 		break;
 	default:
 		m->flags = MM_LOCKED;
@@ -263,12 +263,12 @@ static void lock(struct making *k, uint32_t i)
 
 	if (!r)
 		return;
-	r->order = ORD_ACQUIRE;
-	r->flags = MM_LOCK | MM_LOCKED;
+	r->order = mem_of(k, i)->order;
+	r->flags = mem_of(k, i)->flags;
 	w = add(k, i, MM_WRITE);
 	if (!w)
 		return;
-	w->flags = MM_LOCK | MM_LOCKED;
+	w->flags = mem_of(k, i)->flags;
 	w->rank = (uint16_t)(2 * k->g->ev[i].rank);
 	w->pair = (uint16_t)(k->mm->n - 2);
 	w->after = MM_NONE;
@@ -281,8 +281,8 @@ static void unlock(struct making *k, uint32_t i)
 
 	if (!w)
 		return;
-	w->order = ORD_RELEASE;
-	w->flags = MM_UNLOCK;
+	w->order = mem_of(k, i)->order;
+	w->flags = mem_of(k, i)->flags;
 	w->rank = (uint16_t)(2 * k->g->ev[k->g->ev[i].rf].rank + 1);
 }
 

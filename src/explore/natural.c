@@ -138,6 +138,8 @@ static bool is_full(const struct natural *o, const struct site *s, bool changed)
 		return false;
 	case OP_FENCE:
 		return s->order == ORD_MB;
+	case OP_LOCK:
+		return o->w->model->buffers && !(s->flags & SITE_SEQUENCE);
 	default:
 		return o->w->model->buffers || (s->order == ORD_FULL && changed);
 	}

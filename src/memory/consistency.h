@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/site.h"
+
 enum mm_kind { MM_READ, MM_WRITE };
 enum mm_flag {
 	MM_PLAIN   = 1u << 0,	/* not marked */
@@ -22,7 +24,31 @@ enum mm_flag {
 	MM_LOCKED  = 1u << 3,	/* x86: part of a locked instruction, or as good as one */
 	MM_SWITCH  = 1u << 4,	/* its task slept: a full fence */
 	MM_PROMISE = 1u << 5,	/* a write that another one is to keep: see mm_promises() */
+	MM_SEQUENCE = 1u << 6,	/* begins (a read-modify-write) or ends a restartable sequence */
+	MM_MEMBARRIER = 1u << 7, /* the same of a membarrier that passes a CPU: see mm_lock_flags() */
 };
+/*
+ * What the acquisition and the release of a lock are by the flags of their site.  A sequence
+ * (k/rseq.h) is no fence of its task, neither where it begins nor where it ends: its accesses
+ * to the "lock" are plain moves.  A membarrier is one of the task that is struck, but where
+ * that one stands in program order is only known to be behind the sequences that it came
+ * behind, and before those that it came before.  So that is what is ordered (lkmm.c; under tso
+ * it follows from the accesses), and as by a full fence; nothing is between sequences.
+ */
+static inline uint8_t mm_lock_flags(unsigned site_flags)
+{
+	if (site_flags & SITE_SEQUENCE)
+		return MM_SEQUENCE;
+	if (site_flags & SITE_MEMBARRIER)
+		return MM_MEMBARRIER | MM_LOCKED;
+	return MM_LOCK | MM_LOCKED;
+}
+static inline uint8_t mm_unlock_flags(unsigned site_flags)
+{
+	uint8_t flags = mm_lock_flags(site_flags);
+
+	return flags & MM_LOCK ? MM_UNLOCK : flags & (MM_SEQUENCE | MM_MEMBARRIER);
+}
 #define MM_NONE UINT16_MAX	/* reads from the initial value; no partner */
 
 /*

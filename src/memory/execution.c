@@ -116,10 +116,10 @@ static struct mm_event *add(struct reading *k, enum mm_kind kind, const struct t
 	case OP_LOAD: case OP_STORE: case OP_CPU_ADD:
 		break;
 	case OP_UNLOCK:
-		e->flags |= MM_UNLOCK;
+		e->flags |= mm_unlock_flags(s->flags);
 		break;
 	case OP_LOCK: case OP_TRYLOCK:
-		e->flags |= MM_LOCK | MM_LOCKED;
+		e->flags |= mm_lock_flags(s->flags);
 		break;
 	case OP_WAIT: case OP_WQ_WAIT: case OP_COND: case OP_WORK_WAIT: case OP_TIMER_WAIT:
 		e->flags |= MM_LOCKED | MM_SWITCH;

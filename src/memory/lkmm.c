@@ -12,7 +12,11 @@
 #include "engine/site.h"
 #include "memory/lkmm.h"
 
-static bool is_rmw(const struct mm_event *e) { return e->pair != MM_NONE && !(e->flags & MM_LOCK); }
+static bool is_rmw(const struct mm_event *e)
+{
+	return e->pair != MM_NONE && !(e->flags & (MM_LOCK | MM_SEQUENCE | MM_MEMBARRIER));
+}
+
 static bool locks(const struct mm_event *e) { return e->flags & MM_LOCK && e->kind == MM_WRITE; }
 
 /* What gives nothing back is not ordered by smp_rmb(). */
@@ -202,6 +206,46 @@ static void hand_overs(struct lkmm *k)
 	}
 }
 
+/* --- between sequences and membarriers --- */
+
+/* The struck task goes through a full fence: all up to the end of what came first, to all
+ * since the beginning of what came then. */
+static void strike(struct lkmm *k, size_t end, size_t begin)
+{
+	const struct mm *m = k->m;
+
+	for (size_t i = 0; i < end; i++) {
+		if (m->ev[i].task != m->ev[end].task)
+			continue;
+		for (size_t j = begin; j < m->n; j++)
+			if (m->ev[j].task == m->ev[begin].task)
+				rel_set(&k->s, k->r[STRONG], i, j);
+	}
+}
+
+/* Of each CPU the sequences and the membarriers that pass have an order, and where one kind
+ * comes before the other, however many of them are in between, it is struck before it. */
+static void strikes(struct lkmm *k)
+{
+	const struct mm *m = k->m;
+	const uint8_t kinds = MM_SEQUENCE | MM_MEMBARRIER;
+
+	for (size_t u = 0; u < m->n; u++) {
+		const struct mm_event *end = &m->ev[u];
+
+		if (end->kind != MM_WRITE || end->pair != MM_NONE || !(end->flags & kinds))
+			continue;
+		for (size_t l = 0; l < m->n; l++) {
+			const struct mm_event *begin = &m->ev[l];
+
+			if (begin->kind == MM_WRITE && begin->pair != MM_NONE && begin->loc == end->loc &&
+			    (begin->flags & kinds) == (kinds & ~end->flags) && begin->rank > end->rank &&
+			    mm_ext(m, u, l))
+				strike(k, u, begin->pair);
+		}
+	}
+}
+
 /* --- dependencies --- */
 
 static void depends(struct lkmm *k, size_t r, size_t j, bool addr, bool dep, bool ctrl)
@@ -384,6 +428,7 @@ bool lkmm_relations(struct mm *m, struct lkmm *k)
 	for (size_t a = 0; a < m->naddrs; a++)
 		depends(k, m->addrs[a].read, m->addrs[a].access, true, true, false);
 	hand_overs(k);
+	strikes(k);
 	mm_made(m, &k->s, k->r[STRONG]);
 	mm_made(m, &k->s, k->r[PPO]);
 	communicate(k);

@@ -6,6 +6,11 @@
  * kernel's have, so that they can be stepped and explored.
  *
  * A request's own readers are those of tree_readers.c, as everywhere.
+ *
+ * What that argument needs of the machine is what k/rseq.h and the memory models give, and no
+ * more: from a membarrier to the sequence behind it, and from the one before to it (points (1)
+ * and (2) there), an acquire of the index and a release at the end of a section.  Nothing of
+ * it is a fence of the reader's.
  */
 #include <config.h>
 

@@ -11,10 +11,13 @@
  * what is stepped: a sequence holds its CPU, and a membarrier passes each CPU when no
  * sequence is under way there.  One instruction alone is such a sequence, too.
  *
- * That the two meet in a lock of the CPU orders what a membarrier orders (all that stands
- * before it in the updater before the next sequence, all up to the end of the last sequence
- * before what follows it), and between the end of a sequence and what follows in its task
- * nothing.  Beyond what there is, a sequence's beginning is ordered behind what is before.
+ * The two meet in a lock of the CPU, which is no fence: a sequence orders nothing, neither
+ * where it begins nor where it ends, and sequences nothing among themselves.  What is
+ * ordered is between a membarrier and the sequences of the CPUs that it passed, as by a full
+ * fence of the struck task at some point of its program order between the sequence before
+ * and the one behind (memory/consistency.h, mm_lock_flags()).  Where no sequence is,
+ * a real membarrier finds a task at some point as well, and orders no less: so an empty
+ * sequence is what a compiler's barrier is to a reader who relies on one.
  */
 #ifndef K_RSEQ_H
 #define K_RSEQ_H
@@ -26,25 +29,25 @@ struct rseq { spinlock_t lock; };
 
 #define rseq_init(r)		spin_lock_init(&(r)->lock)
 /* In the task's own CPU's; nothing that sleeps or blocks may stand in between. */
-#define rseq_begin(pcp, field)	K_RSEQ(pcp, field, OP_LOCK, "rseq_begin")
-#define rseq_end(pcp, field)	K_RSEQ(pcp, field, OP_UNLOCK, "rseq_end")
+#define rseq_begin(pcp, field)	K_RSEQ(pcp, field, OP_LOCK, SITE_SEQUENCE, "rseq_begin")
+#define rseq_end(pcp, field)	K_RSEQ(pcp, field, OP_UNLOCK, SITE_SEQUENCE, "rseq_end")
 
-/* membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ). */
+/* membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ).  The fences are the caller's own. */
 #define membarrier_rseq(pcp, field) do {					\
 		smp_mb();							\
 		for (unsigned k_cpu = 0; k_cpu < k_nr_cpus(); k_cpu++) {	\
-			K_RSEQ_AT(&(pcp)[k_cpu].field, OP_LOCK, "membarrier");	\
-			K_RSEQ_AT(&(pcp)[k_cpu].field, OP_UNLOCK, "membarrier"); \
+			K_RSEQ_AT(&(pcp)[k_cpu].field, OP_LOCK, SITE_MEMBARRIER, "membarrier"); \
+			K_RSEQ_AT(&(pcp)[k_cpu].field, OP_UNLOCK, SITE_MEMBARRIER, "membarrier"); \
 		}								\
 		smp_mb();							\
 	} while (0)
 
-#define K_RSEQ_AT(r, op_, prim) do {						\
-		struct site *k_s = K_SITE(op_, (op_) == OP_UNLOCK ? ORD_RELEASE : ORD_ACQUIRE, \
-					  SITE_SPIN | SITE_IRQ, prim, "", NULL); \
+#define K_RSEQ_AT(r, op_, what, prim) do {					\
+		struct site *k_s = K_SITE(op_, ORD_ONCE, SITE_SPIN | SITE_IRQ | (what), \
+					  prim, "", NULL);			\
 		(void)K_EV(k_s, &(r)->lock.owner, 8, 0, 0);			\
 	} while (0)
-#define K_RSEQ(pcp, field, op_, prim) K_RSEQ_AT(&(pcp)[raw_cpu()].field, op_, prim)
+#define K_RSEQ(pcp, field, op_, what, prim) K_RSEQ_AT(&(pcp)[raw_cpu()].field, op_, what, prim)
 
 /* this_cpu_inc() as a store with release: what stands before it comes before the count. */
 #define this_cpu_inc_release(pcp, field) \
