@@ -9,7 +9,6 @@
 
 #include <errno.h>
 
-#include "engine/world.h"
 #include "k/kernel.h"
 #include "kvm/filter.h"
 
@@ -70,7 +69,7 @@ static struct kvm_x86_msr_filter *kvm_alloc_msr_filter(struct kvm *kvm, bool def
  * published, or it is unlinked and its grace period is over.  That is the claim
  * on trial, so they are steps.
  */
-static void kvm_free_msr_filter(struct kvm_x86_msr_filter *filter)
+void kvm_free_msr_filter(struct kvm_x86_msr_filter *filter)
 {
 	u32 count;
 

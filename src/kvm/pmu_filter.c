@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/world.h"
 #include "k/kernel.h"
 #include "kvm/filter.h"
 
