@@ -24,6 +24,7 @@
 #include "repl/shell.h"
 #include "repl/status.h"
 #include "repl/term.h"
+#include "torture/torture.h"
 
 struct run {
 	int argc;
@@ -384,7 +385,9 @@ int main(int argc, char **argv)
 	open_standard_files();
 	atexit(close_stdout);
 	status = options_parse(&r.opts, argc, argv);
-	if (status < 0)
+	if (status < 0 && r.opts.command == CMD_TORTURE)
+		status = torture_command(argc - r.opts.rest, argv + r.opts.rest);
+	else if (status < 0)
 		status = (int)run(&r);
 	options_release(&r.opts);
 	return status;

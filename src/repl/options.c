@@ -32,8 +32,9 @@ static const struct {
 	{ "explore", CMD_EXPLORE, "srcush explore [options] FILE[:NAME]" },
 	{ "compare", CMD_COMPARE, "srcush compare --kernel DIR [--kernel DIR2] FILE[:NAME] [SCHEDULE]" },
 	{ "litmus", CMD_LITMUS, "srcush litmus [options] FILE..." },
+	{ "torture", CMD_TORTURE, "srcush torture [options]" },
 	{ "bench", CMD_BENCH, "srcush bench [options] [NAME...]" },
-	{ "stress", -1, NULL }, { "torture", -1, NULL },
+	{ "stress", -1, NULL },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -71,7 +72,8 @@ static void help_main(FILE *f)
 	      "       srcush explore [options] FILE[:NAME]\n"
 	      "       srcush compare --kernel DIR [options] FILE[:NAME]\n"
 	      "       srcush litmus [options] FILE...\n"
-	      "       srcush bench  [options] [NAME...]\n"
+	      "       srcush torture [options]\n"
+	      "       srcush bench [options] [NAME...]\n"
 	      "\n"
 	      "A laboratory for Sleepable RCU.  Without a script: the shell, or a script from\n"
 	      "standard input when that is no terminal.\n"
@@ -427,7 +429,7 @@ static int show_version(struct options *o, const char *name, const char *v)
 }
 
 #define FOR(c) (1u << (c))
-#define FOR_ALL UINT32_MAX
+#define FOR_ALL (~FOR(CMD_TORTURE))	/* which has its own */
 
 static const struct long_option {
 	const char *name;
@@ -678,6 +680,9 @@ int options_parse(struct options *o, int argc, char **argv)
 			return bad_usage("options -e, -i, -l and -v do not go with '%s'",
 					 commands[c].name, NULL);
 		o->command = commands[c].command;
+		o->rest = o->script + 1;
+		if (o->command == CMD_TORTURE)
+			return -1;	/* see torture/command.c */
 		return parse_command(o, argc, argv, o->script + 1);
 	}
 	return -1;

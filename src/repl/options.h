@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE, CMD_LITMUS, CMD_BENCH };
+enum command {
+	CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE, CMD_LITMUS, CMD_TORTURE, CMD_BENCH
+};
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 struct options {
@@ -47,6 +49,7 @@ struct options {
 	int script;			/* index of the script in argv, or 0: none */
 
 	/* subcommands */
+	int rest;			/* torture: where its own options begin in argv */
 	const char *file;		/* FILE[:NAME] */
 	const char **files;		/* litmus: all of them; bench: its names; malloced */
 	size_t nfiles;

@@ -178,11 +178,12 @@ void srcu_up_read(struct srcu *ss, int idx);
 void synchronize_srcu(struct srcu *ss);
 void synchronize_srcu_expedited(struct srcu *ss);
 void call_srcu(struct srcu *ss, struct rcu_head *head, rcu_callback_t func);
-void srcu_barrier(struct srcu *ss);
+/* (libsrcu exports the same name, and srcush is linked with both.) */
+void srcu_barrier(struct srcu *ss) __asm__("core_srcu_barrier");
 unsigned long get_state_synchronize_srcu(struct srcu *ss);
 unsigned long start_poll_synchronize_srcu(struct srcu *ss);
 bool poll_state_synchronize_srcu(struct srcu *ss, unsigned long cookie);
-unsigned long srcu_batches_completed(struct srcu *ss);
+unsigned long srcu_batches_completed(struct srcu *ss) __asm__("core_srcu_batches_completed");
 /*
  * Makes the domain anew: one that is static and unused, idle, or cleaned up gets
  * fresh memory, and readers that are still about in the old are not seen any more.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * In a static library there is no hiding: what its files share is visible to the program
- * that it is linked into.  So each such name begins with srcu_ there.  (A test looks.)
+ * that it is linked into.  So each such name begins with srcu_ there.  (A test looks.)  Some
+ * that do anyway are srcush's own, too, which is linked with both.
  */
 #ifndef K_NAMES_H
 #define K_NAMES_H
@@ -68,6 +69,25 @@
 #define rcu_segcblist_restempty srcu_priv_rcu_segcblist_restempty
 #define spin_lock_irqsave_sdp_contention srcu_priv_spin_lock_irqsave_sdp_contention
 #define spin_lock_irqsave_sup_contention srcu_priv_spin_lock_irqsave_sup_contention
+#define srcu_delay_timer srcu_priv_delay_timer
+#define srcu_end_in_nodes srcu_priv_end_in_nodes
+#define srcu_funnel_exp_start srcu_priv_funnel_exp_start
+#define srcu_funnel_gp_start srcu_priv_funnel_gp_start
+#define srcu_get_delay srcu_priv_get_delay
+#define srcu_gp_start srcu_priv_gp_start
+#define srcu_gp_start_if_needed srcu_priv_gp_start_if_needed
+#define srcu_grow srcu_priv_grow
+#define srcu_head_post srcu_priv_head_post
+#define srcu_init_fields srcu_priv_init_fields
+#define srcu_init_nodes srcu_priv_init_nodes
+#define srcu_invoke_callback srcu_priv_invoke_callback
+#define srcu_invoke_callbacks srcu_priv_invoke_callbacks
+#define srcu_queue_gp_work srcu_priv_queue_gp_work
+#define srcu_readers_active srcu_priv_readers_active
+#define srcu_readers_active_idx_check srcu_priv_readers_active_idx_check
+#define srcu_retire srcu_priv_retire
+#define srcu_schedule_cbs_sdp srcu_priv_schedule_cbs_sdp
+#define srcu_wait_for_callback srcu_priv_wait_for_callback
 #define timer_reduce srcu_priv_timer_reduce
 #define timer_setup srcu_priv_timer_setup
 #define tree_barrier srcu_priv_tree_barrier
