@@ -793,14 +793,18 @@ REFUSAL(refuse_too_late, have_membarrier_or_not, SIGABRT)
 REFUSAL(no_membarrier, have_membarrier_or_not, 0)
 REFUSAL(rseq_turned_off, have_rseq_or_not, 0)
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 static void test_no_memory(void **state)
 {
 	(void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	skip();		/* it needs some itself */
-#else
+	if (SANITIZED)
+		skip();		/* it needs some itself */
 	must_be_ok(in_child(no_memory, SRCU_FAST_UNKNOWN));
-#endif
 }
 
 static void test_no_keys(void **state)
