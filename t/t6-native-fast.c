@@ -278,11 +278,11 @@ static unsigned long counted(unsigned long *ended)
 	*ended = 0;
 	for (int bank = 0; bank < 2; bank++) {
 		for (unsigned long i = 0; i < srcu_fast_threads(); i++) {
-			n += dom.fast.chunk[1][i].ctr[bank].srcu_locks;
-			*ended += dom.fast.chunk[1][i].ctr[bank].srcu_unlocks;
+			n += srcu_slot_ctr(&dom.fast.chunk[1][i], (unsigned long)bank)->srcu_locks;
+			*ended += srcu_slot_ctr(&dom.fast.chunk[1][i], (unsigned long)bank)->srcu_unlocks;
 		}
-		n += dom.fast.shared.ctr[bank].srcu_locks;
-		*ended += dom.fast.shared.ctr[bank].srcu_unlocks;
+		n += srcu_slot_ctr(&dom.fast.shared, (unsigned long)bank)->srcu_locks;
+		*ended += srcu_slot_ctr(&dom.fast.shared, (unsigned long)bank)->srcu_unlocks;
 	}
 	return n;
 }
@@ -310,7 +310,8 @@ static void storm(enum srcu_fast_mode mode)
 	CHECK(begun == ended);
 	CHECK(begun >= n + (unsigned long)in_handler);
 	/* who does not look again counts nothing in vain */
-	if (mode == SRCU_FAST_BY_RSEQ && !dom.fast.shared.ctr[0].srcu_locks && !dom.fast.shared.ctr[1].srcu_locks)
+	if (mode == SRCU_FAST_BY_RSEQ && !srcu_slot_ctr(&dom.fast.shared, 0)->srcu_locks &&
+	    !srcu_slot_ctr(&dom.fast.shared, 1)->srcu_locks)
 		CHECK(begun == n + (unsigned long)in_handler);
 	srcu_fast_release(&dom.fast);
 }
