@@ -111,10 +111,10 @@ enum how { OWN, FENCED, SHARED };
 
 static inline void count_lock(struct srcu_ctr *ctr, enum how how)
 {
-	if (how == OWN)
+	if (SRCU_FAST_FAULTS & SRCU_FAST_NO_BARRIER)
+		SRCU_FAST_BUFFER(&ctr->srcu_locks);
+	else if (how == OWN)
 		count_own(&ctr->srcu_locks);
-	else if (SRCU_FAST_FAULTS & SRCU_FAST_NO_BARRIER)
-		count_atomic(&ctr->srcu_locks, __ATOMIC_RELAXED);
 	else {
 		/* on x86 the locked instruction is the fence */
 		count_atomic(&ctr->srcu_locks, __ATOMIC_SEQ_CST);
@@ -130,7 +130,7 @@ static struct srcu_ctr *count_and_look(const unsigned int *index, struct srcu_sl
 {
 	for (;;) {
 		unsigned int idx = __atomic_load_n(index, __ATOMIC_ACQUIRE) & 1;
-		struct srcu_ctr *ctr = &slot->ctr[idx];
+		struct srcu_ctr *ctr = srcu_slot_ctr(slot, idx);
 
 		SRCU_FAST_WINDOW();
 		count_lock(ctr, how);
@@ -267,7 +267,7 @@ void srcu_fast_up_read(struct srcu_ctr *ctr)
 /* Has every section ended that was counted in this bank of the slot? */
 static bool slot_over(struct srcu_slot *slot, unsigned int bank)
 {
-	struct srcu_ctr *ctr = &slot->ctr[bank];
+	struct srcu_ctr *ctr = srcu_slot_ctr(slot, bank);
 	unsigned long ended = __atomic_load_n(&ctr->srcu_unlocks, __ATOMIC_ACQUIRE);
 
 	ended += __atomic_load_n(&ctr->srcu_ups, __ATOMIC_ACQUIRE);
@@ -352,9 +352,11 @@ void srcu_fast_release(struct srcu_fast *f)
 
 static void slot_forget(struct srcu_slot *slot)
 {
-	for (int bank = 0; bank < 2; bank++) {
-		slot->ctr[bank].srcu_unlocks = slot->ctr[bank].srcu_locks;
-		slot->ctr[bank].srcu_ups = 0;
+	for (unsigned int bank = 0; bank < 2; bank++) {
+		struct srcu_ctr *ctr = srcu_slot_ctr(slot, bank);
+
+		ctr->srcu_unlocks = ctr->srcu_locks;
+		ctr->srcu_ups = 0;
 	}
 }
 

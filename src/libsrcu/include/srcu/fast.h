@@ -17,20 +17,29 @@ extern "C" {
 
 /*
  * Sections of a thread in one of the two banks.  Counts are only ever added to; a bank of
- * a thread holds no section when srcu_locks == srcu_unlocks + srcu_ups.
+ * a thread holds no section when srcu_locks == srcu_unlocks + srcu_ups.  The banks' counts
+ * alternate, so that a bank is found by one scaled address: what is between those of one
+ * bank is the other's.
  */
 struct srcu_ctr {
 	unsigned long srcu_locks;	/* begun by the slot's thread, which alone adds here */
+	unsigned long srcu_other1_;
 	unsigned long srcu_unlocks;	/* and ended by it */
+	unsigned long srcu_other2_;
 	unsigned long srcu_ups;		/* ended by whom they were handed to */
-	unsigned long srcu_pad;
 };
 
 /* What a thread has of a domain.  Two cache lines, because they are fetched in pairs. */
 #define SRCU_SLOT_SIZE 128
 struct srcu_slot {
-	struct srcu_ctr ctr[2];
+	unsigned long count[6];
 } __attribute__((aligned(SRCU_SLOT_SIZE)));
+
+/* A bank's counts in a slot. */
+static inline struct srcu_ctr *srcu_slot_ctr(struct srcu_slot *slot, unsigned long bank)
+{
+	return (struct srcu_ctr *)(void *)((char *)slot + bank * sizeof(unsigned long));
+}
 
 /* Slots come in chunks: number 1 has 32, as many as all before has each further one. */
 #define SRCU_FAST_CHUNKS 16
@@ -104,40 +113,58 @@ extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial
 #if defined(__PIC__) && !defined(__PIE__)
 #define SRCU_FAST_UNLOADABLE 1
 #endif
+#define SRCU_FAST_SEQUENCE(arm)						\
+	".pushsection __rseq_cs, \"aw\"\n\t"				\
+	".balign 32\n"							\
+	"770:\n\t"							\
+	".long 0, 0\n\t"			/* version, flags */		\
+	".quad 772f, 773f - 772f, 774f\n\t"	/* begin, length, where to go */ \
+	".popsection\n"							\
+	"771:\n\t"							\
+	"leaq 770b(%%rip), %[bank]\n\t"				\
+	arm "\n"							\
+	"772:\n\t"							\
+	"movl %[idx], %k[bank]\n\t"					\
+	"andl $1, %k[bank]\n\t"					\
+	"incq (%[slot], %[bank], 8)\n"					\
+	"773:\n\t"							\
+	".pushsection __rseq_failure, \"ax\"\n\t"			\
+	".byte 0x0f, 0xb9, 0x3d\n\t"		/* ud1 of the signature: never run */ \
+	".long 0x53053053\n"						\
+	"774:\n\t"							\
+	"jmp 771b\n\t"							\
+	".popsection"
+
 static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned int *idx,
 						    struct srcu_slot *slot, uint64_t *rseq_cs)
 {
 	unsigned long bank;
 
-	__asm__ __volatile__(
-		".pushsection __rseq_cs, \"aw\"\n\t"
-		".balign 32\n"
-		"770:\n\t"
-		".long 0, 0\n\t"			/* version, flags */
-		".quad 772f, 773f - 772f, 774f\n\t"	/* begin, length, where to go */
-		".popsection\n"
-		"771:\n\t"
-		"leaq 770b(%%rip), %[bank]\n\t"
-		"movq %[bank], %[cs]\n"
-		"772:\n\t"
-		"movl %[idx], %k[bank]\n\t"
-		"andl $1, %k[bank]\n\t"
-		"shll $5, %k[bank]\n\t"		/* times the size of a struct srcu_ctr */
-		"incq (%[slot], %[bank])\n"
-		"773:\n\t"
-		".pushsection __rseq_failure, \"ax\"\n\t"
-		".byte 0x0f, 0xb9, 0x3d\n\t"		/* ud1 of the signature: never run */
-		".long 0x53053053\n"
-		"774:\n\t"
-		"jmp 771b\n\t"
-		".popsection"
+	__asm__ __volatile__(SRCU_FAST_SEQUENCE("movq %[bank], %[cs]")
 		: [bank] "=&r" (bank), [cs] "=m" (*rseq_cs)
 		: [idx] "m" (*idx), [slot] "r" (slot)
 		: "memory", "cc");
 #ifdef SRCU_FAST_UNLOADABLE
 	__atomic_store_n(rseq_cs, (uint64_t)0, __ATOMIC_RELAXED);
 #endif
-	return (struct srcu_ctr *)((char *)slot + bank);
+	return srcu_slot_ctr(slot, bank);
+}
+
+/* The same, where the C library says how far the thread's area is from its thread pointer:
+ * no load of its own, as the distance is the same for all threads.  (8: its rseq_cs.) */
+static inline struct srcu_ctr *srcu_fast_count_rseq_at(const unsigned int *idx,
+						       struct srcu_slot *slot, ptrdiff_t offset)
+{
+	unsigned long bank;
+
+	__asm__ __volatile__(SRCU_FAST_SEQUENCE("movq %[bank], %%fs:8(%[at])")
+		: [bank] "=&r" (bank)
+		: [idx] "m" (*idx), [slot] "r" (slot), [at] "r" (offset)
+		: "memory", "cc");
+#ifdef SRCU_FAST_UNLOADABLE
+	__asm__ __volatile__("movq $0, %%fs:8(%[at])" : : [at] "r" (offset) : "memory");
+#endif
+	return srcu_slot_ctr(slot, bank);
 }
 #endif
 

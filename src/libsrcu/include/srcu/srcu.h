@@ -282,7 +282,11 @@ static inline struct srcu_ctr *srcu_read_lock_fast(struct srcu_domain *d)
 	struct srcu_slot *slot = srcu_fast_slot(&d->fast_);
 
 	if (__builtin_expect(slot != NULL, 1))
+#ifdef SRCU_HAVE_RSEQ_CPU
+		return srcu_fast_count_rseq_at(&d->idx_, slot, __rseq_offset);
+#else
 		return srcu_fast_count_rseq(&d->idx_, slot, srcu_thread.rseq_cs);
+#endif
 #endif
 	return srcu_read_lock_fast_call(d);
 }
