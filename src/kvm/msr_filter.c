@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "k/kernel.h"
+#include "k/srcu.h"
 #include "kvm/filter.h"
 
 /* The kernel's layout; its default_allow is a bit-field, which has no address

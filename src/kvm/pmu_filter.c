@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "k/kernel.h"
+#include "k/srcu.h"
 #include "kvm/filter.h"
 
 /* The kernel's layout since 6.2; all of it is one allocation. */
