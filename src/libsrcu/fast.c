@@ -111,10 +111,10 @@ enum how { OWN, FENCED, SHARED };
 
 static inline void count_lock(struct srcu_ctr *ctr, enum how how)
 {
-	if (how == OWN)
+	if (SRCU_FAST_FAULTS & SRCU_FAST_NO_BARRIER)
+		SRCU_FAST_BUFFER(&ctr->srcu_locks);
+	else if (how == OWN)
 		count_own(&ctr->srcu_locks);
-	else if (SRCU_FAST_FAULTS & SRCU_FAST_NO_BARRIER)
-		count_atomic(&ctr->srcu_locks, __ATOMIC_RELAXED);
 	else {
 		/* on x86 the locked instruction is the fence */
 		count_atomic(&ctr->srcu_locks, __ATOMIC_SEQ_CST);

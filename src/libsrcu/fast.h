@@ -113,6 +113,12 @@ static inline unsigned long srcu_fast_chunk_slots(unsigned int chunk)
 #ifndef SRCU_FAST_WINDOW
 #define SRCU_FAST_WINDOW() ((void)0)
 #endif
+/* A count without a barrier, which may stand in a store buffer: the CPU's or, longer, one that
+ * the test has put there; and the draining of that before an end of a section is counted. */
+#ifndef SRCU_FAST_BUFFER
+#define SRCU_FAST_BUFFER(n) ((void)__atomic_fetch_add(n, 1, __ATOMIC_RELAXED))
+#define SRCU_FAST_DRAIN() ((void)0)
+#endif
 enum {
 	SRCU_FAST_NO_BARRIER = 1, /* neither membarrier nor, in the readers, a fence */
 	SRCU_FAST_STALE      = 2, /* no rseq and no second look: the index may be an old one */

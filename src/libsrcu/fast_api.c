@@ -55,6 +55,7 @@ struct srcu_ctr *srcu_read_lock_fast_call(struct srcu_domain *d)
 void srcu_read_unlock_fast_call(struct srcu_domain *d, struct srcu_ctr *ctr)
 {
 	(void)d;
+	SRCU_FAST_DRAIN();
 	srcu_fast_read_unlock(ctr);
 }
 

@@ -26,6 +26,7 @@ int __srcu_read_lock(struct srcu_struct *ssp)
 {
 	int idx = READ_ONCE(ssp->srcu_idx) & 1;
 
+	K_FAULT_WINDOW();
 	/*
 	 * B puts the count before the section's accesses.  Against A: a scan that
 	 * misses the count comes before the section in every respect, so that the
@@ -132,6 +133,7 @@ bool srcu_readers_active_idx_check(struct srcu_struct *ssp, int idx)
 	if (srcu_fault(ssp, SRCU_FAULT_LOCK_BEFORE_UNLOCK)) {
 		locks = srcu_readers_lock_idx(ssp, idx);
 		srcu_between_sums(ssp);
+		K_FAULT_WINDOW();
 		unlocks = srcu_readers_unlock_idx(ssp, idx);
 		return locks == unlocks && k_more_readers_gone(ssp, idx);
 	}

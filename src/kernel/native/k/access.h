@@ -114,11 +114,23 @@ unsigned raw_cpu(void);
 #define K_THIS_CPU(pcp, field) ({						\
 		unsigned k_cpu = raw_cpu();					\
 		&(pcp)[k_cpu < K_PCP_NR(pcp) ? k_cpu : 0].field; })
-#define this_cpu_inc(pcp, field) \
+#define K_CPU_INC(pcp, field) \
 	((void)__atomic_fetch_add(K_THIS_CPU(pcp, field), 1, K_RMW_ORDER))
 #define this_cpu_inc_mb(pcp, field, letter) do { \
-		this_cpu_inc(pcp, field); K_MB_BY_RMW(); } while (0)
+		K_CPU_INC(pcp, field); K_MB_BY_RMW(); } while (0)
+/*
+ * Without a barrier the increment may stand in the CPU's store buffer for a while.  An atomic
+ * one does not on every machine, so a program that must see the barrier's absence puts a
+ * store buffer of its own there, which a barrier drains.
+ */
+#ifdef SRCU_FAULT_BUFFER
+#define this_cpu_inc(pcp, field) SRCU_FAULT_BUFFER((unsigned long *)K_THIS_CPU(pcp, field))
 #define mb_this_cpu_inc(pcp, field, letter) do { \
-		K_MB_BY_RMW(); this_cpu_inc(pcp, field); } while (0)
+		SRCU_FAULT_DRAIN(); K_CPU_INC(pcp, field); } while (0)
+#else
+#define this_cpu_inc(pcp, field) K_CPU_INC(pcp, field)
+#define mb_this_cpu_inc(pcp, field, letter) do { \
+		K_MB_BY_RMW(); K_CPU_INC(pcp, field); } while (0)
+#endif
 
 #endif

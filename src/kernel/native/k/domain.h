@@ -19,6 +19,12 @@ extern unsigned int SRCU_FAULT_VARIABLE;
 #define SRCU_FAULT_MASK 0
 #endif
 #define K_FAULTS(ssp) ((void)(ssp), (u32)(SRCU_FAULT_MASK))
+/* Where some faults open a window, in which such a program may linger. */
+#ifdef SRCU_FAULT_WINDOW
+#define K_FAULT_WINDOW() SRCU_FAULT_WINDOW()
+#else
+#define K_FAULT_WINDOW() ((void)0)
+#endif
 
 /* The only structure that there is one of for each CPU is struct srcu_data. */
 #define K_PCP_NR(pcp) ((pcp)->ssp->ncpus)

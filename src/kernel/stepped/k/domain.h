@@ -10,6 +10,7 @@
 #include "srcu/tree_fast.h"
 
 #define K_FAULTS(ssp) ((ssp)->faults)
+#define K_FAULT_WINDOW() ((void)0)	/* any two steps have one between them */
 /* Readers beside those that the algorithm's own counters know of. */
 #define k_more_readers_gone(ssp, idx) tree_fast_gone(ssp, idx)
 #define k_more_readers_active(ssp) tree_fast_active(ssp)
