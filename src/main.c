@@ -14,6 +14,7 @@
 
 #include <lauxlib.h>
 
+#include "bench/bench.h"
 #include "binding/lua_ktree.h"
 #include "litmus/command.h"
 #include "repl/chunk.h"
@@ -274,10 +275,18 @@ static enum status run_litmus(const struct run *r, const struct ktree *kernel)
 	return cut || counts[SCORE_SKIPPED] ? STATUS_BOUND : STATUS_OK;
 }
 
+static enum status run_bench(const struct options *o)
+{
+	return (enum status)bench_command(&(struct bench_opts){
+		.names = o->files, .nnames = o->nfiles, .seconds = o->time,
+		.json = o->json, .quiet = o->quiet, .stopped = interrupt_pending,
+	});
+}
+
 /* Does anything of the shell come into it?  Its Lua parts cost start-up time. */
 static bool needs_shell(const struct options *o)
 {
-	if (o->command == CMD_LITMUS)
+	if (o->command == CMD_LITMUS || o->command == CMD_BENCH)
 		return false;
 	if (o->command != CMD_SCRIPT || o->interactive)
 		return true;
@@ -340,6 +349,8 @@ static int protected_main(lua_State *L)
 		r->status = run_plain(L, r);
 	else if (o->command == CMD_LITMUS)
 		r->status = run_litmus(r, o->kernel ? lb_kernel_newest(s->kernel[0]) : NULL);
+	else if (o->command == CMD_BENCH)
+		r->status = run_bench(o);
 	else if (o->command == CMD_STEP)
 		r->status = shell_run(&r->shell, o->file);
 	else

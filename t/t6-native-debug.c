@@ -86,6 +86,68 @@ static void foreign_index(void)
 	srcu_read_unlock(&a, !idx);
 }
 
+static void fast_unlock_twice(void)
+{
+	struct srcu_ctr *ctr = srcu_read_lock_fast(&a);
+
+	srcu_read_unlock_fast(&a, ctr);
+	srcu_read_unlock_fast(&a, ctr);
+}
+
+static void fast_foreign_domain(void)
+{
+	struct srcu_ctr *ctr = srcu_read_lock_fast(&a);
+
+	srcu_read_unlock_fast(&b, srcu_read_lock_fast(&b));
+	srcu_read_unlock_fast(&b, ctr);
+}
+
+static void fast_foreign_counter(void)
+{
+	srcu_read_unlock_fast(&a, srcu_read_lock_fast(&a) + 1);
+}
+
+static void fast_null(void)
+{
+	(void)srcu_read_lock_fast(&a);
+	srcu_read_unlock_fast(&a, NULL);
+}
+
+static void *ends_it(void *ctr)
+{
+	srcu_read_unlock_fast(&a, ctr);
+	return NULL;
+}
+
+static void fast_in_another_thread(void)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, ends_it, srcu_read_lock_fast(&a));
+	pthread_join(t, NULL);
+}
+
+static void fast_waits_for_itself(void)
+{
+	(void)srcu_read_lock_fast(&a);
+	srcu_synchronize_expedited(&a);
+}
+
+static void *leaves_it_open_fast(void *arg)
+{
+	(void)arg;
+	(void)srcu_read_lock_fast(&a);
+	return NULL;
+}
+
+static void fast_exit_in_a_section(void)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, leaves_it_open_fast, NULL);
+	pthread_join(t, NULL);
+}
+
 static void waits_for_itself(void)
 {
 	(void)srcu_read_lock(&a);
@@ -153,6 +215,24 @@ static void mistakes(void **state)
 		"open: ", NULL });
 }
 
+static void mistakes_of_fast_readers(void **state)
+{
+	(void)state;
+	must_abort(fast_unlock_twice, (const char *const[]){ "has not begun that section",
+		"no section open", "ended: ", "counter ", "t6-native-debug.c:", NULL });
+	must_abort(fast_foreign_domain, (const char *const[]){ "has not begun that section",
+		"open: ", "ended: ", NULL });
+	must_abort(fast_foreign_counter, (const char *const[]){ "has not begun that section",
+		"open: ", NULL });
+	must_abort(fast_null, (const char *const[]){ "has not begun that section", "open: ", NULL });
+	must_abort(fast_in_another_thread, (const char *const[]){ "has not begun that section",
+		"no section open", NULL });
+	must_abort(fast_waits_for_itself, (const char *const[]){
+		"srcu_synchronize_expedited() at ", "of its own thread", "open: ", NULL });
+	must_abort(fast_exit_in_a_section, (const char *const[]){ "exits in a section",
+		"open: ", NULL });
+}
+
 static void mistakes_without_watching(void **state)
 {
 	(void)state;
@@ -191,6 +271,33 @@ static void all_is_well(void)
 	srcu_synchronize(&b);
 }
 
+/* The same of fast ones.  In the child the forking thread's sections are open. */
+static void all_is_well_fast(void)
+{
+	struct srcu_ctr *ctr[200], *outer = srcu_read_lock_fast(&a), *down;
+	int status;
+	pid_t pid;
+
+	for (int i = 0; i < 200; i++)
+		ctr[i] = srcu_read_lock_fast(&b);
+	for (int i = 0; i < 200; i++)
+		srcu_read_unlock_fast(&b, ctr[i]);
+	srcu_synchronize(&b);
+	down = srcu_down_read_fast(&a);
+	pid = fork();
+	if (pid == 0) {
+		srcu_read_unlock_fast(&a, outer);
+		srcu_up_read_fast(&a, down);
+		srcu_synchronize(&a);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		abort();
+	srcu_read_unlock_fast(&a, outer);
+	srcu_up_read_fast(&a, down);
+	srcu_synchronize(&a);
+}
+
 static void what_is_right(void **state)
 {
 	char said[4096];
@@ -198,12 +305,15 @@ static void what_is_right(void **state)
 	(void)state;
 	assert_false(aborts(all_is_well, said, sizeof(said)));
 	assert_string_equal(said, "");
+	assert_false(aborts(all_is_well_fast, said, sizeof(said)));
+	assert_string_equal(said, "");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mistakes),
+		cmocka_unit_test(mistakes_of_fast_readers),
 		cmocka_unit_test(mistakes_without_watching),
 		cmocka_unit_test(what_is_right),
 	};

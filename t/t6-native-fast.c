@@ -561,10 +561,10 @@ IN_EACH_MODE(forking)
 
 /* --- what the kernel refuses --- */
 
-/* From now on this system call fails with EPERM, if its first argument is the given one
+/* From now on this system call fails with that error, if its first argument is the given one
  * (ANY: whatever it is). */
 #define ANY UINT32_MAX
-static void refuse(unsigned int nr, unsigned int arg)
+static void refuse_as(unsigned int nr, unsigned int arg, unsigned int error)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -572,13 +572,18 @@ static void refuse(unsigned int nr, unsigned int arg)
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
 		BPF_JUMP(arg == ANY ? BPF_JMP | BPF_JGE | BPF_K : BPF_JMP | BPF_JEQ | BPF_K,
 			 arg == ANY ? 0 : arg, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog prog = { .len = 6, .filter = filter };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
 		_exit(RESULT_NOT_HERE);
+}
+
+static void refuse(unsigned int nr, unsigned int arg)
+{
+	refuse_as(nr, arg, EPERM);
 }
 
 static bool have(enum srcu_fast_mode mode)
@@ -620,6 +625,84 @@ static void refuse_membarrier(enum srcu_fast_mode mode)
 	refuse(SYS_membarrier, ANY);
 	CHECK(srcu_fast_mode() == SRCU_FAST_BY_FENCE);
 	guarantee(SRCU_FAST_BY_FENCE);
+}
+
+/* As a kernel without it. */
+static void no_membarrier(enum srcu_fast_mode mode)
+{
+	(void)mode;
+	refuse_as(SYS_membarrier, ANY, ENOSYS);
+	CHECK(srcu_fast_mode() == SRCU_FAST_BY_FENCE);
+	guarantee(SRCU_FAST_BY_FENCE);
+}
+
+/* Without memory for slots readers count in the one that all share, and try again. */
+static void no_memory(enum srcu_fast_mode mode)
+{
+	pthread_t t;
+
+	(void)mode;
+	srcu_fast_mode();
+	refuse_as(SYS_mmap, 0, ENOMEM);		/* anywhere: all but fixed addresses */
+	for (int i = 0; i < 3; i++) {
+		struct srcu_ctr *ctr = fast_only_lock(&dom);
+
+		CHECK((uintptr_t)ctr & 1);
+		CHECK(srcu_fast_readers_active(&dom.fast));
+		fast_only_start(&dom);
+		CHECK(!fast_only_done(&dom));
+		srcu_fast_read_unlock(ctr);
+		CHECK(fast_only_done(&dom));
+	}
+	CHECK(!srcu_fast_readers_active(&dom.fast));
+	CHECK(pthread_create(&t, NULL, generation_reader, &dom) == EAGAIN);
+}
+
+/* Nor is there a key by which to know of a thread's end. */
+static void no_keys(enum srcu_fast_mode mode)
+{
+	struct srcu_ctr *ctr;
+	pthread_key_t key, last = 0;
+	bool some = false;
+
+	(void)mode;
+	for (int i = 0; !pthread_key_create(&key, NULL); i++) {
+		CHECK(i < 1000000);
+		last = key;
+		some = true;
+	}
+	CHECK(some);
+	ctr = fast_only_lock(&dom);
+	CHECK((uintptr_t)ctr & 1);
+	fast_only_start(&dom);
+	CHECK(!fast_only_done(&dom));
+	srcu_fast_read_unlock(ctr);
+	CHECK(fast_only_done(&dom));
+	CHECK(!pthread_key_delete(last));
+	ctr = fast_only_lock(&dom);
+	CHECK(!((uintptr_t)ctr & 1));	/* tried again */
+	srcu_fast_read_unlock(ctr);
+	srcu_fast_release(&dom.fast);
+}
+
+/* The C library has been told to register no thread: a program of its own, as that is read
+ * when one begins. */
+static void rseq_turned_off(enum srcu_fast_mode mode)
+{
+	(void)mode;
+	if (setenv("GLIBC_TUNABLES", "glibc.pthread.rseq=0", 1))
+		_exit(RESULT_NOT_HERE);
+	execl("/proc/self/exe", "t6-native-fast", "rseq-is-off", (char *)NULL);
+	_exit(RESULT_NOT_HERE);
+}
+
+static int when_rseq_is_off(void)
+{
+	alarm(120);
+	CHECK(!srcu_fast_rseq_cs());
+	CHECK(srcu_fast_mode() != SRCU_FAST_BY_RSEQ);
+	guarantee(srcu_fast_mode());
+	return RESULT_OK;
 }
 
 /* It was there when readers began to rely on it: no way to go on. */
@@ -706,8 +789,30 @@ REFUSAL(refuse_rseq_barrier, have_rseq_or_not, 0)
 REFUSAL(one_without_rseq, have_rseq_or_not, 0)
 REFUSAL(refuse_membarrier, have_membarrier_or_not, 0)
 REFUSAL(refuse_too_late, have_membarrier_or_not, SIGABRT)
+REFUSAL(no_membarrier, have_membarrier_or_not, 0)
+REFUSAL(rseq_turned_off, have_rseq_or_not, 0)
 
-int main(void)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	if (SANITIZED)
+		skip();		/* it needs some itself */
+	must_be_ok(in_child(no_memory, SRCU_FAST_UNKNOWN));
+}
+
+static void test_no_keys(void **state)
+{
+	(void)state;
+	must_be_ok(in_child(no_keys, SRCU_FAST_UNKNOWN));
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TESTS_IN_EACH_MODE(rule),
@@ -724,7 +829,13 @@ int main(void)
 		cmocka_unit_test(test_one_without_rseq),
 		cmocka_unit_test(test_refuse_membarrier),
 		cmocka_unit_test(test_refuse_too_late),
+		cmocka_unit_test(test_no_membarrier),
+		cmocka_unit_test(test_rseq_turned_off),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_keys),
 	};
 
+	if (argc == 2 && !strcmp(argv[1], "rseq-is-off"))
+		return when_rseq_is_off();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,6 +146,62 @@ else
 	link_and_run("a C++ program, static", sh.quoted(static), have_static)
 end
 
+-- --- unloading ---
+
+-- What the kernel finds of a thread's last restartable sequence must not go with the code that
+-- had it: the thread would be killed when it is preempted next.
+tmp:write("plugin.c", [[
+#include <srcu/srcu.h>
+static SRCU_DEFINE(d);
+void use(void);
+void use(void)
+{
+	for (int i = 0; i < 3; i++)
+		srcu_read_unlock_fast(&d, srcu_read_lock_fast(&d));
+	srcu_synchronize(&d);
+	(void)srcu_cleanup(&d);
+}
+]])
+tmp:write("loader.c", [[
+#include <dlfcn.h>
+#include <stdio.h>
+#include <time.h>
+int main(int argc, char **argv)
+{
+	struct timespec t = { 0, 1000000 };
+	for (int i = 1; i < argc; i++) {
+		void *h = dlopen(argv[i], RTLD_NOW);
+		void (*use)(void) = h ? (void (*)(void))dlsym(h, "use") : 0;
+		if (!use)
+			return puts(dlerror()), 1;
+		use();
+		dlclose(h);
+		if (dlopen(argv[i], RTLD_NOW | RTLD_NOLOAD))
+			return puts("still there"), 1;
+		nanosleep(&t, 0);
+		nanosleep(&t, 0);
+	}
+	puts("alive");
+	return 0;
+}
+]])
+
+local function unload(how, flags)
+	local text, status = sh.run(([[cd %s && gcc -Wall -Wextra -Werror -O2 -pthread %s -fPIC -shared %s plugin.c \
+		-o plugin.so -L%s/.libs -lsrcu 2>&1 && gcc loader.c -o loader -ldl 2>&1 && \
+		LD_LIBRARY_PATH=%s/.libs ./loader ./plugin.so ./plugin.so 2>&1]]):format(tmp.path,
+		"-I" .. sh.quoted(os.getenv("abs_top_srcdir") or top) .. "/src/libsrcu/include", flags,
+		sh.quoted(build), sh.quoted(build)))
+	tap.is(text .. status, "alive\n0", how)
+end
+
+if sanitized or not have_shared or not have "gcc" then
+	tap.skip("no shared library to load and unload", 2)
+else
+	unload("code with fast readers is unloaded", "")
+	unload("the same with the library's readers", "-DSRCU_NO_INLINE")
+end
+
 -- --- ThreadSanitizer in the program alone ---
 
 -- The race that a grace period prevents: without it ThreadSanitizer has to find it.

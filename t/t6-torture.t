@@ -72,8 +72,9 @@ end
 -- --- interrupted
 
 local function interrupted(args)
-	-- (a shell's background job ignores SIGINT, whence timeout; -k: if it does not end)
-	return sh.run(("timeout --preserve-status -s INT -k 60 1 %s torture --time 600 %s 2>&1"):format(S, args))
+	-- (a background job of the shell ignores SIGINT, whence timeout; it sends the signal twice
+	-- unless --foreground is given)
+	return sh.run(("timeout --foreground --preserve-status -s INT -k 60 1 %s torture --time 600 %s 2>&1"):format(S, args))
 end
 text, status = interrupted "--seed 3"
 tap.is(status, 130, "Ctrl-C: the status")

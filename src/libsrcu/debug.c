@@ -22,6 +22,7 @@
 
 struct section {
 	const struct srcu_domain *d;
+	const struct srcu_ctr *ctr;	/* of a fast one; else NULL, and its index: */
 	int idx;
 	int line, end_line;
 	const char *file, *end_file;
@@ -55,6 +56,16 @@ __attribute__((format(printf, 2, 3))) static void tell(struct story *s, const ch
 			  sizeof(s->text) - s->len - 1;
 }
 
+static void tell_section(struct story *s, const char *state, const struct section *e)
+{
+	tell(s, "\n  %s: domain %p, ", state, (const void *)e->d);
+	if (e->ctr)
+		tell(s, "counter %p", (const void *)e->ctr);
+	else
+		tell(s, "index %d", e->idx);
+	tell(s, ", begun at %s:%d", e->file, e->line);
+}
+
 /* What this thread has open and has ended, newest first. */
 static void tell_record(struct story *s, const struct record *r)
 {
@@ -63,20 +74,27 @@ static void tell_record(struct story *s, const struct record *r)
 	if (!r->nopen)
 		tell(s, "\n  the thread has no section open");
 	for (unsigned i = r->nopen; i--;)
-		tell(s, "\n  open: domain %p, index %d, begun at %s:%d", (const void *)r->open[i].d,
-		     r->open[i].idx, r->open[i].file, r->open[i].line);
+		tell_section(s, "open", &r->open[i]);
 	for (unsigned i = 0; i < n; i++) {
 		const struct section *e = &r->ended[(r->nended - 1 - i) % ENDED_MAX_TOLD];
 
-		tell(s, "\n  ended: domain %p, index %d, begun at %s:%d, ended at %s:%d",
-		     (const void *)e->d, e->idx, e->file, e->line, e->end_file, e->end_line);
+		tell_section(s, "ended", e);
+		tell(s, ", ended at %s:%d", e->end_file, e->end_line);
 	}
 }
 
-/* The forking thread's sections are not open in the child. */
-static bool still_open(const struct record *r)
+/* Of the forking thread's sections only the fast ones are open in the child. */
+static void drop_forked(struct record *r)
 {
-	return r->nopen && r->forks == fork_count();
+	unsigned n = 0;
+
+	if (r->forks == fork_count())
+		return;
+	for (unsigned i = 0; i < r->nopen; i++)
+		if (r->open[i].ctr)
+			r->open[n++] = r->open[i];
+	r->nopen = n;
+	r->forks = fork_count();
 }
 
 static void thread_exits(void *arg)
@@ -84,7 +102,8 @@ static void thread_exits(void *arg)
 	struct record *r = arg;
 	struct story s = { .len = 0 };
 
-	if (still_open(r)) {
+	drop_forked(r);
+	if (r->nopen) {
 		tell(&s, "a thread exits in a section, which stays open for ever");
 		tell_record(&s, r);
 		domain_misused(r->open[0].d, s.text);
@@ -106,9 +125,17 @@ static struct record *my_record(void)
 		if (record)
 			record->forks = fork_count();
 	}
-	if (record && record->forks != fork_count())
-		record->forks = fork_count(), record->nopen = 0;
+	if (record)
+		drop_forked(record);
 	return record;
+}
+
+static void begin(struct record *r, struct section begun)
+{
+	if (r && r->nopen < OPEN_MAX_TOLD)
+		r->open[r->nopen++] = begun;
+	else if (r)
+		r->unwatched++;
 }
 
 int srcu_read_lock_debug(struct srcu_domain *d, const char *file, int line)
@@ -116,30 +143,45 @@ int srcu_read_lock_debug(struct srcu_domain *d, const char *file, int line)
 	struct record *r = my_record();
 	int idx = srcu_read_lock_call(d);
 
-	if (r && r->nopen < OPEN_MAX_TOLD)
-		r->open[r->nopen++] = (struct section){ .d = d, .idx = idx, .file = file,
-							.line = line };
-	else if (r)
-		r->unwatched++;
+	begin(r, (struct section){ .d = d, .idx = idx, .file = file, .line = line });
 	return idx;
 }
 
-/* The newest section of that domain and index; false: there is none. */
-static bool take_section(struct record *r, const struct srcu_domain *d, int idx,
-			 const char *file, int line)
+struct srcu_ctr *srcu_read_lock_fast_debug(struct srcu_domain *d, const char *file, int line)
+{
+	struct record *r = my_record();
+	struct srcu_ctr *ctr = srcu_read_lock_fast_call(d);
+
+	begin(r, (struct section){ .d = d, .ctr = ctr, .file = file, .line = line });
+	return ctr;
+}
+
+/* The newest section of that domain and index, or counter; false: there is none. */
+static bool take_section(struct record *r, const struct section *end)
 {
 	for (unsigned i = r->nopen; i--;) {
 		struct section *o = &r->open[i];
 
-		if (o->d != d || o->idx != idx)
+		if (o->d != end->d || o->ctr != end->ctr || o->idx != end->idx)
 			continue;
-		o->end_file = file;
-		o->end_line = line;
+		o->end_file = end->file;
+		o->end_line = end->line;
 		r->ended[r->nended++ % ENDED_MAX_TOLD] = *o;
 		memmove(o, o + 1, (--r->nopen - i) * sizeof(*o));
 		return true;
 	}
 	return false;
+}
+
+/* May that end a section of this thread? */
+static bool may_end(struct record *r, const struct section *end)
+{
+	if (r && take_section(r, end))
+		return true;
+	if (!r || !r->unwatched)
+		return false;
+	r->unwatched--;
+	return true;
 }
 
 void srcu_read_unlock_debug(struct srcu_domain *d, int idx, const char *file, int line)
@@ -148,12 +190,7 @@ void srcu_read_unlock_debug(struct srcu_domain *d, int idx, const char *file, in
 	static const struct record nothing;
 	struct story s = { .len = 0 };
 
-	if (r && take_section(r, d, idx, file, line)) {
-		srcu_read_unlock_call(d, idx);
-		return;
-	}
-	if (r && r->unwatched) {
-		r->unwatched--;
+	if (may_end(r, &(struct section){ .d = d, .idx = idx, .file = file, .line = line })) {
 		srcu_read_unlock_call(d, idx);
 		return;
 	}
@@ -161,6 +198,23 @@ void srcu_read_unlock_debug(struct srcu_domain *d, int idx, const char *file, in
 		return;		/* begun before the fork(), and not open in this process */
 	tell(&s, "srcu_read_unlock() of index %d at %s:%d: the thread has not begun that section",
 	     idx, file, line);
+	tell_record(&s, r ? r : &nothing);
+	domain_misused(d, s.text);
+}
+
+void srcu_read_unlock_fast_debug(struct srcu_domain *d, struct srcu_ctr *ctr, const char *file,
+				 int line)
+{
+	struct record *r = record ? my_record() : NULL;
+	static const struct record nothing;
+	struct story s = { .len = 0 };
+
+	if (ctr && may_end(r, &(struct section){ .d = d, .ctr = ctr, .file = file, .line = line })) {
+		srcu_read_unlock_fast_call(d, ctr);
+		return;
+	}
+	tell(&s, "srcu_read_unlock_fast() of counter %p at %s:%d: the thread has not begun that section",
+	     (void *)ctr, file, line);
 	tell_record(&s, r ? r : &nothing);
 	domain_misused(d, s.text);
 }

@@ -13,8 +13,9 @@
 
 bool srcu_head_post(struct rcu_head *head, rcu_callback_t func)
 {
-	/* the list would be torn: the first posting stands, this one is dropped */
-	if (cmpxchg_relaxed(&head->queued, 0, 1))
+	/* the list would be torn: the first posting stands, this one is dropped.  Full, and so
+	 * an acquire: pairs with the release of who has just invoked it */
+	if (cmpxchg(&head->queued, 0, 1))
 		return false;
 	head->func = func;
 	return true;
@@ -44,17 +45,20 @@ void srcu_wait_for_callback(struct srcu *ss, const char *label,
 /*
  * The worker's gate is open while the user's function runs, which may take long, take
  * locks and fork.  What follows `head` in the batch is noted first: if a fork() comes
- * from another thread now, the child has to invoke it.
+ * from another thread now, the child has to invoke it.  And once the head is not queued any
+ * more another thread may post it, and write to it: so that comes last before the call.
  */
 void srcu_invoke_callback(struct srcu *ss, struct rcu_head *head)
 {
 	unsigned long forks = fork_count();
+	rcu_callback_t func = head->func;
 
 	tsan_after_sections(ss->impl);
 	tsan_after(head);
 	fork_note_batch(ss, head->next);
+	smp_store_release(&head->queued, 0);	/* all that was read of it stands before */
 	k_gate_open();
-	head->func(head);
+	func(head);
 	tsan_before(ss);	/* against srcu_barrier() */
 	if (fork_count() != forks)
 		k_worker_restart();	/* in the child; the batch was inherited */

@@ -33,8 +33,8 @@ static const struct {
 	{ "compare", CMD_COMPARE, "srcush compare --kernel DIR [--kernel DIR2] FILE[:NAME] [SCHEDULE]" },
 	{ "litmus", CMD_LITMUS, "srcush litmus [options] FILE..." },
 	{ "torture", CMD_TORTURE, "srcush torture [options]" },
+	{ "bench", CMD_BENCH, "srcush bench [options] [NAME...]" },
 	{ "stress", CMD_STRESS, "srcush stress [options] FILE[:NAME]" },
-	{ "bench", -1, NULL },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -74,6 +74,7 @@ static void help_main(FILE *f)
 	      "       srcush litmus [options] FILE...\n"
 	      "       srcush stress [options] FILE[:NAME]\n"
 	      "       srcush torture [options]\n"
+	      "       srcush bench [options] [NAME...]\n"
 	      "\n"
 	      "A laboratory for Sleepable RCU.  Without a script: the shell, or a script from\n"
 	      "standard input when that is no terminal.\n"
@@ -117,9 +118,29 @@ static const char help_compare[] =
 	"  --max-executions N       so many schedules of each scenario (100)\n"
 	"  --keep-going             go on after a difference\n";
 
+static const char help_bench[] =
+	"Measures libsrcu, which runs at full speed on threads of the system, beside liburcu and\n"
+	"POSIX locks, round by round in turn, and prints medians and ratios.  NAME picks\n"
+	"benchmarks; without any, all run:\n\n"
+	"  read                     what a pair of lock and unlock costs\n"
+	"  gp                       how long a grace period takes\n"
+	"  callers                  calls that wait for a grace period, per second\n"
+	"  call                     callbacks posted and invoked, per second\n"
+	"\n"
+	"  --time SECONDS           measure so long for each (10)\n"
+	"  --quiet                  tables only\n"
+	"  --json                   write the figures to standard output as JSON, one object\n"
+	"                           a line; see srcush(1)\n"
+	"  --help, --version\n";
+
 static void help_command(enum command c)
 {
 	printf("Usage: %s\n\n", commands[c - CMD_RUN].usage);
+	if (c == CMD_BENCH) {
+		fputs(help_bench, stdout);
+		fputs(help_status, stdout);
+		return;
+	}
 	switch (c) {
 	case CMD_RUN:
 		puts("Runs the scenario once and prints the timeline and the outcome.  FILE returns a\n"
@@ -426,11 +447,11 @@ static const struct long_option {
 	uint32_t commands;	/* that take it */
 	int (*set)(struct options *o, const char *name, const char *v);
 } long_options[] = {
-	{ "carrier", true, FOR_ALL & ~FOR(CMD_LITMUS), set_carrier },
-	{ "color", true, FOR_ALL, set_color },
-	{ "cpus", true, FOR_ALL & ~FOR(CMD_LITMUS), set_cpus },
-	{ "kernel", true, FOR_ALL, set_kernel },
-	{ "model", true, FOR_ALL, set_model },
+	{ "carrier", true, FOR_ALL & ~FOR(CMD_LITMUS) & ~FOR(CMD_BENCH), set_carrier },
+	{ "color", true, FOR_ALL & ~FOR(CMD_BENCH), set_color },
+	{ "cpus", true, FOR_ALL & ~FOR(CMD_LITMUS) & ~FOR(CMD_BENCH), set_cpus },
+	{ "kernel", true, FOR_ALL & ~FOR(CMD_BENCH), set_kernel },
+	{ "model", true, FOR_ALL & ~FOR(CMD_BENCH), set_model },
 	{ "quiet", false, FOR_ALL, set_flag },
 	{ "help", false, FOR_ALL, show_help },
 	{ "version", false, FOR_ALL, show_version },
@@ -441,7 +462,7 @@ static const struct long_option {
 	{ "max-executions", true, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_max_executions },
 	{ "preemptions", true, FOR(CMD_EXPLORE), set_preemptions },
 	{ "depth", true, FOR(CMD_EXPLORE), set_depth },
-	{ "time", true, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS) | FOR(CMD_STRESS), set_time },
+	{ "time", true, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS) | FOR(CMD_BENCH) | FOR(CMD_STRESS), set_time },
 	{ "srcu", true, FOR(CMD_LITMUS), set_srcu },
 	{ "rcu-as-srcu", false, FOR(CMD_LITMUS), set_flag },
 	{ "promises", false, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS), set_flag },
@@ -613,7 +634,7 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 			o->no_env = true;
 		else if (!only_words && argv[i][0] == '-' && argv[i][1])
 			r = bad_usage("unknown option '%s'", argv[i], NULL);
-		else if (o->command == CMD_LITMUS)
+		else if (o->command == CMD_LITMUS || o->command == CMD_BENCH)
 			r = add_file(o, argv[i]);
 		else if (!o->file)
 			o->file = argv[i];
@@ -624,7 +645,7 @@ static int parse_command(struct options *o, int argc, char **argv, int i)
 		if (r >= 0)
 			return r;
 	}
-	if (!o->file && !o->nfiles)
+	if (!o->file && !o->nfiles && o->command != CMD_BENCH)
 		return bad_usage("which file? usage: %s", commands[o->command - CMD_RUN].usage, NULL);
 	if (o->command == CMD_COMPARE && !o->kernel)
 		return bad_usage("compare with what? --kernel DIR names a kernel tree, and twice two of them; "

@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE, CMD_LITMUS, CMD_TORTURE, CMD_STRESS };
+enum command {
+	CMD_SCRIPT, CMD_RUN, CMD_STEP, CMD_REPLAY, CMD_EXPLORE, CMD_COMPARE, CMD_LITMUS, CMD_TORTURE, CMD_BENCH,
+	CMD_STRESS
+};
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 struct options {
@@ -49,7 +52,7 @@ struct options {
 	/* subcommands */
 	int rest;			/* torture: where its own options begin in argv */
 	const char *file;		/* FILE[:NAME] */
-	const char **files;		/* litmus: all of them, malloced */
+	const char **files;		/* litmus: all of them; bench: its names; malloced */
 	size_t nfiles;
 	char *schedule;			/* replay, compare: its words, malloced */
 };

@@ -63,7 +63,7 @@ void srcu_invoke_callbacks(struct work_struct *work)
 		return;
 	n = ready.len;
 	while ((head = rcu_cblist_dequeue(&ready))) {
-		WRITE_ONCE(head->queued, 0);	/* may be posted again from now on */
+		k_unqueue(head);	/* may be posted again from now on */
 		local_bh_disable();
 		srcu_invoke_callback(sdp->ssp->ss, head);
 		local_bh_enable();

@@ -62,7 +62,7 @@ static int get_seconds(const char *name, const char *v, bool zero, double *out)
 	    (zero ? *out >= 0 : *out > 0))
 		return -1;
 	complain("option '--%s' needs a number of seconds%s, not '%s'", name,
-		 zero ? "" : ", more than 0,", v);
+		 zero ? "" : ", more than 0", v);
 	return bad_usage();
 }
 

@@ -30,7 +30,9 @@ extern unsigned int SRCU_FAULT_VARIABLE;
 struct srcu_struct;
 struct srcu { struct srcu_struct *impl; };
 
-/* Calls head->func(head), on the worker. */
+/* Calls head->func(head), on the worker; from then on the head may be posted again.  (Only there,
+ * where nothing of it is needed any more: other threads may be about to post it.) */
+#define k_unqueue(head) ((void)(head))
 void srcu_invoke_callback(struct srcu *ss, struct rcu_head *head);
 
 /* Fast readers: see libsrcu/native.h. */

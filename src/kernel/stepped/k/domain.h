@@ -14,4 +14,7 @@
 #define k_more_readers_gone(ssp, idx) tree_fast_gone(ssp, idx)
 #define k_more_readers_active(ssp) tree_fast_active(ssp)
 
+/* A callback that is about to be called: the head may be posted again. */
+#define k_unqueue(head) WRITE_ONCE(head->queued, 0)
+
 #endif

@@ -96,7 +96,14 @@ extern __thread struct srcu_thread srcu_thread __attribute__((tls_model("initial
  * The kernel finds the descriptor by *rseq_cs and wants the signature in the four bytes
  * before the address that it jumps to; before it does that it has cleared *rseq_cs, so
  * that a retry has to begin with setting it.
+ *
+ * Nobody clears it at the end, and the kernel looks at what it points to whenever it has
+ * preempted the thread.  In an object that may be unloaded the descriptor would be gone
+ * by then, and the thread be killed: code that is compiled for one clears it.
  */
+#if defined(__PIC__) && !defined(__PIE__)
+#define SRCU_FAST_UNLOADABLE 1
+#endif
 static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned int *idx,
 						    struct srcu_slot *slot, uint64_t *rseq_cs)
 {
@@ -127,6 +134,9 @@ static inline struct srcu_ctr *srcu_fast_count_rseq(const unsigned int *idx,
 		: [bank] "=&r" (bank), [cs] "=m" (*rseq_cs)
 		: [idx] "m" (*idx), [slot] "r" (slot)
 		: "memory", "cc");
+#ifdef SRCU_FAST_UNLOADABLE
+	__atomic_store_n(rseq_cs, (uint64_t)0, __ATOMIC_RELAXED);
+#endif
 	return (struct srcu_ctr *)((char *)slot + bank);
 }
 #endif

@@ -308,7 +308,9 @@ static inline struct srcu_ctr *srcu_down_read_fast(struct srcu_domain *d)
 static inline void srcu_smp_mb_after_read_unlock(void)
 {
 #ifdef __SANITIZE_THREAD__
-	__asm__ volatile("" ::: "memory");	/* fences are unknown to it, and warned of */
+	unsigned int all = 0;	/* fences are unknown to it, and warned of */
+
+	(void)__atomic_fetch_add(&all, 1, __ATOMIC_SEQ_CST);
 #else
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
@@ -317,16 +319,22 @@ static inline void srcu_smp_mb_after_read_unlock(void)
 /* ---------------------------------------------------------- debugging */
 
 /*
- * In files compiled with -DSRCU_DEBUG normal readers are watched: an unlock without its
- * lock (twice, or with another domain's index), waiting for a section of one's own thread,
- * and a thread's exit in one end the program with the story of that thread's sections.
+ * In files compiled with -DSRCU_DEBUG readers are watched: an unlock without its lock (twice,
+ * or with another domain's index or counter), waiting for a section of one's own thread, and
+ * a thread's exit in one end the program with the story of that thread's sections.  Sections
+ * that are handed over (srcu_down_read() and its kin) are not.
  */
 int srcu_read_lock_debug(struct srcu_domain *d, const char *file, int line);
 void srcu_read_unlock_debug(struct srcu_domain *d, int idx, const char *file, int line);
+struct srcu_ctr *srcu_read_lock_fast_debug(struct srcu_domain *d, const char *file, int line);
+void srcu_read_unlock_fast_debug(struct srcu_domain *d, struct srcu_ctr *ctr, const char *file,
+				 int line);
 void srcu_waits_debug(struct srcu_domain *d, const char *call, const char *file, int line);
 #ifdef SRCU_DEBUG
 #define srcu_read_lock(d) srcu_read_lock_debug(d, __FILE__, __LINE__)
 #define srcu_read_unlock(d, idx) srcu_read_unlock_debug(d, idx, __FILE__, __LINE__)
+#define srcu_read_lock_fast(d) srcu_read_lock_fast_debug(d, __FILE__, __LINE__)
+#define srcu_read_unlock_fast(d, ctr) srcu_read_unlock_fast_debug(d, ctr, __FILE__, __LINE__)
 #define srcu_synchronize(d) \
 	(srcu_waits_debug(d, "srcu_synchronize", __FILE__, __LINE__), (srcu_synchronize)(d))
 #define srcu_synchronize_expedited(d) \

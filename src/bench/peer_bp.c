@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * liburcu, bp: as memb, and threads need not be registered.
+ */
+#include <config.h>
+
+#ifdef HAVE_LIBURCU
+#define _LGPL_SOURCE		/* readers inline, as libsrcu's are */
+#include <urcu/urcu-bp.h>
+
+#define FLAVOUR bp
+#include "bench/peer_urcu.h"
+#else
+typedef int peer_not_here;	/* a file is not empty */
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * liburcu, memb: readers without fences, which membarrier(2) makes up for.
+ */
+#include <config.h>
+
+#ifdef HAVE_LIBURCU
+#define _LGPL_SOURCE		/* readers inline, as libsrcu's are */
+#include <urcu/urcu-memb.h>
+
+#define FLAVOUR memb
+#include "bench/peer_urcu.h"
+#else
+typedef int peer_not_here;	/* a file is not empty */
+#endif
