@@ -110,5 +110,12 @@ return function(native)
 		end
 	end
 
+	-- srcush stress: how a scenario did.
+	function M.stressed(title, report, status)
+		emit { type = "stress", scenario = title, verdict = report.verdict, status = status, rounds = report.rounds,
+			seconds = report.seconds, seed = report.seed, blocked = report.blocked,
+			violations = json.array(report.violations), outcomes = report.outcomes }
+	end
+
 	return M
 end

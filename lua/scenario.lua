@@ -6,7 +6,7 @@
 -- global table is taken when this is loaded: what a script puts there later
 -- does not matter.
 
-local run, replay, timeline, cpus, explore = run, replay, timeline, cpus, explore
+local run, replay, timeline, cpus, explore, stress = run, replay, timeline, cpus, explore, stress
 local io, table, type, tostring = io, table, type, tostring
 local pairs, ipairs, print, error, xpcall = pairs, ipairs, print, error, xpcall
 local next, require = next, require
@@ -411,6 +411,61 @@ return function(native)
 			end
 			local one, interrupted, saves = explore_one(s, opts, saved)
 			saved = saved or saves
+			if interrupted then
+				return INTERRUPTED
+			end
+			status = worse(status, one)
+		end
+		return status
+	end
+
+	-- stress(), with the options of the command line.
+	local function stressed(s, opts)
+		local ok, r = xpcall(stress, native.traceback, function_of(s, opts),
+			{ seconds = opts.time, seed = opts.seed, title = s.title })
+		if ok then
+			return r
+		end
+		stop_if_interrupted()
+		local why = type(r) == "string" and r:match("^(.*stress: [^\n]*)")
+		fail(why and USAGE or ERROR, "%s", why or r)
+	end
+
+	local function print_stress(s, opts, report)
+		local v = report.violations[1]
+		if v then
+			print(("violation: %s%s"):format(v.kind, v.thread and " in " .. v.thread or ""))
+			print(wrap(v.message, "  "))
+		end
+		if v and v.schedule then
+			if v.explored ~= v.kind then
+				print(("explore() finds %s:"):format(v.explored))
+			end
+			print("\nTo see it step by step:\n  " .. replay_command(s, opts, v.schedule))
+		end
+		print((v and "\n" or "") .. require("stress").text(report, s.title))
+		if not opts.quiet and next(report.outcomes) then
+			print_outcomes(report.outcomes)
+		end
+	end
+
+	-- srcush stress
+	function M.stress(spec, opts)
+		local status = OK
+		M.report.begin("stress", spec, opts)
+		native.reports()
+		for i, s in ipairs(M.find(spec)) do
+			local report = stressed(s, opts)
+			local interrupted = native.calm()
+			local one = report.violations[1] and VIOLATION or OK
+			if opts.json then
+				M.report.stressed(s.title, report, interrupted and INTERRUPTED or one)
+			else
+				if i > 1 and not opts.quiet then
+					print()
+				end
+				print_stress(s, opts, report)
+			end
 			if interrupted then
 				return INTERRUPTED
 			end

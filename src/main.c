@@ -233,6 +233,8 @@ static enum status run_scenario(lua_State *L, struct run *r)
 		return shell_scenario(&r->shell, "replay", 3);
 	if (r->opts.command == CMD_EXPLORE)
 		return shell_scenario(&r->shell, "explore", 2);
+	if (r->opts.command == CMD_STRESS)
+		return shell_scenario(&r->shell, "stress", 2);
 	if (r->opts.command == CMD_COMPARE)
 		return shell_scenario(&r->shell, "compare", 2);
 	return shell_scenario(&r->shell, "run", 2);

@@ -112,12 +112,9 @@ gives("$S run --max-steps 0 a.lua", 2, "",
 gives("$S run --model pso a.lua", 2, "", "srcush: unknown memory model 'pso' (sc, tso, weak)\n" .. TRY)
 gives("$S run --promises a.lua", 2, "",
 	"srcush: option '--promises' is for explore and litmus and stands behind it\n" .. TRY)
-gives("$S --seed 1", 2, "", "srcush: option '--seed' is for run, explore and compare and stands behind it\n" .. TRY)
+gives("$S --seed 1", 2, "", "srcush: option '--seed' is for run, explore, compare and stress and stands behind it\n" .. TRY)
 gives("$S run --jobs 2 a.lua", 2, "", "srcush: option '--jobs' is for explore and stands behind it\n" .. TRY)
 gives("$S run --quiet=1 a.lua", 2, "", "srcush: option '--quiet' takes no value\n" .. TRY)
-for _, c in ipairs { "stress" } do
-	gives("$S " .. c .. " x", 2, "", "srcush: subcommand '" .. c .. "' is not in this version\n" .. TRY)
-end
 gives("$S -i run x", 2, "", "srcush: options -e, -i, -l and -v do not go with 'run'\n" .. TRY)
 gives("$S run", 2, "", "srcush: which file? usage: srcush run [options] FILE[:NAME]\n" .. TRY)
 gives("$S run a b", 2, "", "srcush: one file at a time: what is 'b'?\n" .. TRY)

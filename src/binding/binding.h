@@ -17,6 +17,7 @@
 struct srcu;
 struct purity;
 struct lb_kernel;
+struct stress;
 
 /* One function or method as a script sees it: the only source of help(),
  * srcush-lua(3), completion and annotations. */
@@ -84,6 +85,7 @@ struct session {
 	uint32_t generations;	/* worlds so far */
 	struct lb_kernel *kernel[2]; /* --kernel: of domains of the flavors tree and tiny, or NULL */
 	char unexplorable[512];	/* what a body did that no exploration can see, or "" */
+	struct stress *stress;	/* the run that is under way, or NULL: lua_stress.h */
 	struct purity *purity;	/* of the exploration that runs, or NULL */
 	uint64_t executions;	/* that explorations have begun; and the last one in which a body
 				 * drew a random number */

@@ -11,6 +11,7 @@
 #include "binding/lua_determinism.h"
 #include "binding/lua_embedded.h"
 #include "binding/lua_ktree.h"
+#include "binding/lua_stress.h"
 #include "check/check.h"
 
 #include <lualib.h>
@@ -43,11 +44,21 @@ static void section_add(lua_State *L, const struct lb_section *s)
 /* The second upvalue: tells our closures from others that have upvalues. */
 static const char func_magic;
 
+/* What is called in fact: during a stress run each word means something else. */
+static int func_call(lua_State *L)
+{
+	const struct lb_func *f = lua_touserdata(L, lua_upvalueindex(1));
+
+	if (__builtin_expect(lb_session(L)->stress != NULL, 0))
+		return lb_stress_call(L, f);
+	return f->fn(L);
+}
+
 void lb_push_func(lua_State *L, const struct lb_func *f)
 {
 	lua_pushlightuserdata(L, (void *)f);
 	lua_pushlightuserdata(L, (void *)&func_magic);
-	lua_pushcclosure(L, f->fn, 2);
+	lua_pushcclosure(L, func_call, 2);
 }
 
 const struct lb_func *lb_func_running(lua_State *L)
@@ -427,6 +438,7 @@ void lb_open(lua_State *L, enum carrier_kind carrier)
 	static void (*const open[])(lua_State *) = {
 		lb_open_world, lb_open_heap, lb_open_thread, lb_open_access, lb_open_lock,
 		lb_open_srcu, lb_open_kvm, lb_open_step, lb_open_claim, lb_open_explore,
+		lb_open_stress,
 		lb_open_view,
 		lb_open_help,
 	};

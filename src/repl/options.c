@@ -34,7 +34,7 @@ static const struct {
 	{ "litmus", CMD_LITMUS, "srcush litmus [options] FILE..." },
 	{ "torture", CMD_TORTURE, "srcush torture [options]" },
 	{ "bench", CMD_BENCH, "srcush bench [options] [NAME...]" },
-	{ "stress", -1, NULL },
+	{ "stress", CMD_STRESS, "srcush stress [options] FILE[:NAME]" },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -72,6 +72,7 @@ static void help_main(FILE *f)
 	      "       srcush explore [options] FILE[:NAME]\n"
 	      "       srcush compare --kernel DIR [options] FILE[:NAME]\n"
 	      "       srcush litmus [options] FILE...\n"
+	      "       srcush stress [options] FILE[:NAME]\n"
 	      "       srcush torture [options]\n"
 	      "       srcush bench [options] [NAME...]\n"
 	      "\n"
@@ -170,6 +171,13 @@ static void help_command(enum command c)
 		     "  --promises               --model weak: load buffering, too\n"
 		     "  --time SECONDS           stop each test after so long (10)");
 		break;
+	case CMD_STRESS:
+		puts("Runs the scenario's threads on OS threads with libsrcu, over and over, randomly\n"
+		     "delayed at the primitives, until something is wrong or the time is over.  That\n"
+		     "nothing was seen is no proof: 'srcush explore' gives one.\n\n"
+		     "  --time SECONDS           stop after so long (5)\n"
+		     "  --seed N                 of the delays (1)");
+		break;
 	default:
 		puts("Runs exactly the schedule (as schedule() and every violation print it, or @FILE\n"
 		     "to read it from a file), and prints the timeline and the outcome.\n");
@@ -191,6 +199,8 @@ static void help_command(enum command c)
 		fputs("  --quiet                  only the observations\n", stdout);
 	else if (c == CMD_EXPLORE)
 		fputs("  --quiet                  no progress, no timelines, no figures\n", stdout);
+	else if (c == CMD_STRESS)
+		fputs("  --quiet                  only the verdicts\n", stdout);
 	else
 		fputs("  --quiet                  no timeline, only the outcome\n", stdout);
 	if (c == CMD_REPLAY || c == CMD_EXPLORE)
@@ -446,13 +456,13 @@ static const struct long_option {
 	{ "help", false, FOR_ALL, show_help },
 	{ "version", false, FOR_ALL, show_version },
 	{ "json", false, FOR_ALL & ~FOR(CMD_SCRIPT), set_flag },
-	{ "seed", true, FOR(CMD_RUN) | FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_seed },
+	{ "seed", true, FOR(CMD_RUN) | FOR(CMD_EXPLORE) | FOR(CMD_COMPARE) | FOR(CMD_STRESS), set_seed },
 	{ "max-steps", true, FOR(CMD_RUN) | FOR(CMD_EXPLORE), set_max_steps },
 	{ "strategy", true, FOR(CMD_EXPLORE), set_strategy },
 	{ "max-executions", true, FOR(CMD_EXPLORE) | FOR(CMD_COMPARE), set_max_executions },
 	{ "preemptions", true, FOR(CMD_EXPLORE), set_preemptions },
 	{ "depth", true, FOR(CMD_EXPLORE), set_depth },
-	{ "time", true, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS) | FOR(CMD_BENCH), set_time },
+	{ "time", true, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS) | FOR(CMD_BENCH) | FOR(CMD_STRESS), set_time },
 	{ "srcu", true, FOR(CMD_LITMUS), set_srcu },
 	{ "rcu-as-srcu", false, FOR(CMD_LITMUS), set_flag },
 	{ "promises", false, FOR(CMD_EXPLORE) | FOR(CMD_LITMUS), set_flag },

@@ -147,7 +147,7 @@ void shell_push_options(struct shell *sh)
 	push_number(L, "cpus", o->cpus, o->cpus);
 	push_number(L, "seed", o->seed, o->has_seed);
 	push_number(L, "max_steps", o->max_steps, o->max_steps);
-	if (o->command == CMD_EXPLORE || o->command == CMD_COMPARE)
+	if (o->command == CMD_EXPLORE || o->command == CMD_COMPARE || o->command == CMD_STRESS)
 		push_explore_options(L, o);
 }
 
