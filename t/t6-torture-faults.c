@@ -3,8 +3,7 @@
  * Torture of a libsrcu that is broken on purpose: each fault is caught, and nothing is found
  * when there is none, not even if readers linger between the index and the count.  A count
  * that no barrier pushes stays in a store buffer for milliseconds, so that nothing depends on
- * how many CPUs there are.  (An index that is out of date needs a schedule to do harm, rather
- * than time: t6-native-faults and t6-native-fast-faults make it.)
+ * how many CPUs there are.
  */
 #include <config.h>
 
@@ -35,13 +34,14 @@
 
 unsigned int broken_faults, broken_fast_faults;
 static bool lingering;		/* windows are widened */
+static bool stale;		/* until the index is out of date */
 
 static void nap(long ns)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = ns }, NULL);
 }
 
-/* In every eighth window somebody stays for the length of some grace periods. */
+/* In some windows somebody stays for the length of some grace periods. */
 void broken_window(void)
 {
 	static _Thread_local unsigned seed;
@@ -53,6 +53,17 @@ void broken_window(void)
 	seed = seed * 1103515245 + 12345;
 	if ((seed >> 16) % 8 == 0)
 		nap(LINGER_NS / 8 * (1 + (seed >> 20) % 8));
+}
+
+/* Whoever has loaded the index waits until it is another one, and that grace period over. */
+void broken_window_at(const unsigned *index, unsigned idx)
+{
+	broken_window();
+	if (!stale)
+		return;
+	for (int i = 0; i < 50 && (__atomic_load_n(index, __ATOMIC_RELAXED) & 1) == idx; i++)
+		nap(LINGER_NS / 20);
+	nap(LINGER_NS / 4);
 }
 
 /* --- a store buffer --- */
@@ -118,11 +129,17 @@ static int torture(const struct fault *f)
 	broken_faults = f->tree;
 	broken_fast_faults = f->fast;
 	lingering = f->linger;
+	stale = f->fast & SRCU_FAST_STALE;
 	if (pthread_create(&t, NULL, drainer, NULL))
 		return STATUS_ERROR;
 	o.seconds = f->seconds;
 	o.kinds = f->kinds;
 	o.readers = 4;
+	if (stale) {	/* few others, for whom grace periods would have to wait */
+		o.readers = 2;
+		o.writers = 1;
+		o.fakewriters = 0;
+	}
 	o.stat_interval = 0;
 	o.seed = 1;
 	o.quiet = true;
@@ -220,7 +237,14 @@ static void no_barrier_fast(void **state)
 	caught(TORTURE_FAST, 0, SRCU_FAST_NO_BARRIER);
 }
 
-int main(void)
+/* Fast readers without rseq that do not look at the index again. */
+static void one_scan(void **state)
+{
+	(void)state;
+	caught(TORTURE_FAST, 0, SRCU_FAST_STALE);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole),
@@ -229,7 +253,10 @@ int main(void)
 		cmocka_unit_test(no_scan2),
 		cmocka_unit_test(no_barrier),
 		cmocka_unit_test(no_barrier_fast),
+		cmocka_unit_test(one_scan),
 	};
 
+	if (argc > 1)	/* one of them */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,7 @@ struct bed {
 	_Atomic(struct section *) handed;	/* an open section, for whoever takes it */
 	atomic_ulong gens;		/* the last generation's number */
 	atomic_ulong in_flight;		/* elements whose callback is awaited */
+	_Atomic(struct member *) lone;	/* the only writer while it is calm, or NULL */
 	pthread_mutex_t pool_lock;
 	struct element *pool;		/* pool_lock */
 	struct element *elements;
@@ -128,6 +129,13 @@ static inline void member_count(struct member *me, enum count what)
 /* Around each call that waits for readers: what the watchdog looks at. */
 void member_waits(struct member *me, const char *call);
 void member_waits_no_more(struct member *me);
+/*
+ * Busy times and calm ones take turns.  In busy times one grace period begins when the one
+ * before has ended; in calm ones a single writer leaves time between them, and sections are
+ * long.  A section in the wrong bank is overlooked by every other grace period only, so that
+ * one has to begin and end while it lasts.
+ */
+bool torture_is_calm(const struct torture *t);
 /* Nothing, a short loop, a switch to another thread, sometimes a real sleep. */
 bool member_delay(struct member *me);
 

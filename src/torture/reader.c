@@ -12,6 +12,7 @@
 
 #define SECTIONS_MAX 5		/* open at once in a thread */
 #define CHURN_THREADS 3		/* at once */
+#define LONG_NS 8000000		/* a long section, at most; in calm times */
 
 static void section_begin(struct member *me, struct section *s, bool down)
 {
@@ -103,7 +104,12 @@ static void hand_over(struct member *me)
 
 static void sleep_in_section(struct member *me)
 {
-	if (member_delay(me))
+	uint64_t r = member_random(me);
+	bool is_long = r % 4 == 0 && torture_is_calm(me->t);
+
+	if (is_long)
+		torture_nap((r >> 8) % LONG_NS);
+	if (is_long || member_delay(me))
 		member_count(me, COUNT_BLOCKED);
 }
 
@@ -142,10 +148,14 @@ void reader_run(struct member *me)
 {
 	while (!torture_stopping(me->t)) {
 		park(me);
-		if (member_random(me) % 64)
+		if (torture_is_calm(me->t)) {
+			bed_take_handed(me);	/* nobody else might for long */
 			round_of_sections(me);
-		else
+		} else if (member_random(me) % 64) {
+			round_of_sections(me);
+		} else {
 			hand_over(me);
+		}
 		if (member_random(me) % 8 == 0)
 			member_delay(me);
 	}

@@ -20,6 +20,7 @@
 
 #define TICK_NS		10000000ull	/* how often the watchdog looks */
 #define SECOND		1000000000ull
+#define CALM_NS		50000000ull	/* as long as a busy time */
 #define ELEMENTS_SPARE	32		/* and as many for each writer */
 /* After a failure nothing is certain to end: so long do we wait for it. */
 #define AFTERMATH_NS	(2 * SECOND)
@@ -56,6 +57,11 @@ uint64_t member_random(struct member *me)
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
 	return z ^ z >> 31;
+}
+
+bool torture_is_calm(const struct torture *t)
+{
+	return (torture_now() - t->began) / CALM_NS % 2;
 }
 
 bool member_delay(struct member *me)

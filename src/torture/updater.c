@@ -14,10 +14,45 @@
 /* An element's callback is posted once for each stage, a barrier waits for one of them. */
 #define CLOSING_BARRIERS (2 * PIPE_LEN)
 
+#define CALM_NAP_NS 1000000	/* how long, at most, between grace periods in calm times */
+
+/* Is it calm?  Then the domain is another's; this thread has slept. */
+static bool rests(struct member *me)
+{
+	if (!torture_is_calm(me->t))
+		return false;
+	torture_nap(CALM_NAP_NS);
+	return true;
+}
+
+/* Is the thread, a writer, to rest, because it is calm and another one is at work? */
+static bool writer_rests(struct member *me, bool *lone)
+{
+	struct member *nobody = NULL;
+
+	*lone = false;
+	if (!torture_is_calm(me->t)) {
+		nobody = me;
+		atomic_compare_exchange_strong(&me->bed->lone, &nobody, NULL);
+		return false;
+	}
+	*lone = atomic_load(&me->bed->lone) == me || atomic_compare_exchange_strong(&me->bed->lone, &nobody, me);
+	if (*lone)
+		torture_nap(member_random(me) % CALM_NAP_NS);
+	return !*lone && rests(me);
+}
+
 void writer_run(struct member *me)
 {
+	bool lone;
+
 	while (!torture_stopping(me->t)) {
 		enum how how = (enum how)(member_random(me) % HOW_COUNT);
+
+		if (writer_rests(me, &lone))
+			continue;
+		if (lone && how == HOW_CALL)	/* which takes a grace period for each stage */
+			how = HOW_SYNC;
 
 		if (!bed_replace(me, how))
 			how = HOW_SYNC;	/* all elements are in the pipe: this moves some on */
@@ -33,6 +68,8 @@ void writer_run(struct member *me)
 void fakewriter_run(struct member *me)
 {
 	while (!torture_stopping(me->t)) {
+		if (rests(me))
+			continue;
 		bed_wait(me, (enum how)(member_random(me) % HOW_CALL));
 		member_delay(me);
 	}
@@ -99,6 +136,8 @@ void flood_run(struct member *me)
 	if (!drops)
 		torture_error(me->t, "not enough memory", 0);
 	while (drops && !torture_stopping(me->t)) {
+		if (rests(me))
+			continue;
 		if (!flood(me, drops, 1 + (unsigned)(member_random(me) % FLOOD)))
 			return;	/* they may be called for yet: the memory stays */
 		member_delay(me);

@@ -8,6 +8,7 @@
 
 extern unsigned int broken_faults, broken_fast_faults;
 void broken_window(void);
+void broken_window_at(const unsigned int *index, unsigned int idx);
 void broken_buffer(unsigned long *counter);
 void broken_drain(void);
 
@@ -16,7 +17,7 @@ void broken_drain(void);
 #define SRCU_FAULT_BUFFER(counter) broken_buffer(counter)
 #define SRCU_FAULT_DRAIN() broken_drain()
 #define SRCU_FAST_FAULTS broken_fast_faults
-#define SRCU_FAST_WINDOW() broken_window()
+#define SRCU_FAST_WINDOW() broken_window_at(index, idx)	/* the reader's variables */
 #define SRCU_FAST_BUFFER(counter) broken_buffer(counter)
 #define SRCU_FAST_DRAIN() broken_drain()
 
