@@ -6,7 +6,8 @@
 
 #include "bench/sets.h"
 
-const struct bench *const bench_all[] = { &bench_read, &bench_gp, &bench_callers, &bench_call, NULL };
+const struct bench *const bench_all[] = { &bench_read, &bench_gp, &bench_callers, &bench_call,
+	&bench_kvm, NULL };
 
 size_t set_rows(struct bench_row *rows, bool (*has)(const struct peer *p))
 {

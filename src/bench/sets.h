@@ -13,6 +13,6 @@ size_t set_rows(struct bench_row *rows, bool (*has)(const struct peer *p));
 /* first, and powers of two above it up to last. */
 size_t set_columns(unsigned *columns, unsigned first, unsigned last);
 
-extern const struct bench bench_read, bench_gp, bench_callers, bench_call;
+extern const struct bench bench_read, bench_gp, bench_callers, bench_call, bench_kvm;
 
 #endif

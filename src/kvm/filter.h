@@ -44,6 +44,9 @@ void kvm_filter_describe(void *base, const struct field *fields, size_t n, uint3
  * store any object there. */
 bool kvm_is_filter(const void *filter, const struct objtype *type);
 
+/* An MSR filter that nobody else can find, with its bitmaps; NULL is allowed. */
+void kvm_free_msr_filter(struct kvm_x86_msr_filter *filter);
+
 /* Says why an ioctl is refused and returns err. */
 int kvm_refuse(struct kvm_reason *why, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -3,14 +3,15 @@
  * KVM as far as its two filters need it: a VM with its locks and SRCU domains,
  * vCPUs that enter and leave the guest, requests and kicks, and each filter's
  * ioctl and look-up, after Linux 6.12's arch/x86/kvm/x86.c, arch/x86/kvm/pmu.c,
- * virt/kvm/kvm_main.c and <linux/kvm.h>.
+ * virt/kvm/kvm_main.c and <linux/kvm.h>.  All but the making of a VM is compiled a second
+ * time against the native primitives: see native.h.
  */
 #ifndef SRCUSH_KVM_KVM_H
 #define SRCUSH_KVM_KVM_H
 
-#include "engine/object.h"
 #include "k/lock.h"
-#include "srcu/srcu.h"
+#include "k/object.h"
+#include "k/srcu.h"
 
 struct kvm;
 struct kvm_x86_msr_filter;
@@ -60,7 +61,7 @@ struct kvm {
 	struct object *obj;	/* "NAME"; first, as kapi_enter() wants it */
 	struct kvm_opts opts;
 	struct mutex *lock, *slots_lock, *irq_lock;	/* objects "NAME.lock" ... */
-	struct srcu *srcu, *irq_srcu;			/* "NAME.srcu", "NAME.irq_srcu" */
+	k_srcu *srcu, *irq_srcu;			/* "NAME.srcu", "NAME.irq_srcu" */
 	/* the cells of the ptr objects "NAME.msr_filter", "NAME.pmu_event_filter" */
 	struct kvm_x86_msr_filter **msr_filter;
 	struct kvm_x86_pmu_event_filter **pmu_event_filter;

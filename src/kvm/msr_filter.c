@@ -9,8 +9,8 @@
 
 #include <errno.h>
 
-#include "engine/world.h"
 #include "k/kernel.h"
+#include "k/srcu.h"
 #include "kvm/filter.h"
 
 /* The kernel's layout; its default_allow is a bit-field, which has no address
@@ -70,7 +70,7 @@ static struct kvm_x86_msr_filter *kvm_alloc_msr_filter(struct kvm *kvm, bool def
  * published, or it is unlinked and its grace period is over.  That is the claim
  * on trial, so they are steps.
  */
-static void kvm_free_msr_filter(struct kvm_x86_msr_filter *filter)
+void kvm_free_msr_filter(struct kvm_x86_msr_filter *filter)
 {
 	u32 count;
 

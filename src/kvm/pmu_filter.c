@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/world.h"
 #include "k/kernel.h"
+#include "k/srcu.h"
 #include "kvm/filter.h"
 
 /* The kernel's layout since 6.2; all of it is one allocation. */

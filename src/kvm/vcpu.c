@@ -10,8 +10,8 @@
 
 #include <stdio.h>
 
-#include "engine/world.h"
 #include "k/kernel.h"
+#include "k/kick.h"
 #include "kvm/kvm.h"
 
 static const struct field vcpu_fields[] = {
@@ -35,7 +35,7 @@ static void warn_depth(struct kvm_vcpu *vcpu, const char *what, u64 depth, const
 
 	snprintf(text, sizeof(text), "WARN_ONCE(\"%s: SRCU section %s, srcu_depth %lld\")",
 		 vcpu->obj->name, what, (long long)depth);
-	k_warn(true, text, func, __FILE__, line);
+	k_warn_text(text, func, __FILE__, line);
 }
 
 void kvm_vcpu_srcu_read_lock(struct kvm_vcpu *vcpu)
@@ -96,7 +96,7 @@ bool kvm_vcpu_enter_guest(struct kvm_vcpu *vcpu)
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	/* The mode is stored before the requests are read, together with the
 	 * unlock's own barrier; pairs with the one in exiting_guest_mode(). */
-	K_FENCE(ORD_MB_AFTER_SRCU_UNLOCK, "smp_mb__after_srcu_read_unlock", NULL);
+	smp_mb__after_srcu_read_unlock();
 	stay = !exit_requested(vcpu);
 	if (!stay)
 		leave_guest(vcpu);
@@ -109,9 +109,8 @@ void kvm_vcpu_run_guest(struct kvm_vcpu *vcpu)
 	static const struct kapi api = { .name = "vcpu_run" };
 
 	kapi_enter(&api, vcpu, 0);
-	/* operand 1: the interrupt stays there for leave_guest() */
-	(void)K_EV(K_SITE(OP_WAIT, ORD_ACQUIRE, 0, "guest", "vcpu->kick", NULL),
-		   &vcpu->kick, sizeof(vcpu->kick), 1, 0);
+	/* the interrupt stays there for leave_guest() */
+	k_guest_wait(&vcpu->kick, "guest", "vcpu->kick");
 	kapi_exit(0);
 }
 
@@ -142,9 +141,7 @@ void kvm_vcpu_kick(struct kvm_vcpu *vcpu)
 
 	kapi_enter(&api, vcpu, 0);
 	if (exiting_guest_mode(vcpu) == IN_GUEST_MODE)
-		(void)K_EV(K_SITE(OP_COMPLETE, ORD_RELEASE, 0, "smp_send_reschedule",
-				  "vcpu->kick", NULL),
-			   &vcpu->kick, sizeof(vcpu->kick), 1, 0);
+		k_guest_kick(&vcpu->kick, "smp_send_reschedule", "vcpu->kick");
 	kapi_exit(0);
 }
 
@@ -178,9 +175,8 @@ void kvm_make_all_cpus_request(struct kvm *kvm, unsigned req)
 	}
 	for (u32 i = 0; i < kvm->nr_vcpus; i++)
 		if (*K_BIT_WORD(i, in_guest) & K_BIT(i))
-			(void)K_EV(K_SITE(OP_COMPLETE, ORD_RELEASE, 0, "smp_call_function_many",
-					  "vcpu->kick", NULL),
-				   &kvm->vcpus[i]->kick, sizeof(u64), 1, 0);
+			k_guest_kick(&kvm->vcpus[i]->kick, "smp_call_function_many",
+				     "vcpu->kick");
 	kapi_exit(0);
 }
 

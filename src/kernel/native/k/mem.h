@@ -18,6 +18,19 @@
 #define WARN_ON_ONCE(cond)	WARN_ON(cond)
 void k_warn(bool *said, const char *text, const char *file, int line);
 
+/* For what is put together at run time: said each time. */
+#define k_warn_text(text, func, file, line) do {				\
+		bool k_said = false;						\
+		(void)(func);							\
+		k_warn(&k_said, text, file, line); } while (0)
+
+/* The heap of kvm/, below k/: kernel/native/kvm/heap.c.  Zeroed; NULL without memory. */
+struct objtype;
+void *native_k_kzalloc(const struct objtype *type, size_t size);
+void native_k_kfree(void *p);
+#define k_kzalloc(type, label, size) ((void)(label), native_k_kzalloc(type, size))
+#define kfree(p) native_k_kfree((void *)(p))
+
 #define preempt_disable()	((void)0)
 #define preempt_enable()	((void)0)
 #define local_bh_disable()	((void)0)

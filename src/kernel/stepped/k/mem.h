@@ -27,6 +27,7 @@ void k_kfree(void *p, struct site *s);
 #define WARN_ON(cond)		k_warn(!!(cond), "WARN_ON(" #cond ")", __func__, __FILE__, __LINE__)
 #define WARN_ON_ONCE(cond)	WARN_ON(cond)
 bool k_warn(bool cond, const char *text, const char *func, const char *file, int line);
+#define k_warn_text(text, func, file, line) ((void)k_warn(true, text, func, file, line))
 
 /* Preemption and interrupts of the current CPU; each is a step. */
 #define preempt_disable()	k_ctx(K_SITE(OP_CPU_CTX, ORD_NONE, 0, "preempt_disable", "", NULL), 1)

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* srcush has kvm/ twice, stepped and native; the native one's functions have other names. */
+#ifndef KVM_NAMES_H
+#define KVM_NAMES_H
+
+#define kvm_check_request native_kvm_check_request
+#define kvm_filter_describe native_kvm_filter_describe
+#define kvm_filter_install native_kvm_filter_install
+#define kvm_filter_kzalloc native_kvm_filter_kzalloc
+#define kvm_free_msr_filter native_kvm_free_msr_filter
+#define kvm_is_filter native_kvm_is_filter
+#define kvm_make_all_cpus_request native_kvm_make_all_cpus_request
+#define kvm_make_request native_kvm_make_request
+#define kvm_msr_allowed native_kvm_msr_allowed
+#define kvm_msr_bitmap_objtype native_kvm_msr_bitmap_objtype
+#define kvm_msr_filter_objtype native_kvm_msr_filter_objtype
+#define kvm_pmu_event_allowed native_kvm_pmu_event_allowed
+#define kvm_pmu_filter_objtype native_kvm_pmu_filter_objtype
+#define kvm_refuse native_kvm_refuse
+#define kvm_request_pending native_kvm_request_pending
+#define kvm_vcpu_enter_guest native_kvm_vcpu_enter_guest
+#define kvm_vcpu_kick native_kvm_vcpu_kick
+#define kvm_vcpu_leave_guest native_kvm_vcpu_leave_guest
+#define kvm_vcpu_objtype native_kvm_vcpu_objtype
+#define kvm_vcpu_run_guest native_kvm_vcpu_run_guest
+#define kvm_vcpu_srcu_read_lock native_kvm_vcpu_srcu_read_lock
+#define kvm_vcpu_srcu_read_unlock native_kvm_vcpu_srcu_read_unlock
+#define kvm_vm_ioctl_set_msr_filter native_kvm_vm_ioctl_set_msr_filter
+#define kvm_vm_ioctl_set_pmu_event_filter native_kvm_vm_ioctl_set_pmu_event_filter
+
+#endif
