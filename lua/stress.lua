@@ -107,6 +107,7 @@ local function vocabulary(core, ops, run)
 		elseif math.type(v) == "integer" then
 			return v
 		elseif data[v] then
+			data[v].placed = true
 			return TAG | data[v].id
 		elseif type(v) == "table" and getmetatable(v) == handle then
 			W.ids[v] = W.ids[v] or #W.objects + 1
@@ -224,7 +225,7 @@ local function vocabulary(core, ops, run)
 	end
 	function ops.kmalloc(name, fields, opts)
 		object("object", name)
-		local o, d = {}, { name = name, fields = {}, static = opts and opts.static }
+		local o, d = {}, { name = name, fields = {}, static = opts and opts.static, placed = core.self() ~= nil }
 		if opts and opts.may_fail and core.self() and core.random(8) == 1 then
 			return nil
 		end
@@ -1010,6 +1011,7 @@ local function vocabulary(core, ops, run)
 		end
 	end
 
+	-- What the scenario made and never put anywhere is a global of its own.
 	local function judge_leaks()
 		local seen, at = {}, {}
 		local function see(l)
@@ -1041,7 +1043,7 @@ local function vocabulary(core, ops, run)
 		end
 		for _, o in ipairs(W.objects) do
 			local d = data[o]
-			if d and not d.freed and not d.static and not seen[o] then
+			if d and d.placed and not d.freed and not d.static and not seen[o] then
 				return violation("leak", nil, '"%s" is not freed, and nothing points to it', d.name)
 			end
 		end

@@ -121,6 +121,14 @@ do
 	tap.is(r.outcomes["x=1"], r.rounds, "waiting, work items and outcomes")
 end
 
+do
+	local r = stress(function()
+		local o = kmalloc("o", { n = 0 })
+		thread("t", function() atomic_inc(o'n') end)
+	end, { seconds = 0.05 })
+	tap.is(r.verdict, "ok", "an object that the scenario made for itself is no leak")
+end
+
 local ok, why = pcall(stress, function() irq("i", 0, print) end)
 tap.ok(not ok and why:find("irq is not available on real threads", 1, true), "what is not available is named")
 tap.ok(explore(publish("tree", synchronize), { max_executions = 1 }), "the vocabulary is as it was")
