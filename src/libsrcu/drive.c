@@ -42,17 +42,29 @@ static void breathe(unsigned passes, bool expedited)
 	k_nap(nap);
 }
 
-static bool gp_over(struct srcu_struct *ssp, unsigned long s)
+/* A grace period that somebody waits for. */
+struct awaited {
+	struct srcu_struct *ssp;
+	unsigned long s;
+};
+
+static bool gp_over(void *arg)
 {
-	return rcu_seq_done(ssp, &ssp->srcu_sup->srcu_gp_seq, s);
+	struct awaited *a = arg;
+
+	return rcu_seq_done(a->ssp, &a->ssp->srcu_sup->srcu_gp_seq, a->s);
 }
 
+/* Of several callers one drives; the others leave when theirs is over, without waiting for
+ * one another. */
 static void drive(struct srcu_struct *ssp, unsigned long s, bool expedited)
 {
 	struct work_struct *w = &ssp->srcu_sup->work.work;
+	struct awaited a = { ssp, s };
 
-	k_lock(&w->running);
-	for (unsigned passes = 0; !gp_over(ssp, s); passes++) {
+	if (!k_drive_lock(w, gp_over, &a))
+		return;
+	for (unsigned passes = 0; !gp_over(&a); passes++) {
 		if (passes)
 			breathe(passes, expedited);
 		k_drive_pass(w);

@@ -15,11 +15,14 @@ bool k_on_worker(void);
 
 /*
  * To drive an item: between begin and end the item is not given to the worker when the
- * calling thread queues it.  The caller takes w->running (k_lock(), k_trylock()),
+ * calling thread queues it.  The caller takes w->running (k_drive_lock(), k_trylock()),
  * runs the function as often as it likes (k_drive_pass()), and gives w->running back by
- * k_work_release(); at last, k_drive_end().
+ * k_work_release(), with k_drive_end() before or behind.
  */
 void k_drive_begin(struct work_struct *w);
+/* Waits for w->running until over(arg).  False: it is over, by somebody else's doing; then
+ * the caller holds nothing and drives no more. */
+bool k_drive_lock(struct work_struct *w, bool (*over)(void *arg), void *arg);
 void k_drive_pass(struct work_struct *w);
 void k_work_release(struct work_struct *w);
 void k_drive_end(void);

@@ -16,6 +16,7 @@
 
 #include "k/lock.h"
 #include "k/work.h"
+#include "pause.h"
 #include "runtime.h"
 
 /* A test can have it fail: -D puts another function there. */
@@ -26,6 +27,7 @@ int LIBSRCU_THREAD(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *)
 #endif
 
 #define FLUSH_POLL_NS 500000	/* between two looks of flush_work() */
+#define DRIVE_SPINS 64		/* a microsecond or two: an idle grace period is shorter */
 
 static struct {
 	u32 lock;
@@ -150,18 +152,41 @@ static void hand_over(struct work_struct *w)
 
 /* --- the worker --- */
 
-/* Gives w->running back.  Somebody may have queued the item while it was held, and left it
- * to us: it goes to the worker, unless a thread that was waiting for `running` has been
- * woken, who will hold it and come here too.
- * The barrier is against the one in k_queue_work(). */
+/* Somebody may have queued the item while `running` was held, and left it to us: it goes to
+ * the worker.  The barrier is against the one in k_queue_work(). */
+static void look_behind(struct work_struct *w)
+{
+	smp_mb();
+	if (READ_ONCE(w->pending) && !k_lock_held(&w->running))
+		hand_over(w);
+}
+
+/* All who wait are woken: what they wait for may have come about, and then it does not help
+ * them to hold it.  Each of them will hold it, or look behind. */
 void k_work_release(struct work_struct *w)
 {
 	if (__atomic_exchange_n(&w->running, 0, __ATOMIC_RELEASE) == 2 &&
-	    k_unlock_waking(&w->running))
+	    k_futex_wake(&w->running, INT_MAX))
 		return;
-	smp_mb();
-	if (READ_ONCE(w->pending))
-		hand_over(w);
+	look_behind(w);
+}
+
+bool k_drive_lock(struct work_struct *w, bool (*over)(void *arg), void *arg)
+{
+	for (unsigned i = 0; !over(arg); i++) {
+		if (i < DRIVE_SPINS) {
+			if (k_trylock(&w->running))
+				return true;
+			k_pause();
+			continue;
+		}
+		if (__atomic_exchange_n(&w->running, 2, __ATOMIC_ACQUIRE) == 0)
+			return true;
+		k_futex_wait(&w->running, 2, 0);
+	}
+	k_drive_end();
+	look_behind(w);
+	return false;
 }
 
 void k_drive_pass(struct work_struct *w)
