@@ -203,7 +203,7 @@ list = sh("$S run --json --max-steps 5 long.lua", 4)
 tap.is(types(list), "header world event event event event event outcome world event outcome", "two scenarios")
 tap.same({ list[8].verdict, list[8].status }, { "incomplete", 4 }, "a bound")
 list, err = sh("$S --json", 2)
-tap.like(err, "option '%-%-json' is for run, step, replay, explore, compare and litmus", "--json without a subcommand")
+tap.like(err, "option '%-%-json' is for run, step, replay, explore, compare, litmus", "--json without a subcommand")
 local full = io.open("/dev/full", "w")
 if full then
 	full:close()
