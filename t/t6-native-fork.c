@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -307,6 +308,12 @@ static void fork_in_a_callback(void **state)
 
 int main(void)
 {
+#ifdef __SANITIZE_ADDRESS__
+	/* at a fork() another thread may have its allocator's lock, which then nobody gives
+	 * back in the child */
+	puts("1..0 # SKIP AddressSanitizer's own locks do not survive a fork of several threads");
+	return 0;
+#endif
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fork_in_a_section),
 		cmocka_unit_test(fork_with_callbacks),

@@ -5,7 +5,9 @@
 #include <config.h>
 
 #ifdef HAVE_LIBURCU
+#ifndef __SANITIZE_ADDRESS__	/* it has objections to what is in the headers */
 #define _LGPL_SOURCE		/* readers inline, as libsrcu's are */
+#endif
 #include <urcu/urcu-qsbr.h>
 
 #define FLAVOUR qsbr

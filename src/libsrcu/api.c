@@ -24,6 +24,7 @@ int srcu_read_lock_call(struct srcu_domain *d)
 {
 	if (unlikely(!smp_load_acquire(&d->percpu_)))
 		domain_settle(d, SRCU_READERS_NORMAL, "srcu_read_lock");
+	tsan_after(&d->percpu_);	/* set meanwhile, by another thread */
 	return (int)((unsigned)__srcu_read_lock(domain_ssp(d)) | d->fork_);
 }
 

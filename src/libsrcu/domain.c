@@ -14,6 +14,7 @@
 #include "domain.h"
 #include "runtime.h"
 #include "srcu/tree_seq.h"
+#include "tsan.h"
 
 #define CPUS_MAX 4096
 
@@ -229,14 +230,16 @@ void domain_ready(struct srcu_domain *d)
 {
 	static const struct srcu_options defaults;
 
-	if (likely(smp_load_acquire(&d->ready_)))
-		return;
-	k_lock(&domains.lock);
-	if (!d->ready_) {
-		(void)make(d, &defaults, false);
-		smp_store_release(&d->ready_, 1);
+	if (unlikely(!smp_load_acquire(&d->ready_))) {
+		k_lock(&domains.lock);
+		if (!d->ready_) {
+			(void)make(d, &defaults, false);
+			tsan_before(&d->ready_);
+			smp_store_release(&d->ready_, 1);
+		}
+		k_unlock(&domains.lock);
 	}
-	k_unlock(&domains.lock);
+	tsan_after(&d->ready_);		/* the allocation, which it sees, by another thread */
 }
 
 void domain_misused(const struct srcu_domain *d, const char *what)
@@ -265,8 +268,11 @@ void domain_settle(struct srcu_domain *d, enum srcu_readers kind, const char *ca
 			 "periods do not wait for others", call, names[settled]);
 		domain_misused(d, what);
 	}
-	if (kind == SRCU_READERS_NORMAL)	/* release: who sees it sees ncpus_ too */
+	if (kind == SRCU_READERS_NORMAL) {
+		tsan_before(&d->percpu_);	/* against inline readers, who acquire it */
+		/* release: who sees it sees ncpus_ too */
 		smp_store_release(&d->percpu_, (struct srcu_percpu *)(void *)domain_ssp(d)->sda);
+	}
 }
 
 /* --- the other kind of readers --- */

@@ -32,7 +32,7 @@ struct fast_cpu {
 /* Behind the nodes of the tree. */
 struct tree_fast {
 	bool barrier;		/* there was one in this grace period; under srcu_gp_mutex */
-	_Alignas(64) struct fast_cpu cpu[];
+	struct fast_cpu cpu[];
 };
 
 static const struct field fast_fields[] = {
