@@ -419,7 +419,8 @@ return function(native)
 		return status
 	end
 
-	-- stress(), with the options of the command line.
+	-- stress(), with the options of the command line.  Nothing and a message: it cannot be,
+	-- as the scenario uses what is not there.
 	local function stressed(s, opts)
 		local ok, r = xpcall(stress, native.traceback, function_of(s, opts),
 			{ seconds = opts.time, seed = opts.seed, title = s.title })
@@ -428,6 +429,9 @@ return function(native)
 		end
 		stop_if_interrupted()
 		local why = type(r) == "string" and r:match("^(.*stress: [^\n]*)")
+		if why and why:find(require("stress").UNAVAILABLE, 1, true) then
+			return nil, why
+		end
 		fail(why and USAGE or ERROR, "%s", why or r)
 	end
 
@@ -451,27 +455,34 @@ return function(native)
 
 	-- srcush stress
 	function M.stress(spec, opts)
-		local status = OK
+		local status, ran, missing = OK, 0, 0
 		M.report.begin("stress", spec, opts)
 		native.reports()
-		for i, s in ipairs(M.find(spec)) do
-			local report = stressed(s, opts)
+		for _, s in ipairs(M.find(spec)) do
+			local report, why = stressed(s, opts)
 			local interrupted = native.calm()
-			local one = report.violations[1] and VIOLATION or OK
-			if opts.json then
-				M.report.stressed(s.title, report, interrupted and INTERRUPTED or one)
-			else
-				if i > 1 and not opts.quiet then
-					print()
+			if report then
+				local one = report.violations[1] and VIOLATION or OK
+				if opts.json then
+					M.report.stressed(s.title, report, interrupted and INTERRUPTED or one)
+				else
+					if ran > 0 and not opts.quiet then
+						print()
+					end
+					print_stress(s, opts, report)
 				end
-				print_stress(s, opts, report)
+				status = worse(status, one)
+				ran = ran + 1
+			else
+				io.stderr:write(("srcush: %s: not run: %s\n"):format(s.title, why))
+				missing = missing + 1
 			end
 			if interrupted then
 				return INTERRUPTED
 			end
-			status = worse(status, one)
 		end
-		return status
+		-- of what could not be run, nothing is known
+		return ran == 0 and USAGE or missing > 0 and worse(status, BOUND) or status
 	end
 
 	-- srcush compare

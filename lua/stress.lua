@@ -13,6 +13,9 @@ local null_value, explore = null, explore
 
 local M = {}
 
+-- How a message about something that there is no native counterpart of ends.
+M.UNAVAILABLE = " is not available on real threads"
+
 local STALL = 20	-- seconds without any progress
 local ONCE, ACQUIRE, RELEASE, FULL = 0, 1, 2, 3	-- enum stress_order
 local ADD, AND, OR, XOR, XCHG = 0, 1, 2, 3, 4	-- enum stress_op
@@ -42,7 +45,7 @@ local function vocabulary(core, ops, run)
 
 	-- Ends the run, as something is not there.
 	local function unavailable(what)
-		run.unavailable = run.unavailable or where() .. "stress: " .. what .. " is not available on real threads"
+		run.unavailable = run.unavailable or where() .. "stress: " .. what .. M.UNAVAILABLE
 		error(run.unavailable, 0)
 	end
 	function ops.missing(name)
@@ -666,7 +669,8 @@ local function vocabulary(core, ops, run)
 
 	-- ------------------------------------------------------------ SRCU
 
-	local flavors = { tree = true, fast = true }
+	-- libsrcu has one SRCU, of which the fast readers are a part
+	local flavors = { tree = true, fast = true, tiny = true, ideal = true }
 	local options = { flavor = true, size = true, fanout = true, fanout_leaf = true, static = true,
 		exp_holdoff = true, small_contention_lim = true, counter_bits = true, seq_bits = true }
 	local function domain(name, fast)

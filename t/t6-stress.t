@@ -131,5 +131,34 @@ end
 
 local ok, why = pcall(stress, function() irq("i", 0, print) end)
 tap.ok(not ok and why:find("irq is not available on real threads", 1, true), "what is not available is named")
+do	-- of several scenarios those are run that can be
+  local name = os.tmpname()
+  local file = assert(io.open(name, "w"))
+  file:write([[
+local function sections(flavor)
+  return function()
+    local ss = srcu.new("ss", {flavor = flavor})
+    thread("reader", function() srcu_read_unlock(ss, srcu_read_lock(ss)) end)
+    thread("writer", function() synchronize_srcu(ss) end)
+  end
+end
+return {ideal = sections("ideal"), tiny = sections("tiny"),
+        irq = function() irq("i", 0, print) end,
+        leak = function() thread("t", function() kmalloc("o") end) end}
+]])
+  file:close()
+  local quoted = "'" .. name .. "'"
+  local function gives(which, want, pattern)
+    local p = io.popen(("%s stress --time 0.1 --quiet %s%s 2>&1; echo status $?"):format(os.getenv("SRCUSH") or "./srcush", quoted, which))
+    local text = p:read("a")
+    p:close()
+    tap.like(text, pattern, "stress FILE" .. which)
+    tap.is(text:match("status (%d+)"), want, "stress FILE" .. which .. ": status")
+  end
+  gives("", "3", "ideal: ok:.*:irq: not run: .*irq is not available on real threads.*violation: leak")
+  gives(":ideal", "0", "no proof")
+  gives(":irq", "2", "irq is not available on real threads")
+  os.remove(name)
+end
 tap.ok(explore(publish("tree", synchronize), { max_executions = 1 }), "the vocabulary is as it was")
 tap.done()

@@ -495,12 +495,12 @@ static int c_wait(lua_State *L)
 	struct stress *st = the_run(L);
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(STRESS_CLOCK, &until);
 	until.tv_nsec += 5000000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	stress_give(&st->baton);
-	sem_timedwait(&st->baton.ended, &until);
+	stress_sem_wait(&st->baton.ended, &until);
 	stress_take(&st->baton, L);
 	return 0;
 }
@@ -684,7 +684,7 @@ static const struct lb_func stress_funcs[] = {
 	  "time is over and nothing was seen, which proves nothing; \"incomplete\": interrupted), rounds and "
 	  "executions (the same), blocked, seconds, seed, violations (each with kind, message, thread, round, "
 	  "schedule if there is one) and outcomes. Invariants are judged at the end of a round only; the "
-	  "flavors tree and fast are libsrcu's; interrupts, KVM's objects and faults are not available",
+	  "flavor fast has libsrcu's fast readers, the others its tree; interrupts, KVM's objects, lists and faults are not available",
 	  "local r = stress(function()\n"
 	  "  local ss = srcu.new(\"ss\")\n"
 	  "  thread(\"t\", function() srcu_read_unlock(ss, srcu_read_lock(ss)) end)\n"

@@ -45,11 +45,11 @@ bool stress_take_within(struct stress_baton *b, void *who, double seconds)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(STRESS_CLOCK, &until);
 	until.tv_nsec += (long)(seconds * 1e9) % 1000000000;
 	until.tv_sec += (time_t)seconds + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	if (pthread_mutex_timedlock(&b->lock, &until))
+	if (stress_mutex_lock(&b->lock, &until))
 		return false;
 	atomic_store_explicit(&b->holder, who, memory_order_relaxed);
 	return true;

@@ -13,6 +13,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Waits until a time that setting the clock does not move, where the system has that. */
+#if defined(HAVE_SEM_CLOCKWAIT) && defined(HAVE_PTHREAD_MUTEX_CLOCKLOCK)
+#define STRESS_CLOCK CLOCK_MONOTONIC
+#define stress_sem_wait(sem, until) sem_clockwait(sem, STRESS_CLOCK, until)
+#define stress_mutex_lock(m, until) pthread_mutex_clocklock(m, STRESS_CLOCK, until)
+#else
+#define STRESS_CLOCK CLOCK_REALTIME
+#define stress_sem_wait(sem, until) sem_timedwait(sem, until)
+#define stress_mutex_lock(m, until) pthread_mutex_timedlock(m, until)
+#endif
+
 struct stress_baton {
 	pthread_mutex_t lock;	/* whose holder runs Lua */
 	sem_t ended;		/* posted once by each thread that has come to its end */
