@@ -113,14 +113,15 @@ for _, name in ipairs(benches) do
 		local base = base_row and cells[name][base_row .. " " .. c[b.columns]]
 		local fine = c.samples <= b.rounds and (c.samples == 0) == (c.median == nil)
 		if c.median then
-			fine = fine and c.min > 0 and c.min <= c.low and c.low <= c.median and c.median <= c.high and c.high <= c.max
+			fine = fine and (name == "read" and c.min > 0 or name ~= "read" and c.min >= 0) and c.min <= c.low and c.low <= c.median and c.median <= c.high and c.high <= c.max
 		end
 		-- a median of ratios lies between those of the extremes; of one round, it is it
 		if c.ratio then
-			fine = fine and base and c.ratio >= c.min / base.max * 0.999 and c.ratio <= c.max / base.min * 1.001
+			fine = fine and base and c.ratio >= c.min / base.max * 0.999 and
+				(base.min == 0 or c.ratio <= c.max / base.min * 1.001)
 		end
 		if c == base then
-			fine = fine and (c.samples == 0 or c.ratio == 1)
+			fine = fine and (c.max == nil or c.max == 0 or c.ratio == 1)
 		end
 		if not fine then
 			odd = odd or key
