@@ -61,10 +61,18 @@ static void drive(struct srcu_struct *ssp, unsigned long s, bool expedited)
 {
 	struct work_struct *w = &ssp->srcu_sup->work.work;
 	struct awaited a = { ssp, s };
+	unsigned long told = 0;		/* no grace period's number with a scan in it */
 
 	if (!k_drive_lock(w, gp_over, &a))
 		return;
 	for (unsigned passes = 0; !gp_over(&a); passes++) {
+		unsigned long seq = rcu_seq_current(ssp, &ssp->srcu_sup->srcu_gp_seq);
+
+		/* a reader is in the way of this one: those leave whose own was the one before */
+		if (passes >= BRISK_PASSES && seq != told) {
+			told = seq;
+			k_drive_tell(w);
+		}
 		if (passes)
 			breathe(passes, expedited);
 		k_drive_pass(w);

@@ -23,6 +23,8 @@ void k_drive_begin(struct work_struct *w);
 /* Waits for w->running until over(arg).  False: it is over, by somebody else's doing; then
  * the caller holds nothing and drives no more. */
 bool k_drive_lock(struct work_struct *w, bool (*over)(void *arg), void *arg);
+/* The holder: something is over, perhaps, and it goes on for longer.  Wakes all who wait. */
+void k_drive_tell(struct work_struct *w);
 void k_drive_pass(struct work_struct *w);
 void k_work_release(struct work_struct *w);
 void k_drive_end(void);

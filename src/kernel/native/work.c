@@ -161,19 +161,37 @@ static void look_behind(struct work_struct *w)
 		hand_over(w);
 }
 
-/* All who wait are woken: what they wait for may have come about, and then it does not help
- * them to hold it.  Each of them will hold it, or look behind. */
+/* One of those who wait is woken, who will hold it or let it go again: k_drive_lock(). */
 void k_work_release(struct work_struct *w)
 {
 	if (__atomic_exchange_n(&w->running, 0, __ATOMIC_RELEASE) == 2 &&
-	    k_futex_wake(&w->running, INT_MAX))
+	    k_unlock_waking(&w->running))
 		return;
 	look_behind(w);
 }
 
+void k_drive_tell(struct work_struct *w)
+{
+	if (READ_ONCE(w->running) == 2)
+		k_futex_wake(&w->running, INT_MAX);
+}
+
+/* Goes without having held it.  Who was woken passes that on: others may be asleep, of whom
+ * a holder that came by itself does not know. */
+static void drive_leave(struct work_struct *w, bool slept)
+{
+	k_drive_end();
+	if (!slept)
+		look_behind(w);
+	else if (__atomic_exchange_n(&w->running, 2, __ATOMIC_ACQUIRE) == 0)
+		k_work_release(w);
+}
+
 bool k_drive_lock(struct work_struct *w, bool (*over)(void *arg), void *arg)
 {
-	for (unsigned i = 0; !over(arg); i++) {
+	unsigned i = 0;
+
+	for (; !over(arg); i++) {
 		if (i < DRIVE_SPINS) {
 			if (k_trylock(&w->running))
 				return true;
@@ -184,8 +202,7 @@ bool k_drive_lock(struct work_struct *w, bool (*over)(void *arg), void *arg)
 			return true;
 		k_futex_wait(&w->running, 2, 0);
 	}
-	k_drive_end();
-	look_behind(w);
+	drive_leave(w, i > DRIVE_SPINS);
 	return false;
 }
 

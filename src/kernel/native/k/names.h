@@ -33,6 +33,7 @@
 #define k_drive_begin srcu_priv_k_drive_begin
 #define k_drive_end srcu_priv_k_drive_end
 #define k_drive_lock srcu_priv_k_drive_lock
+#define k_drive_tell srcu_priv_k_drive_tell
 #define k_drive_pass srcu_priv_k_drive_pass
 #define k_futex_wait srcu_priv_k_futex_wait
 #define k_futex_wake srcu_priv_k_futex_wake
